@@ -1,0 +1,145 @@
+"""What a device does: derived in `link` from its files, asked about in `checks`."""
+
+from .base import Confidence, Digest, Model
+from .evidence import Evidence
+
+
+class Port(Model, frozen=True, kw_only=True):
+    """A transport port. `protocol` is tcp or udp."""
+
+    number: int
+    protocol: str
+
+
+class Account(Model, frozen=True, kw_only=True):
+    """A local account. `password` is the recovered clear text, None when not recovered; `empty` means none is asked for."""
+
+    user: str
+    uid: int | None = None
+    shell: str = ""
+    hash_kind: str = ""
+    """none, locked, des, md5, sha256, sha512, bcrypt, yescrypt, unknown; empty where no hash stands."""
+    password: str | None = None
+    empty: bool = False
+    remote: bool = False
+    """A login service that starts at boot accepts this account."""
+    via: tuple[str, ...] = ()
+    """Programs of those services."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Service(Model, frozen=True, kw_only=True):
+    """A program that something starts, or that could be started."""
+
+    kind: str
+    """telnet, ssh, http, ftp, tftp, upnp, dns, dhcp, ntp, snmp, mqtt, rtsp, onvif, tr069, console, debug, update, other."""
+    program: str
+    """Image path of what is executed, symlinks as written (`/usr/sbin/telnetd`)."""
+    applet: str = ""
+    """busybox or toybox applet, when the program is one."""
+    arguments: tuple[str, ...] = ()
+    started_by: tuple[str, ...] = ()
+    """Chain of image paths from the first process: `/etc/inittab`, `/etc/init.d/rcS`, `/etc/init.d/S50telnet`."""
+    at_boot: bool = False
+    condition: str = ""
+    """Source text of the tests that guard the start; empty when unconditional."""
+    respawn: bool = False
+    ports: tuple[Port, ...] = ()
+    user: str = "root"
+    authentication: str = "unknown"
+    """none, password, key, unknown."""
+    network_facing: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Secret(Model, frozen=True, kw_only=True):
+    """A secret inside the image. `kind`: private-key, certificate, api-key, wifi-key, token, password, key-material."""
+
+    kind: str
+    subject: str = ""
+    used_by: tuple[str, ...] = ()
+    detail: str = ""
+    digest: Digest | None = None
+    """SHA-256 of the secret itself, to recognise the same one elsewhere without printing it."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Endpoint(Model, frozen=True, kw_only=True):
+    """A host that the device's programs name."""
+
+    host: str
+    scheme: str = ""
+    port: int | None = None
+    domain: str = ""
+    """Registrable domain, empty for addresses."""
+    clear_text: bool = False
+    programs: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+class UpdatePath(Model, frozen=True, kw_only=True):
+    """A way in which new firmware arrives."""
+
+    mechanism: str
+    transport: str = "unknown"
+    """https, http, ftp, tftp, mqtt, local-file, web-form, removable-media, unknown."""
+    signature_checked: bool | None = None
+    """None when it could not be told."""
+    certificate_checked: bool | None = None
+    detail: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Hardening(Model, frozen=True, kw_only=True):
+    """Exploit mitigations of one program."""
+
+    program: str
+    nx: bool
+    pie: bool
+    relro: str
+    """none, partial, full."""
+    canary: bool
+    fortify: bool
+    network_facing: bool = False
+    architecture: str = ""
+
+
+class FlowStep(Model, frozen=True, kw_only=True):
+    """One function on the way from source to sink. `address` is a virtual address."""
+
+    function: str
+    address: int
+
+
+class Flow(Model, frozen=True, kw_only=True):
+    """Bytes from outside that become a command, or that overrun a buffer."""
+
+    program: str
+    architecture: str
+    source: str
+    """What brings the bytes in: `recvfrom@0x11a4`."""
+    sink: str
+    kind: str
+    """command or overflow."""
+    port: int | None = None
+    port_certainty: str = "unknown"
+    protocol: str = ""
+    magic: str = ""
+    command: str = ""
+    """Format string or fixed part of the command."""
+    path: tuple[FlowStep, ...] = ()
+    started_by: tuple[str, ...] = ()
+    user: str = ""
+    confidence: Confidence
+    evidence: tuple[Evidence, ...] = ()
+
+
+class ConstructedCommand(Model, frozen=True, kw_only=True):
+    """A command whose text is not constant, whether or not its inputs could be traced to a source."""
+
+    program: str
+    sink: str
+    address: int
+    format: str = ""
+    inputs: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
