@@ -4,7 +4,7 @@ from .base import Model
 
 
 class ComponentUse(Model, frozen=True, kw_only=True):
-    """How the device uses one component. Names of `options`, `calls` and `facts` are those of the advisories' conditions."""
+    """How the device uses one component. Names are those of the advisories' conditions."""
 
     component: str
     roles: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ class Port(Model, frozen=True, kw_only=True):
 
 
 class Account(Model, frozen=True, kw_only=True):
-    """A local account. `password` is the recovered clear text, None when not recovered; `empty` means none is asked for."""
+    """A local account. `password` is the recovered clear text, None when not recovered; `empty` : none is asked for."""
 
     user: str
     uid: int | None = None
@@ -32,7 +32,8 @@ class Service(Model, frozen=True, kw_only=True):
     """A program that something starts, or that could be started."""
 
     kind: str
-    """telnet, ssh, http, ftp, tftp, upnp, dns, dhcp, ntp, snmp, mqtt, rtsp, onvif, tr069, console, debug, update, other."""
+    """One of telnet, ssh, http, ftp, tftp, upnp, dns, dhcp, ntp, snmp, mqtt, rtsp, onvif, tr069, console, debug,
+    update, other."""
     program: str
     """Image path of what is executed, symlinks as written (`/usr/sbin/telnetd`)."""
     applet: str = ""

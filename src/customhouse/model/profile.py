@@ -18,7 +18,7 @@ class PeerKind(StrEnum):
 
 
 class Peer(Model, frozen=True, kw_only=True):
-    """The other end. `value` is the name, CIDR, authority or URL that the kind needs; empty for those that need none."""
+    """The other end. `value` is the name, CIDR, authority or URL its kind needs; else empty."""
 
     kind: PeerKind
     value: str = ""

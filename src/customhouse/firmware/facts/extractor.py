@@ -15,7 +15,8 @@ from customhouse.model import Digest, FileKind, Model
 class Pattern(Model, frozen=True, kw_only=True):
     """One regular expression of the shared multi-pattern pass.
 
-    `expression` is in the subset that Hyperscan knows, over bytes (no look-around, no back-references); `tag` comes back with each hit.
+    `expression` is in the subset that Hyperscan knows, over bytes (no look-around, no back-references).
+    `tag` comes back with each hit.
     """
 
     expression: bytes
