@@ -7,7 +7,7 @@ from .base import Digest, ImagePath, Model, Offset, Outcome
 
 
 class Image(Model, frozen=True, kw_only=True):
-    """What the user handed over. `size` in bytes; of a folder the sum; its `sha256` covers the sorted (name, digest) list."""
+    """What the user handed over. Of a folder, `size` is the sum and `sha256` covers its sorted (name, digest) list."""
 
     name: str
     size: int
