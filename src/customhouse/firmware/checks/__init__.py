@@ -1,1 +1,20 @@
+"""Questions asked of a device: each is one file, one test with a case for and a case against, one line of docs."""
 
+from datetime import date
+
+from customhouse.model import DeviceFacts, Finding, Severity
+
+from .check import Check, DatedCheck
+
+__all__ = ["CHECKS", "Check", "DatedCheck", "check"]
+
+CHECKS: tuple[Check, ...] = ()
+"""Every check there is, in the order of their rules. Adding one means adding a line here."""
+
+_GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def check(device: DeviceFacts, today: date | None = None) -> tuple[Finding, ...]:
+    """All findings, the gravest first, in an order that does not depend on chance. `today` is for questions of age."""
+    found = [finding for question in CHECKS for finding in question.findings_on(device, today)]
+    return tuple(sorted(found, key=lambda f: (_GRAVITY[f.severity], f.rule, f.subject, f.title)))

@@ -1,1 +1,25 @@
+"""Tree + facts of single files -> facts of the device. One module a question; this one only joins their answers."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from customhouse.host.context import Context
+from customhouse.model import DeviceFacts, Digest, FileFacts, FileTree
+
+from .files import Files, Mount, files_of
+
+__all__ = ["Files", "Mount", "files_of", "link"]
+
+
+def link(
+    tree: FileTree,
+    facts: Mapping[Digest, FileFacts],
+    context: Context | None = None,
+    contents: Mapping[Digest, Path] | None = None,
+) -> DeviceFacts:
+    """Everything that can be said of the device by joining its files.
+
+    `context` carries the budget and the cache (None: no limit, no cache); `contents` are the bytes by digest, for the
+    few questions that facts do not answer. Never raises for what an image holds.
+    """
+    return DeviceFacts(tree=tree, facts=dict(facts))
