@@ -1,0 +1,64 @@
+/* A telnet daemon that asks for root's password and gives a shell. Sample firmware; full of faults on purpose. */
+#include <arpa/inet.h>
+#include <crypt.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <shadow.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int ask(int fd, const char *prompt, char *line, int size)
+{
+    int n;
+    write(fd, prompt, strlen(prompt));
+    n = recv(fd, line, size - 1, 0);
+    if (n <= 0)
+        return -1;
+    line[n] = 0;
+    line[strcspn(line, "\r\n")] = 0;
+    return 0;
+}
+
+static void session(int fd)
+{
+    char user[32], password[64];
+    struct passwd *account;
+    const char *hash;
+
+    if (ask(fd, "camera login: ", user, sizeof user) || ask(fd, "Password: ", password, sizeof password))
+        return;
+    account = getpwnam(user);
+    if (!account)
+        return;
+    hash = crypt(password, account->pw_passwd);
+    if (!hash || strcmp(hash, account->pw_passwd))
+        return;
+    dup2(fd, 0);
+    dup2(fd, 1);
+    dup2(fd, 2);
+    execl("/bin/sh", "-sh", (char *)0);
+}
+
+int main(void)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(23)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+
+    signal(SIGCHLD, SIG_IGN);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, 4))
+        return 1;
+    for (;;) {
+        int fd = accept(listener, 0, 0);
+        if (fd < 0)
+            continue;
+        if (fork() == 0) {
+            session(fd);
+            _exit(0);
+        }
+        close(fd);
+    }
+}
