@@ -22,6 +22,8 @@ class Peer(Model, frozen=True, kw_only=True):
 
     kind: PeerKind
     value: str = ""
+    within: str = ""
+    """CIDR that narrows `local-networks` (MUD files name a multicast group this way); empty: not narrowed."""
 
 
 class PortRange(Model, frozen=True, kw_only=True):
@@ -48,9 +50,13 @@ class Ace(Model, frozen=True, kw_only=True):
     protocol: str = "any"
     """tcp, udp, icmp, icmpv6, any, or an IP protocol number as text."""
     ports: tuple[PortRange, ...] = ()
-    """Ports of the peer when the device goes out to it, of the device when the peer comes in; empty: all."""
+    """Destination ports: of the peer when the device goes out to it, of the device when the peer comes in; empty: all."""
     local_ports: tuple[PortRange, ...] = ()
-    """The other end's side of the same, where the entry names both."""
+    """Source ports, where the entry names them; empty: all."""
+    icmp_type: int | None = None
+    """Only with icmp and icmpv6; None: all types."""
+    icmp_code: int | None = None
+    """Only beside `icmp_type`; None: all codes."""
     initiated_by: str = ""
     """device, peer, or empty where the entry does not say."""
     family: str = ""
