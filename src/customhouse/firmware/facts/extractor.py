@@ -11,6 +11,9 @@ import msgspec
 
 from customhouse.model import Digest, FileKind, Model
 
+HITS_MOST = 4096
+"""Hits of one tag in one content that an extractor is given."""
+
 
 class Pattern(Model, frozen=True, kw_only=True):
     """One regular expression of the shared multi-pattern pass.
@@ -23,8 +26,12 @@ class Pattern(Model, frozen=True, kw_only=True):
     tag: str
     case_insensitive: bool = False
     dot_all: bool = False
+    multi_line: bool = False
+    """`^` and `$` also match at line ends."""
     leftmost: bool = False
     """Report where a match starts (costs more); without it only ends are exact and `start` is 0."""
+    once: bool = False
+    """One hit a content is enough; not together with `leftmost`."""
 
 
 class Hit(Model, frozen=True, kw_only=True):
@@ -39,20 +46,34 @@ class Content(msgspec.Struct, frozen=True):
     """One file's bytes, read once and shared by all extractors."""
 
     digest: Digest
-    data: bytes | memoryview
+    data: bytes
     kind: FileKind
 
 
 class Extractor(Protocol):
-    """Registered in the explicit tuple of `firmware/extractors.py`."""
+    """Registered in the explicit tuple of `firmware/extractors.py`. Sent to worker processes by pickle.
 
-    name: str
-    """Field of `FileFacts` that it fills."""
-    version: str
-    """Raise it whenever the same bytes could now give another result."""
-    result: type[Model]
-    patterns: tuple[Pattern, ...]
-    """Its share of the multi-pattern pass; empty when it needs none."""
+    Everything but the two methods is a plain class attribute in what implements this.
+    """
+
+    @property
+    def name(self) -> str:
+        """Field of `FileFacts` that it fills."""
+
+    @property
+    def version(self) -> str:
+        """Raise it whenever the same bytes could now give another result."""
+
+    @property
+    def result(self) -> type[Model]: ...
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Its share of the multi-pattern pass; empty when it needs none."""
+
+    @property
+    def seconds(self) -> float:
+        """How long one content may take before the worker is taken for hung and replaced."""
 
     def wants(self, kind: FileKind, size: int) -> bool: ...
 

@@ -1,0 +1,241 @@
+"""Names what a file is: the component rules, run over one content.
+
+All expressions and literals of all rules are a share of the one multi-pattern pass; what it finds is confirmed here
+with word boundaries, and weighed by the rule's signs: see `component_rules`.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from customhouse.model import ComponentFacts, ComponentHint, FileKind, How
+
+from .component_rules import Form, Rule, Sign, expression, for_hyperscan, rules, rules_version, version_of
+from .component_symbols import Symbols, symbols_of
+from .extractor import Content, Hit, Pattern
+
+_BEFORE, _AFTER = 600, 160
+_MAX_BYTES = 1 << 28
+_STRENGTH = {How.DEFINES: 4, How.PACKAGE_DATABASE: 3, How.BANNER: 2, How.BUILD_STRING: 1, How.MENTIONS: 0}
+_WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+_BARE = re.compile(rb"(?<![\x20-\x7e\x80-\xff])[vV]?[0-9][0-9A-Za-z.+~_() :,/-]{1,47}(?=[\x00\n])")
+_TEXTS = (FileKind.SCRIPT, FileKind.TEXT)
+
+
+@dataclass(frozen=True)
+class _Matcher:
+    """The rules, laid out for looking up a hit by its tag."""
+
+    patterns: tuple[Pattern, ...]
+    forms: Mapping[str, tuple[Rule, Form, re.Pattern[bytes]]]
+    literals: Mapping[str, str]
+    """Tag of a literal's pattern by the literal."""
+
+
+def matcher_of(chosen: Iterable[Rule]) -> _Matcher:
+    """Patterns and look-up tables for some rules."""
+    patterns: list[Pattern] = []
+    forms: dict[str, tuple[Rule, Form, re.Pattern[bytes]]] = {}
+    literals: dict[str, str] = {}
+    for rule in chosen:
+        for number, form in enumerate(rule.forms):
+            tag = f"{rule.name}/form/{number}"
+            forms[tag] = rule, form, re.compile(expression(form.regex).encode(), re.DOTALL)
+            patterns.append(Pattern(expression=for_hyperscan(form.regex), tag=tag))
+        for sign in rule.signs:
+            for literal in (*sign.strings, *sign.absent):
+                if literal not in literals:
+                    tag = literals[literal] = f"literal/{len(literals)}"
+                    patterns.append(Pattern(expression=escaped(literal), tag=tag))
+    return _Matcher(tuple(patterns), forms, literals)
+
+
+def escaped(literal: str) -> bytes:
+    """An expression for exactly these bytes, in the common subset of Hyperscan and `re`."""
+    return b"".join(
+        bytes([byte]) if chr(byte).isalnum() and byte < 128 else b"\\x%02x" % byte for byte in literal.encode()
+    )
+
+
+@functools.cache
+def _matcher() -> _Matcher:
+    return matcher_of(rules())
+
+
+def identify(
+    chosen: Sequence[Rule], matcher: _Matcher, data: bytes | memoryview, kind: FileKind, found: Sequence[Hit]
+) -> tuple[ComponentHint, ...]:
+    """What the rules say of one content, the surest first. `found` are hits of the matcher's patterns."""
+    symbols = symbols_of(data) if kind in (FileKind.ELF, FileKind.KERNEL_MODULE) else Symbols()
+    return weigh(chosen, matcher, data, kind, symbols, found)
+
+
+def weigh(
+    chosen: Sequence[Rule],
+    matcher: _Matcher,
+    data: bytes | memoryview,
+    kind: FileKind,
+    symbols: Symbols,
+    found: Sequence[Hit],
+) -> tuple[ComponentHint, ...]:
+    """`identify` on symbols already read."""
+    places: dict[str, list[Hit]] = {}
+    for hit in found:
+        places.setdefault(hit.tag, []).append(hit)
+    strings: list[tuple[int, bytes]] | None = None
+    hints: list[ComponentHint] = []
+    proven: dict[str, tuple[Sign, str]] = {}
+    if kind not in _TEXTS:
+        for rule in chosen:
+            for sign in rule.signs:
+                what = _holds(sign, symbols, places, matcher)
+                if what:
+                    proven.setdefault(rule.name, (sign, what))
+                    break
+    for tag, hits in places.items():
+        if tag in matcher.forms:
+            rule, form, compiled = matcher.forms[tag]
+            if kind in form.kinds:
+                hints += _stated(rule, form, compiled, data, hits, rule.name in proven)
+    for rule in chosen:
+        if rule.name not in proven:
+            continue
+        sign, what = proven[rule.name]
+        if any(hint.rule == rule.name and hint.how == How.DEFINES and hint.version for hint in hints):
+            continue
+        if rule.bare and strings is None:
+            strings = [(match.start(), match.group()) for match in _BARE.finditer(data)]
+        version, offset = _own_version(rule, data, symbols, strings or [])
+        if version or sign.alone:
+            hints.append(
+                ComponentHint(
+                    rule=rule.name, how=How.DEFINES, version=version, offset=max(offset, 0), excerpt=version, what=what
+                )
+            )
+    return _surest(hints)
+
+
+def _holds(sign: Sign, symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher) -> str:
+    """Which part of a sign proves the file, empty when something of it is lacking."""
+    if sign.soname and not (symbols.soname and re.fullmatch(sign.soname, symbols.soname)):
+        return ""
+    if not all(name in symbols.defined for name in sign.exports):
+        return ""
+    if not all(matcher.literals[literal] in places for literal in sign.strings):
+        return ""
+    if any(matcher.literals[literal] in places for literal in sign.absent):
+        return ""
+    return "soname" if sign.soname else "export" if sign.exports else "string"
+
+
+def _stated(
+    rule: Rule, form: Form, compiled: re.Pattern[bytes], data: bytes | memoryview, hits: list[Hit], proven: bool
+) -> Iterator[ComponentHint]:
+    how = form.how if proven or not form.needs_sign else form.otherwise
+    if not how:
+        return
+    seen: set[int] = set()
+    known: set[str] = set()
+    reach = -1
+    for hit in hits:
+        if hit.end <= reach:
+            continue
+        low = max(0, hit.end - _BEFORE)
+        window = bytes(data[low : hit.end + _AFTER])
+        for match in compiled.finditer(window):
+            start, end = low + match.start(), low + match.end()
+            if not start < hit.end <= end or start in seen:
+                continue
+            seen.add(start)
+            reach = max(reach, end)
+            if not _stands_alone(form, data, start, end, match):
+                continue
+            version = version_of(match)
+            if version not in known:
+                known.add(version)
+                yield ComponentHint(
+                    rule=rule.name,
+                    how=how,
+                    version=version,
+                    offset=start,
+                    excerpt=_excerpt(match.group()),
+                    what="banner" if form.how is not How.BUILD_STRING else "build-string",
+                )
+
+
+def _stands_alone(form: Form, data: bytes | memoryview, start: int, end: int, match: re.Match[bytes]) -> bool:
+    """Neither the text nor the version is a piece of a longer word: "profile-1.0" is not file 1.0."""
+    if not form.loose and start and data[start] in _WORD and data[start - 1] in _WORD:
+        return False
+    ends_in_version = "version" in match.groupdict() and match.end("version") == match.end()
+    return not (ends_in_version and end < len(data) and chr(data[end]).isalnum() and data[end] < 128)
+
+
+def _own_version(
+    rule: Rule, data: bytes | memoryview, symbols: Symbols, strings: list[tuple[int, bytes]]
+) -> tuple[str, int]:
+    """The version of a proven file from an exported text or a lone version string; empty when there is no single one."""
+    for name in rule.objects:
+        place, size = symbols.defined.get(name, (-1, 0))
+        if place >= 0 and 0 < size < 256:
+            text = bytes(data[place : place + size]).split(b"\0")[0].decode("latin-1")
+            match = re.search(expression("<V>"), text)
+            if match:
+                return version_of(match), place
+    for regex in rule.bare:
+        pattern = re.compile(expression(regex).encode())
+        found: dict[str, int] = {}
+        for offset, text_bytes in strings:
+            lone = pattern.fullmatch(text_bytes)
+            if lone:
+                found.setdefault(version_of(lone), offset)
+        if len(found) == 1:
+            return next(iter(found.items()))
+    return "", -1
+
+
+def _surest(hints: list[ComponentHint]) -> tuple[ComponentHint, ...]:
+    """One hint a rule, version and kind of proof; a version that is only mentioned beside the proven one goes."""
+    best: dict[tuple[str, str], ComponentHint] = {}
+    for hint in hints:
+        key = hint.rule, hint.version
+        if key not in best or _STRENGTH[How(hint.how)] > _STRENGTH[How(best[key].how)]:
+            best[key] = hint
+    strongest: dict[str, int] = {}
+    for hint in best.values():
+        strongest[hint.rule] = max(strongest.get(hint.rule, 0), _STRENGTH[How(hint.how)] if hint.version else 0)
+    kept = [
+        hint
+        for hint in best.values()
+        if (hint.version and _STRENGTH[How(hint.how)] >= strongest[hint.rule])
+        or (not hint.version and not strongest[hint.rule])
+    ]
+    return tuple(sorted(kept, key=lambda hint: (-_STRENGTH[How(hint.how)], hint.rule, hint.version)))
+
+
+def _excerpt(text: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else " " for byte in text[:120]).strip()
+
+
+class Components:
+    """Fills `FileFacts.components`."""
+
+    name = "components"
+    result = ComponentFacts
+
+    @functools.cached_property
+    def version(self) -> str:
+        return f"1-{rules_version()}"
+
+    @functools.cached_property
+    def patterns(self) -> tuple[Pattern, ...]:
+        return _matcher().patterns
+
+    def wants(self, kind: FileKind, size: int) -> bool:
+        unread = (FileKind.EMPTY, FileKind.IMAGE, FileKind.ARCHIVE, FileKind.PEM)
+        return kind not in unread and 16 <= size <= _MAX_BYTES
+
+    def extract(self, content: Content, hits: Sequence[Hit], need: bytes) -> ComponentFacts:
+        """Never raises for bad bytes."""
+        return ComponentFacts(hints=identify(rules(), _matcher(), content.data, content.kind, hits))

@@ -1,0 +1,41 @@
+"""Shell command strings in programs: what they hand to system(3), as far as strings tell."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from customhouse.model import FileKind
+
+from ..extractor import Hit, Pattern
+
+_MOST: Final = 300
+_LONGEST: Final = 400
+_TOOLS: Final = (
+    b"ifconfig", b"route", b"iptables", b"ip6tables", b"insmod", b"rmmod", b"modprobe", b"killall", b"kill", b"rm", b"cp",
+    b"mv", b"cat", b"echo", b"mount", b"umount", b"mkdir", b"chmod", b"wget", b"curl", b"tftp", b"ftpget", b"telnetd", b"reboot",
+    b"sysupgrade", b"mtd", b"flashcp", b"flash_eraseall", b"dd", b"tar", b"sh", b"ash", b"udhcpc", b"udhcpd", b"wpa_supplicant",
+    b"hostapd", b"iwpriv", b"iwconfig", b"brctl", b"vconfig", b"ping", b"date", b"sync", b"passwd", b"chpasswd", b"openssl",
+    b"uci", b"nvram", b"fw_setenv", b"httpd", b"inetd", b"dropbear", b"unzip", b"gunzip", b"md5sum", b"sed", b"awk", b"grep",
+)  # fmt: skip
+_COMMAND: Final = re.compile(
+    rb"(?:/(?:usr/)?(?:s?bin)/)?(?:" + rb"|".join(re.escape(tool) for tool in _TOOLS) + rb")[ \t]+[-/%\"'$>&|a-z0-9]"
+)
+PATTERNS: Final = (
+    Pattern(expression=rb"[\x00\n](?:/(?:usr/)?s?bin/)?(?:" + rb"|".join(_TOOLS) + rb")[ \t]", tag="command"),
+)
+
+
+def read(data: bytes, hits: Sequence[Hit], kind: FileKind) -> tuple[tuple[str, int], ...]:
+    """(command, offset) in programs; scripts are commands all through and are parsed elsewhere."""
+    if kind is not FileKind.ELF:
+        return ()
+    found: dict[int, str] = {}
+    for hit in hits:
+        if hit.tag != "command" or len(found) >= _MOST:
+            continue
+        start = max(data.rfind(b"\0", 0, hit.end), data.rfind(b"\n", 0, hit.end - 1)) + 1
+        end = data.find(b"\0", hit.end, start + _LONGEST)
+        text = data[start:end] if end >= 0 else b""
+        if text and _COMMAND.match(text) and text.isascii() and all(32 <= c < 127 or c in b"\t\n" for c in text):
+            found[start] = text.decode("ascii")
+    return tuple((found[at], at) for at in sorted(found))
