@@ -137,6 +137,20 @@ class ComponentFacts(Model, frozen=True, kw_only=True):
     hints: tuple[ComponentHint, ...] = ()
 
 
+class ExportRole(Model, frozen=True, kw_only=True):
+    """What an exported function of a library does with an argument, as far as its callers' data flow needs to know.
+
+    `role`: `command` (the argument is run by a shell), `command-format` (a printf format whose rendering is run by a
+    shell, its values follow it), `source` (the function returns request data), `source-buffer` (it fills the argument
+    with request data).
+    """
+
+    function: str
+    role: str
+    argument: int = 0
+    """Counted from 0; of no meaning for `source`."""
+
+
 class ProgramFacts(Model, frozen=True, kw_only=True):
     """What reading the machine code of one program gave; `Flow.program` is empty here and filled in link."""
 
@@ -144,6 +158,8 @@ class ProgramFacts(Model, frozen=True, kw_only=True):
     constructed_commands: tuple[ConstructedCommand, ...] = ()
     bound_ports: tuple[tuple[int, str, str], ...] = ()
     """(port, tcp|udp, exact|default)."""
+    exports: tuple[ExportRole, ...] = ()
+    """Of a library: what link hands to the programs that need it, as msgpack of a tuple of these, in `need`."""
     outcome: Outcome = Outcome.DONE
     why: str = ""
 

@@ -91,7 +91,10 @@ def cache_folder() -> Path:
 
 
 def build(pair: Pair, twin: str, architecture: str, level: str = "-O2", cflags: tuple[str, ...] = ()) -> Built:
-    """Compiles one twin, or finds it compiled. Raises `LookupError` without a compiler, `CalledProcessError` when it fails."""
+    """Compiles one twin, or finds it compiled.
+
+    Raises `LookupError` without a compiler, `CalledProcessError` when compiling fails.
+    """
     gcc = compiler(architecture)
     if gcc is None:
         raise LookupError(f"no {_COMPILERS[architecture]} on this machine")
