@@ -1,0 +1,65 @@
+"""A fixed part of the pairs, spread over the architectures; the whole of them is `bench/programs_pairs.py`."""
+
+import hashlib
+
+import msgspec
+import pytest
+from tests.firmware.program.build import ARCHITECTURES, LEVELS, PAIRS, Built, Pair, build, compiler, pairs
+
+from customhouse.firmware.facts.extractor import Content
+from customhouse.model import Confidence, Digest, FileKind, Flow, ProgramFacts
+
+ProgramExtractor = pytest.importorskip("customhouse.firmware.program.extractor").ProgramExtractor
+
+CASES = [
+    pytest.param(pair, ARCHITECTURES[i % len(ARCHITECTURES)], LEVELS[i % 2], id=f"{pair.name}-{ARCHITECTURES[i % 6]}")
+    for i, pair in enumerate(pairs())
+]
+
+
+def facts_of(built: Built) -> ProgramFacts:
+    """As link would: the libraries first, then the program with what their exports do."""
+    extractor = ProgramExtractor()
+
+    def read(data: bytes, need: bytes) -> ProgramFacts:
+        content = Content(Digest(hashlib.sha256(data).hexdigest()), data, FileKind.ELF)
+        facts = extractor.extract(content, (), need)
+        assert isinstance(facts, ProgramFacts)
+        return facts
+
+    roles = [role for library in built.libraries for role in read(library.read_bytes(), b"").exports]
+    return read(built.program.read_bytes(), msgspec.msgpack.encode(roles) if roles else b"")
+
+
+def shown(facts: ProgramFacts) -> list[Flow]:
+    return [flow for flow in facts.flows if flow.confidence in (Confidence.HIGH, Confidence.MEDIUM)]
+
+
+def built_or_skip(pair: Pair, twin: str, architecture: str, level: str) -> Built:
+    if compiler(architecture) is None:
+        pytest.skip(f"no cross compiler for {architecture}")
+    return build(pair, twin, architecture, level)
+
+
+@pytest.mark.parametrize(("pair", "architecture", "level"), CASES)
+def test_the_flow_is_found_with_its_port_and_magic(pair: Pair, architecture: str, level: str) -> None:
+    flows = [f for f in shown(facts_of(built_or_skip(pair, "true", architecture, level))) if f.kind == pair.kind]
+    assert flows, "no flow of high or medium confidence"
+    if pair.port is not None:
+        found = {(f.port, f.protocol, f.port_certainty) for f in flows}
+        assert (pair.port, pair.protocol, pair.port_certainty) in found
+    if pair.magic:
+        assert any(word in flow.magic for flow in flows for word in pair.magic)
+
+
+@pytest.mark.parametrize(("pair", "architecture", "level"), CASES)
+def test_its_benign_twin_raises_no_alarm(pair: Pair, architecture: str, level: str) -> None:
+    assert shown(facts_of(built_or_skip(pair, "benign", architecture, level))) == []
+
+
+def test_every_pair_stands_in_the_manifest_with_both_twins() -> None:
+    folders = {folder.name for folder in PAIRS.iterdir() if folder.is_dir()}
+    assert folders == {pair.name for pair in pairs()}
+    for name in folders:
+        assert '#include "true.c"' in (PAIRS / name / "benign.c").read_text()
+        assert "#ifdef BENIGN" in (PAIRS / name / "true.c").read_text()
