@@ -3,6 +3,7 @@
 from typing import Final
 
 from .facts import Extractor
+from .facts.components import Components
 from .facts.content import ContentExtractor
 from .facts.elf import ElfExtractor
 from .facts.text import TextExtractor
@@ -11,4 +12,5 @@ EXTRACTORS: Final[tuple[Extractor, ...]] = (
     ElfExtractor(),
     TextExtractor(),
     ContentExtractor(),
+    Components(),
 )

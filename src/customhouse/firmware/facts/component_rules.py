@@ -25,8 +25,21 @@ from customhouse.model import FileKind, How, Model
 
 VERSION = r"(?P<version>[0-9]{1,5}(?:\.[0-9]{1,5}){1,3})"
 PURL_TYPES = frozenset(
-    ["apk", "bitbucket", "cargo", "deb", "generic", "github", "gitlab", "golang", "hex", "luarocks", "maven", "npm"]
-    + ["nuget", "pypi", "rpm", "sourceforge"]
+    (
+        "apk",
+        "bitbucket",
+        "cargo",
+        "deb",
+        "generic",
+        "github",
+        "gitlab",
+        "golang",
+        "maven",
+        "npm",
+        "nuget",
+        "pypi",
+        "rpm",
+    )
 )
 PROGRAMS = (FileKind.ELF, FileKind.KERNEL, FileKind.KERNEL_MODULE, FileKind.MCU, FileKind.DATA)
 """Kinds that are searched unless a form says otherwise. Text is not: documentation names everything."""
@@ -223,12 +236,19 @@ def _faulty_signs(rule: Rule) -> Iterable[str]:
 def longest_literal(regex: str) -> int:
     """Length of the longest run of characters in an expression that must stand there as they are."""
     bare = regex.replace("<V>", "\0")
-    while (shorter := re.sub(r"\((?:[^()\\]|\\.)*\)[?*+]?", "\0", bare)) != bare:
+    while (shorter := re.sub(r"\((?:\?:|\?P<[a-z]+>)?((?:[^()\\]|\\.)*)\)([?*+]?)", _shortest, bare)) != bare:
         bare = shorter
     bare = re.sub(r"\[(?:[^\]\\]|\\.)*\](?:[*+?]|\{[0-9,]*\})?", "\0", bare)
     bare = re.sub(r".[?*]", "\0", bare)
     bare = re.sub(r"\\([^A-Za-z0-9])", r"\1", re.sub(r"\\[dwsDWS]\+?|\\x00|[.]\+|\|", "\0", bare))
     return max((len(run) for run in bare.split("\0")), default=0)
+
+
+def _shortest(group: re.Match[str]) -> str:
+    """What surely stands where a group stands: its shortest alternative, nothing where the group may be left out."""
+    alternatives = group[1].split("|")
+    plain = all(re.fullmatch(r"[\w /:;,@#=<>-]*(?:\\[.() -][\w /:;,@#=<>-]*)*", one) for one in alternatives)
+    return min(alternatives, key=len) if plain and not group[2] and "?P<" not in group[0] else "\0"
 
 
 def by_name() -> Mapping[str, Rule]:

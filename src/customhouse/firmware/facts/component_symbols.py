@@ -17,7 +17,7 @@ _MAX_ENTRIES = 512
 
 @dataclass(frozen=True)
 class Symbols:
-    """`defined` maps each defined name to (file offset, size) of what it stands for; offset -1 where not in the file."""
+    """`defined` maps each defined name to (file offset, size) of what it stands for; offset -1: not in the file."""
 
     soname: str = ""
     defined: dict[str, tuple[int, int]] = field(default_factory=dict)

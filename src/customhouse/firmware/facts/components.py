@@ -20,6 +20,7 @@ _MAX_BYTES = 1 << 28
 _STRENGTH = {How.DEFINES: 4, How.PACKAGE_DATABASE: 3, How.BANNER: 2, How.BUILD_STRING: 1, How.MENTIONS: 0}
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 _BARE = re.compile(rb"(?<![\x20-\x7e\x80-\xff])[vV]?[0-9][0-9A-Za-z.+~_() :,/-]{1,47}(?=[\x00\n])")
+_TRANSLATIONS = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")  # gettext catalogues repeat their program's messages
 _TEXTS = (FileKind.SCRIPT, FileKind.TEXT)
 
 
@@ -67,6 +68,8 @@ def identify(
     chosen: Sequence[Rule], matcher: _Matcher, data: bytes | memoryview, kind: FileKind, found: Sequence[Hit]
 ) -> tuple[ComponentHint, ...]:
     """What the rules say of one content, the surest first. `found` are hits of the matcher's patterns."""
+    if bytes(data[:4]) in _TRANSLATIONS:
+        return ()
     symbols = symbols_of(data) if kind in (FileKind.ELF, FileKind.KERNEL_MODULE) else Symbols()
     return weigh(chosen, matcher, data, kind, symbols, found)
 
@@ -83,37 +86,50 @@ def weigh(
     places: dict[str, list[Hit]] = {}
     for hit in found:
         places.setdefault(hit.tag, []).append(hit)
-    strings: list[tuple[int, bytes]] | None = None
+    proven = {} if kind in _TEXTS else _proven(chosen, symbols, places, matcher)
     hints: list[ComponentHint] = []
-    proven: dict[str, tuple[Sign, str]] = {}
-    if kind not in _TEXTS:
-        for rule in chosen:
-            for sign in rule.signs:
-                what = _holds(sign, symbols, places, matcher)
-                if what:
-                    proven.setdefault(rule.name, (sign, what))
-                    break
     for tag, hits in places.items():
         if tag in matcher.forms:
             rule, form, compiled = matcher.forms[tag]
             if kind in form.kinds:
                 hints += _stated(rule, form, compiled, data, hits, rule.name in proven)
+    told = {hint.rule for hint in hints if hint.how == How.DEFINES and hint.version}
+    silent = [(rule, *proven[rule.name]) for rule in chosen if rule.name in proven and rule.name not in told]
+    return _surest(hints + _own_versions(silent, data, symbols))
+
+
+def _proven(
+    chosen: Sequence[Rule], symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher
+) -> dict[str, tuple[Sign, str]]:
+    """Rules of which some sign holds, with the sign and the part of it that a reader should be told of."""
+    found: dict[str, tuple[Sign, str]] = {}
     for rule in chosen:
-        if rule.name not in proven:
-            continue
-        sign, what = proven[rule.name]
-        if any(hint.rule == rule.name and hint.how == How.DEFINES and hint.version for hint in hints):
-            continue
-        if rule.bare and strings is None:
-            strings = [(match.start(), match.group()) for match in _BARE.finditer(data)]
-        version, offset = _own_version(rule, data, symbols, strings or [])
+        for sign in rule.signs:
+            what = _holds(sign, symbols, places, matcher)
+            if what:
+                found[rule.name] = sign, what
+                break
+    return found
+
+
+def _own_versions(
+    silent: list[tuple[Rule, Sign, str]], data: bytes | memoryview, symbols: Symbols
+) -> list[ComponentHint]:
+    """What proven files say of their version without a sentence around it."""
+    strings: list[tuple[int, bytes]] = []
+    if any(rule.bare for rule, _sign, _what in silent):
+        strings = [(match.start(), match.group()) for match in _BARE.finditer(data)]
+    hints = []
+    for rule, sign, what in silent:
+        version, offset = _own_version(rule, sign, data, symbols, strings)
         if version or sign.alone:
+            where = max(offset, 0)
             hints.append(
                 ComponentHint(
-                    rule=rule.name, how=How.DEFINES, version=version, offset=max(offset, 0), excerpt=version, what=what
+                    rule=rule.name, how=How.DEFINES, version=version, offset=where, excerpt=version, what=what
                 )
             )
-    return _surest(hints)
+    return hints
 
 
 def _holds(sign: Sign, symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher) -> str:
@@ -173,9 +189,12 @@ def _stands_alone(form: Form, data: bytes | memoryview, start: int, end: int, ma
 
 
 def _own_version(
-    rule: Rule, data: bytes | memoryview, symbols: Symbols, strings: list[tuple[int, bytes]]
+    rule: Rule, sign: Sign, data: bytes | memoryview, symbols: Symbols, strings: list[tuple[int, bytes]]
 ) -> tuple[str, int]:
-    """The version of a proven file from an exported text or a lone version string; empty when there is no single one."""
+    """A proven file's version from its SONAME, an exported text or a lone version string; empty unless it is single."""
+    named = re.fullmatch(sign.soname, symbols.soname) if "(?P<" in sign.soname else None
+    if named:
+        return version_of(named), 0
     for name in rule.objects:
         place, size = symbols.defined.get(name, (-1, 0))
         if place >= 0 and 0 < size < 256:
@@ -223,6 +242,7 @@ class Components:
 
     name = "components"
     result = ComponentFacts
+    seconds = 60.0
 
     @functools.cached_property
     def version(self) -> str:
