@@ -9,7 +9,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 
-from .wire import A, AAAA, CNAME, SRV, TXT, Record, Response
+from .wire import AAAA, CNAME, SRV, TXT, A, Record, Response
 
 ALIASES_MOST = 8
 ADDRESSES_MOST = 32
@@ -39,7 +39,7 @@ def believe(response: Response, house: Collection[str] = ()) -> Believed:
     for record in finals[:ADDRESSES_MOST]:
         reason = unfit(str(record.data), frozenset(house)) if record.type in (A, AAAA) else ""
         if reason:
-            refused = f"{record.data} is {reason}"
+            refused = f"{record.data!s} is {reason}"
         else:
             kept.append(record)
     if refused and not kept:

@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
 
 
 Permitted = Callable[[str, str], Permission]
-"""(device, name in lower case without the last dot) -> Permission. Called for every query: it must be quick and pure."""
+"""(device, name in lower case without the last dot) -> Permission. Called for every query: quick and pure."""
 
 Commit = Callable[[tuple[Learned, ...]], Awaitable[None]]
 """Returns when the kernel knows. The answer is released only after that."""
