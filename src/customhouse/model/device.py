@@ -130,6 +130,8 @@ class Flow(Model, frozen=True, kw_only=True):
     """Format string or fixed part of the command."""
     path: tuple[FlowStep, ...] = ()
     started_by: tuple[str, ...] = ()
+    at_boot: bool = False
+    """Something starts the program (or one that loads it, if it is a library) by itself; False where nothing known does."""
     user: str = ""
     confidence: Confidence
     evidence: tuple[Evidence, ...] = ()
