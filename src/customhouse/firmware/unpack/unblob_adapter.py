@@ -1,7 +1,6 @@
 """The one place that knows unblob: its search for chunks, its handlers, and our formats dressed as handlers of it."""
 
 import functools
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,13 @@ from .formats import FORMATS
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
-REPLACED = (
-    "squashfs", "cramfs", "jffs2", "ubi", "gzip", "xz", "lzma", "bzip2", "zip", "zstd", "lz4", "tar", "cpio", "lzo", "lzip",
+REPLACED = frozenset(
+    {
+        "cramfs", "gzip", "xz", "lzma", "bzip2", "zip", "zstd", "lz4_legacy", "lz4_default", "tar",
+        "cpio_portable_ascii", "cpio_portable_ascii_crc", "cpio_portable_old_ascii",
+    }
 )  # fmt: skip
-"""Handlers of unblob whose work a format of ours does, by the start of their names."""
+"""Handlers of unblob whose work a format of ours does (and all that start with `squashfs`)."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 def _handler_for(format_: Format, offset: int) -> type[Handler[Any]]:
     patterns = [
-        Regex((magic.pattern if magic.regex else re.escape(magic.pattern)).decode("latin-1"))
+        (magic.pattern if magic.regex else b"".join(b"\\x%02x" % byte for byte in magic.pattern)).decode("latin-1")
         for magic in format_.magics
         if magic.offset == offset
     ]
@@ -82,7 +84,11 @@ def handlers() -> tuple[type[Handler[Any]], ...]:
     ours = [
         _handler_for(format_, offset) for format_ in FORMATS for offset in sorted({m.offset for m in format_.magics})
     ]
-    theirs = [handler for handler in BUILTIN_HANDLERS if not handler.NAME.startswith(REPLACED)]
+    theirs = [
+        handler
+        for handler in BUILTIN_HANDLERS
+        if handler.NAME not in REPLACED and not handler.NAME.startswith("squashfs")
+    ]
     return (*ours, *theirs)
 
 

@@ -1,0 +1,76 @@
+"""ZIP archives. Source: APPNOTE.TXT."""
+
+import io
+import lzma
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+from customhouse.model import Outcome
+
+from ..format import DONE, Ending, Extent, Format, Magic, Malformed, Meta, TreeWriter, Window
+
+_END = b"PK\x05\x06"
+_END_SIZE = 22
+_PIECE = 1 << 20
+_ENCRYPTED = 0x1
+_UNIX = 3
+_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, struct.error
+)  # fmt: skip
+
+
+class ZipArchive(Format):
+    name = "zip"
+    title = "ZIP archive"
+    magics = (Magic(0, b"PK\x03\x04"),)
+    limits = "encrypted entries are named, not read; ZIP64 and archives split over several files are not read"
+
+    def _probe(self, data: Window) -> Extent | None:
+        """The archive ends at the first end record whose directory lies where it says."""
+        view, at = data.view(), 0
+        haystack = bytes(view) if data.size <= 64 << 20 else b""
+        while (at := haystack.find(_END, at)) >= 0:
+            if at + _END_SIZE > data.size:
+                return None
+            *_counts, size, start, comment = struct.unpack_from("<4H2IH", haystack, at + 4)
+            if start + size == at and haystack[start : start + 4] == b"PK\x01\x02":
+                return Extent(size=min(at + _END_SIZE + comment, data.size))
+            at += 4
+        return None
+
+    def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data.view())) as archive:
+                locked = sum(_write(archive, entry, tree) for entry in archive.infolist())
+        except _ERRORS as trouble:
+            return Ending(Outcome.FAILED, str(trouble))
+        return Ending(Outcome.PARTIAL, f"{locked} entries are encrypted") if locked else DONE
+
+
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, tree: TreeWriter) -> bool:
+    """Write one entry; true when it is encrypted."""
+    name = entry.filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437", "surrogateescape")
+    mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
+    if entry.is_dir():
+        tree.directory(name, Meta(mode=stat.S_IMODE(mode) or 0o755))
+        return False
+    if entry.flag_bits & _ENCRYPTED:
+        tree.trouble(f"{entry.filename!r} is encrypted")
+        return True
+    if stat.S_ISLNK(mode):
+        tree.symlink(name, b"".join(_content(archive, entry))[:4096], Meta(mode=0o777))
+    else:
+        tree.file(name, _content(archive, entry), Meta(mode=stat.S_IMODE(mode) or 0o644))
+    return False
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    try:
+        with archive.open(entry) as source:
+            while piece := source.read(_PIECE):
+                yield piece
+    except _ERRORS as trouble:
+        raise Malformed(str(trouble)) from trouble
