@@ -18,7 +18,7 @@ class Account(Model, frozen=True, kw_only=True):
     uid: int | None = None
     shell: str = ""
     hash_kind: str = ""
-    """none, locked, des, md5, sha256, sha512, bcrypt, yescrypt, unknown; empty where no hash stands."""
+    """none, locked, des, md5, sha256, sha512, bcrypt, yescrypt, clear-text, unknown; empty where no hash stands."""
     password: str | None = None
     empty: bool = False
     remote: bool = False
@@ -73,6 +73,8 @@ class Endpoint(Model, frozen=True, kw_only=True):
     port: int | None = None
     domain: str = ""
     """Registrable domain, empty for addresses."""
+    role: str = "service"
+    """service: the device may talk to it; documentation, namespace, link, local: named, and no peer of the device."""
     clear_text: bool = False
     programs: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -131,7 +133,7 @@ class Flow(Model, frozen=True, kw_only=True):
     path: tuple[FlowStep, ...] = ()
     started_by: tuple[str, ...] = ()
     at_boot: bool = False
-    """Something starts the program (or one that loads it, if it is a library) by itself; False where nothing known does."""
+    """Something starts the program, or one that loads this library, by itself; False where nothing known does."""
     user: str = ""
     confidence: Confidence
     evidence: tuple[Evidence, ...] = ()

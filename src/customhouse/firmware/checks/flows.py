@@ -1,0 +1,119 @@
+"""Bytes from the network that become commands or overrun buffers, as the reading of machine code found them."""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+from customhouse.model import Confidence, DeviceFacts, Finding, Flow, Severity
+
+from .check import Check
+
+_SHORTEST_PASS_WORD = 8
+"""A compared word below this length is as likely a verb of the protocol as something hidden."""
+
+
+class CommandFromNetwork(Check):
+    """A command that someone on the network writes, wholly or in part."""
+
+    rule = "programs.command-from-network"
+    asks = "Does a program run, as a command, bytes that anyone on the network can send it?"
+    clauses = ("EN 303 645 5.13-1", "EN 303 645 5.6-1", "CRA I(2)(d)", "CRA I(2)(j)", "EN 18031-1 GEC-6")
+
+    def findings(self, device: DeviceFacts) -> Iterable[Finding]:
+        for flow in _of_kind(device, "command"):
+            back_door = is_back_door(flow)
+            yield self.finding(
+                # Whoever reaches the port runs commands: nothing is graver. A program that nothing starts is a
+                # fault that waits for someone to start it.
+                severity=Severity.CRITICAL if flow.at_boot else Severity.HIGH,
+                confidence=flow.confidence,
+                title=_command_title(flow, back_door),
+                detail=_detail(flow),
+                remedy=(
+                    "Remove the program, or the handler, from the image."
+                    if back_door
+                    else "Start the program directly with an argument list (execve) instead of a shell, and let only the"
+                    " bytes through that the argument needs."
+                ),
+                evidence=flow.evidence,
+                tags=("back-door",) if back_door else (),
+                subject=flow.program,
+            )
+
+
+class OverflowFromNetwork(Check):
+    """A copy of bytes from the network whose length nothing holds to the size of the buffer."""
+
+    rule = "programs.overflow-from-network"
+    asks = "Can bytes from the network be written past the end of a buffer?"
+    clauses = ("EN 303 645 5.13-1", "CRA I(2)(j)", "CRA I(2)(k)", "EN 18031-1 GEC-6")
+
+    def findings(self, device: DeviceFacts) -> Iterable[Finding]:
+        for flow in _of_kind(device, "overflow"):
+            yield self.finding(
+                # Often a way to run code, but what the platform's mitigations leave of it is not proven here.
+                severity=Severity.HIGH if flow.at_boot else Severity.MEDIUM,
+                confidence=flow.confidence,
+                title=f"{flow.program} copies what it receives{_where(flow)} into a buffer without a bound",
+                detail=_detail(flow),
+                remedy="Give the copy the size of its destination, and refuse what is longer.",
+                evidence=flow.evidence,
+                subject=flow.program,
+            )
+
+
+def is_back_door(flow: Flow) -> bool:
+    """A hidden way to commands: the packet is the command, or a pass word that is no protocol's verb opens it.
+
+    Only said of what starts at boot and is surely there; a parameter that reaches a command is a fault, not a door.
+    """
+    if not flow.at_boot or flow.confidence is not Confidence.HIGH:
+        return False
+    return flow.command.strip() == "%s" or _is_pass_word(flow.magic)
+
+
+def _is_pass_word(magic: str) -> bool:
+    word = magic.strip()
+    return len(word) >= _SHORTEST_PASS_WORD and not any(verb in word.lower() for verb in _protocol_words())
+
+
+@cache
+def _protocol_words() -> tuple[str, ...]:
+    text = resources.files(__package__).joinpath("protocol_words.txt").read_text("utf-8")
+    return tuple(line.lower() for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def _of_kind(device: DeviceFacts, kind: str) -> list[Flow]:
+    """Reported ones: low confidence is kept in the dossier and asks nothing of anyone."""
+    return [flow for flow in device.flows if flow.kind == kind and flow.confidence is not Confidence.LOW]
+
+
+def _command_title(flow: Flow, back_door: bool) -> str:
+    what = "runs what it receives" if flow.command.strip() == "%s" else "puts what it receives"
+    into = "" if flow.command.strip() == "%s" else " into a command"
+    who = f" as {flow.user}" if flow.user and flow.at_boot else ""
+    hidden = ", a hidden way in" if back_door else ""
+    return f"{flow.program} {what}{_where(flow)}{into}{who}{hidden}"
+
+
+def _where(flow: Flow) -> str:
+    if flow.port is None:
+        return ""
+    maybe = "" if flow.port_certainty == "exact" else " (by default)"
+    return f" on {flow.protocol or 'port'} {flow.port}{maybe}"
+
+
+def _detail(flow: Flow) -> str:
+    parts = [f"{flow.source} reaches {flow.sink} ({flow.architecture})."]
+    if flow.magic:
+        parts.append(f"The packet is compared with {json.dumps(flow.magic)}.")
+    if flow.command:
+        parts.append(f"Command: {json.dumps(flow.command)}.")
+    if flow.path:
+        parts.append("Way: " + " > ".join(f"{step.function} at {step.address:#x}" for step in flow.path) + ".")
+    if flow.started_by:
+        parts.append("Started by " + " > ".join(flow.started_by) + (" at boot." if flow.at_boot else "."))
+    else:
+        parts.append("Nothing that starts it was found.")
+    return " ".join(parts)
