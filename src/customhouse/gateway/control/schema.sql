@@ -1,6 +1,9 @@
 -- The gateway's memory. Written before the kernel is told, so that a restart knows at least what the kernel knew.
 create table devices(
     id text primary key,               -- the MAC address, lower case with colons
+    number integer not null unique,    -- stands for the device in packet marks; never given to another
+    segment text not null default '',
+    port text not null default '',     -- the bridge port where it was admitted
     name text not null default '',     -- what the owner calls it
     claimed text not null default '',  -- what it calls itself: hostile text
     first_seen real not null,          -- seconds since 1970

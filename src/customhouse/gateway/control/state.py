@@ -29,6 +29,9 @@ HISTORY_MOST = 2_000
 
 class DeviceRecord(NamedTuple):
     id: str
+    number: int
+    segment: str
+    port: str
     name: str
     claimed: str
     first_seen: float
@@ -116,7 +119,8 @@ class State:
 
     def devices(self) -> list[DeviceRecord]:
         rows = self._db.execute(
-            "select id, name, claimed, first_seen, last_seen, mode, pinned_url, claimed_url from devices order by id"
+            "select id, number, segment, port, name, claimed, first_seen, last_seen, mode, pinned_url, claimed_url"
+            " from devices order by id"
         )
         return [DeviceRecord(*row) for row in rows]
 
@@ -129,17 +133,20 @@ class State:
             raise UnknownDevice(f"{len(found)} devices are called {word!r}", "use the address of the one that you mean")
         return found[0]
 
-    def saw(self, device: str, now: float, claimed: str = "") -> bool:
-        """A device showed itself; True when it was never seen before."""
+    def saw(self, device: str, now: float, claimed: str = "", segment: str = "", port: str = "") -> bool:
+        """A device showed itself; True when it was never seen before. Where it was first seen is where it belongs."""
         known = self._db.execute("select 1 from devices where id = ?", (device,)).fetchone()
         if not known and self._count("devices") >= DEVICES_MOST:
             return False
         with self.change():
             self._db.execute(
-                "insert into devices(id, claimed, first_seen, last_seen) values(?, ?, ?, ?) on conflict(id) do update"
-                " set last_seen = excluded.last_seen,"
-                " claimed = case when excluded.claimed = '' then claimed else excluded.claimed end",
-                (device, kept_text(claimed), now, now),
+                "insert into devices(id, number, segment, port, claimed, first_seen, last_seen)"
+                " values(?1, (select coalesce(max(number), 0) + 1 from devices), ?2, ?3, ?4, ?5, ?5)"
+                " on conflict(id) do update set last_seen = excluded.last_seen,"
+                " claimed = case when excluded.claimed = '' then claimed else excluded.claimed end,"
+                " segment = case when segment = '' then excluded.segment else segment end,"
+                " port = case when port = '' then excluded.port else port end",
+                (device, segment, port, kept_text(claimed), now),
             )
             if not known:
                 self._note(now, device, "arrived", claimed)
