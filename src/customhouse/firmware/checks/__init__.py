@@ -5,10 +5,14 @@ from datetime import date
 from customhouse.model import DeviceFacts, Finding, Severity
 
 from .check import Check, DatedCheck
+from .flows import CommandFromNetwork, OverflowFromNetwork
 
 __all__ = ["CHECKS", "Check", "DatedCheck", "check"]
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (
+    CommandFromNetwork(),
+    OverflowFromNetwork(),
+)
 """Every check there is, in the order of their rules. Adding one means adding a line here."""
 
 _GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}

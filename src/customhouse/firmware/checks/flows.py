@@ -33,8 +33,8 @@ class CommandFromNetwork(Check):
                 remedy=(
                     "Remove the program, or the handler, from the image."
                     if back_door
-                    else "Start the program directly with an argument list (execve) instead of a shell, and let only the"
-                    " bytes through that the argument needs."
+                    else "Start the program directly with an argument list (execve) instead of a shell, and let only"
+                    " those bytes through that the argument needs."
                 ),
                 evidence=flow.evidence,
                 tags=("back-door",) if back_door else (),

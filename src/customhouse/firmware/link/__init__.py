@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from customhouse.host.context import Context
-from customhouse.model import DeviceFacts, Digest, FileFacts, FileTree
+from customhouse.model import DeviceFacts, Digest, FileFacts, FileTree, Service
 
 from .files import Files, Mount, files_of
+from .flows import program_flows
 
 __all__ = ["Files", "Mount", "files_of", "link"]
 
@@ -22,4 +23,14 @@ def link(
     `context` carries the budget and the cache (None: no limit, no cache); `contents` are the bytes by digest, for the
     few questions that facts do not answer. Never raises for what an image holds.
     """
-    return DeviceFacts(tree=tree, facts=dict(facts))
+    files = files_of(tree, facts)
+    services: tuple[Service, ...] = ()
+    programs = program_flows(files, tree, facts, services)
+    return DeviceFacts(
+        tree=tree,
+        facts=dict(facts),
+        services=services,
+        flows=programs.flows,
+        constructed_commands=programs.constructed_commands,
+        not_examined=programs.not_examined,
+    )
