@@ -66,7 +66,7 @@ class MadeDevice:
     ) -> None:
         """A program or library: ElfFacts as given (`more` are fields of ElfFacts), no machine code behind them."""
         elf_fields: dict[str, object] = {
-            "bits": 32, "big_endian": False, "type": "exec", "architecture": "mipsel", "soname": soname,
+            "machine": "mips", "bits": 32, "big_endian": False, "type": "exec", "architecture": "mipsel", "soname": soname,
             "imports": tuple(imports), "needed": tuple(needed), "exports": tuple(exports), **more,
         }  # fmt: skip
         if content is None and commands:
