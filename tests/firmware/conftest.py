@@ -66,8 +66,8 @@ class MadeDevice:
     ) -> None:
         """A program or library: ElfFacts as given (`more` are fields of ElfFacts), no machine code behind them."""
         elf_fields: dict[str, object] = {
-            "machine": "mips", "bits": 32, "big_endian": False, "type": "exec", "architecture": "mipsel", "soname": soname,
-            "imports": tuple(imports), "needed": tuple(needed), "exports": tuple(exports), **more,
+            "machine": "mips", "bits": 32, "big_endian": False, "type": "exec", "architecture": "mipsel",
+            "soname": soname, "imports": tuple(imports), "needed": tuple(needed), "exports": tuple(exports), **more,
         }  # fmt: skip
         if content is None and commands:
             content = ContentFacts(commands=tuple((command, index) for index, command in enumerate(commands)))
