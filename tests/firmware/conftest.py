@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from customhouse.firmware.facts import facts_of_bytes
+from customhouse.firmware.facts.content import ContentExtractor
+from customhouse.firmware.facts.text import TextExtractor
 from customhouse.firmware.link import link
 from customhouse.model import (
     ContentFacts,
@@ -18,9 +21,10 @@ from customhouse.model import (
     ImagePath,
     NodeKind,
     ProgramFacts,
-    TextFacts,
     Volume,
 )
+
+_EXTRACTORS = (TextExtractor(), ContentExtractor())
 
 
 class MadeDevice:
@@ -111,20 +115,7 @@ def _volume(path: str) -> str:
 
 
 def _facts_of_bytes(data: bytes) -> FileFacts:
-    digest = Digest(hashlib.sha256(data).hexdigest())
-    if not data:
-        return FileFacts(digest=digest, size=0, kind=FileKind.EMPTY)
-    if b"\0" in data:
-        return FileFacts(digest=digest, size=len(data), kind=FileKind.DATA)
-    text = data.decode("utf-8", "surrogateescape")
-    first = text.splitlines()[0] if text else ""
-    words = first[2:].split() if first.startswith("#!") else []
-    interpreter = words[0].rpartition("/")[2] if words else ""
-    if interpreter == "env" and len(words) > 1:
-        interpreter = words[1]
-    kind = FileKind.SCRIPT if first.startswith("#!") else FileKind.TEXT
-    facts = TextFacts(text=text, encoding="utf-8", interpreter=interpreter)
-    return FileFacts(digest=digest, size=len(data), kind=kind, text=facts)
+    return facts_of_bytes(data, _EXTRACTORS)
 
 
 @pytest.fixture

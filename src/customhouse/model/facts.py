@@ -118,6 +118,8 @@ class ContentFacts(Model, frozen=True, kw_only=True):
     """Named features of interest (`curl-insecure`, `flash-write`, `signature-verify`) and where they stand."""
     words: tuple[str, ...] = ()
     """Candidate passwords: short printable strings that stand alone. Bounded."""
+    paths: tuple[str, ...] = ()
+    """Absolute paths that a program names. Bounded."""
 
 
 class ComponentHint(Model, frozen=True, kw_only=True):

@@ -6,8 +6,13 @@ from pathlib import Path
 from customhouse.host.context import Context
 from customhouse.model import DeviceFacts, Digest, FileFacts, FileTree, Service
 
+from .accounts import accounts
+from .endpoints import endpoints
 from .files import Files, Mount, files_of
 from .flows import program_flows
+from .hardening import hardening
+from .secrets import secrets
+from .updates import updates
 
 __all__ = ["Files", "Mount", "files_of", "link"]
 
@@ -26,11 +31,17 @@ def link(
     files = files_of(tree, facts)
     services: tuple[Service, ...] = ()
     programs = program_flows(files, tree, facts, services)
+    logins = accounts(files, services, context)
     return DeviceFacts(
         tree=tree,
         facts=dict(facts),
+        accounts=logins.accounts,
         services=services,
+        secrets=secrets(files, services),
+        endpoints=endpoints(files),
+        updates=updates(files, services),
+        hardening=hardening(files, services),
         flows=programs.flows,
         constructed_commands=programs.constructed_commands,
-        not_examined=programs.not_examined,
+        not_examined=(*logins.not_examined, *programs.not_examined),
     )

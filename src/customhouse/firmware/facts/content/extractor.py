@@ -6,7 +6,7 @@ from typing import Final
 from customhouse.model import ContentFacts, FileKind
 
 from ..extractor import Content, Hit
-from . import commands, hashes, hosts, markers, secrets, words
+from . import commands, hashes, hosts, markers, paths, secrets, words
 
 _SCANNED: Final = frozenset(
     {
@@ -28,7 +28,7 @@ class ContentExtractor:
     name = "content"
     version = "1"
     result = ContentFacts
-    patterns = (*hosts.PATTERNS, *secrets.PATTERNS, *hashes.PATTERNS, *commands.PATTERNS, *markers.PATTERNS)
+    patterns = (*hosts.PATTERNS, *secrets.PATTERNS, *hashes.PATTERNS, *commands.PATTERNS, *markers.PATTERNS, *paths.PATTERNS)
     seconds = 60.0
 
     def wants(self, kind: FileKind, size: int) -> bool:
@@ -43,4 +43,5 @@ class ContentExtractor:
             commands=commands.read(data, hits, content.kind),
             markers=markers.read(hits),
             words=words.read(data, content.kind),
+            paths=paths.read(data, hits, content.kind),
         )

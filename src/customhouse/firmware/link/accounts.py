@@ -1,0 +1,218 @@
+"""Who can log in: passwd and shadow wherever they stand, hashes in scripts and programs, users in configuration."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from customhouse.host.context import Context
+from customhouse.model import Account, Digest, Evidence, FileKind, NotExamined, Service
+
+from .configured_users import configured_users
+from .crypt_hash import kind_of
+from .files import Files
+from .login import accepting_services
+from .password_recovery import Recovered, candidates, recover
+
+_PASSWD_NAME: Final = re.compile(r"^passwd(?:[-.~]?(?:default|def|bak|orig|old|tmp|init|sample)?)?$")
+_LINE: Final = re.compile(r"^(?P<user>[A-Za-z_][\w.-]{0,31}\$?):(?P<rest>[^\n]*)$")
+_WORDS_MOST: Final = 40_000
+_SELF_TEST: Final = re.compile(r"\$(?:abcd0123|abc0123456789|abcdefghijklmnopqrstuu[^$]*|saltstring)(?:\$|$)")
+"""Salts of the hashes with which C libraries test their own crypt(3)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One account as its files have it. `active` where the running system reads it."""
+
+    user: str
+    hashed: str
+    uid: int | None = None
+    shell: str = ""
+    active: bool = True
+    in_passwd: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The answer, with what was left undone."""
+
+    accounts: tuple[Account, ...]
+    not_examined: tuple[NotExamined, ...] = ()
+
+
+@dataclass
+class _Folder:
+    """passwd and shadow of one folder, joined."""
+
+    path: str
+    passwd: list[tuple[str, list[str], Evidence]] = field(default_factory=list)
+    shadow: dict[str, tuple[str, Evidence]] = field(default_factory=dict)
+
+
+def accounts(files: Files, services: Sequence[Service], context: Context | None = None) -> Accounts:
+    """All accounts, those of the running system first. `services` decide which of them open a remote login."""
+    entries = sorted(_entries(files), key=lambda e: (not e.active, e.user != "root", e.user, e.evidence[0].path))
+    words = candidates(_image_words(files), sorted({entry.user for entry in entries if entry.user}))
+    hashes = sorted({entry.hashed for entry in entries if kind_of(entry.hashed) not in ("none", "locked", "unknown")})
+    found = recover(hashes, words, context)
+    made = [_account(entry, found.get(entry.hashed), files, services) for entry in entries]
+    made += configured_users(files)
+    late = [hashed for hashed, result in found.items() if not result.complete]
+    return Accounts(tuple(made), tuple(_unfinished(late)))
+
+
+def _account(entry: Entry, found: Recovered | None, files: Files, services: Sequence[Service]) -> Account:
+    kind = kind_of(entry.hashed)
+    password = found.password if found is not None else None
+    empty = kind == "none" or password == ""
+    account = Account(
+        user=entry.user,
+        uid=entry.uid,
+        shell=entry.shell,
+        hash_kind=kind,
+        password=password or None,
+        empty=empty,
+        evidence=entry.evidence,
+    )
+    if not entry.active:
+        return account
+    via = accepting_services(account, entry.hashed, files, services)
+    asked_for_nothing = empty or any(service.opens_without_password for service in via)
+    programs = tuple(sorted({service.program for service in via}))
+    return msgspec.structs.replace(account, empty=asked_for_nothing, remote=bool(programs), via=programs)
+
+
+def _unfinished(late: Iterable[str]) -> Iterator[NotExamined]:
+    for hashed in late:
+        yield NotExamined(
+            what=f"password behind a {kind_of(hashed)} hash",
+            outcome="skipped",
+            why="the time budget ran out before all candidates were tried",
+        )
+
+
+def _image_words(files: Files) -> Iterator[str]:
+    """Words of all contents, each content's best first: round after round, so that no large file drowns the others."""
+    lists = [
+        facts.content.words
+        for _, facts in sorted(files.facts.items())
+        if facts.content is not None and facts.content.words
+    ]
+    seen: set[str] = set()
+    for rank in range(max((len(words) for words in lists), default=0)):
+        for words in lists:
+            if rank < len(words) and words[rank] not in seen:
+                seen.add(words[rank])
+                yield words[rank]
+                if len(seen) >= _WORDS_MOST:
+                    return
+
+
+def _entries(files: Files) -> Iterator[Entry]:
+    folders = _folders(files)
+    listed = [entry for folder in folders.values() for entry in _join(folder)]
+    live = [entry for entry in listed if entry.active]
+    if not live:  # /etc/passwd is made at boot from one of the others
+        listed = [replace(entry, active=True) for entry in listed]
+    yield from _duplicates_dropped(listed)
+    known = {entry.hashed for entry in listed}
+    yield from _loose_hashes(files, known)
+
+
+def _duplicates_dropped(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The same account in several files (passwd-, a default copied at boot) is one, with all its places."""
+    merged: dict[tuple[str, str, bool], Entry] = {}
+    for entry in entries:
+        key = (entry.user, entry.hashed, entry.active)
+        before = merged.get(key)
+        if before is None:
+            merged[key] = entry
+        else:
+            merged[key] = replace(before, evidence=(*before.evidence, *entry.evidence))
+    active = {(user, hashed) for user, hashed, live in merged if live}
+    for (user, hashed, live), entry in merged.items():
+        if live or (user, hashed) not in active:
+            yield entry
+
+
+def _folders(files: Files) -> dict[str, _Folder]:
+    folders: dict[str, _Folder] = {}
+    for path, node in sorted(files.nodes.items()):
+        folder, _, name = path.rpartition("/")
+        if node.digest is None or not (
+            _PASSWD_NAME.match(name) or _PASSWD_NAME.match(name.replace("shadow", "passwd"))
+        ):
+            continue
+        facts = files.facts.get(node.digest)
+        text = facts.text.text if facts is not None and facts.text is not None else ""
+        joined = folders.setdefault(folder, _Folder(folder))
+        _read_lines(files, path, text, joined, shadow=name.startswith("shadow"))
+    return folders
+
+
+def _read_lines(files: Files, path: str, text: str, folder: _Folder, *, shadow: bool) -> None:
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        match = _LINE.match(line.strip())
+        fields = match.group("rest").split(":") if match else []
+        if match and (len(fields) >= 5 if not shadow else len(fields) >= 1):
+            evidence = files.evidence(path, line.strip(), offset)
+            if shadow:
+                folder.shadow.setdefault(match.group("user"), (fields[0], evidence))
+            else:
+                folder.passwd.append((match.group("user"), fields, evidence))
+        offset += len(line.encode("utf-8", "replace"))
+
+
+def _join(folder: _Folder) -> Iterator[Entry]:
+    active = folder.path == "/etc"
+    for user, fields, evidence in folder.passwd:
+        hashed = fields[0]
+        places: tuple[Evidence, ...] = (evidence,)
+        if hashed == "x" and user in folder.shadow:
+            hashed, where = folder.shadow[user]
+            places = (where, evidence)
+        uid = int(fields[1]) if fields[1].isdigit() else None
+        yield Entry(user, hashed, uid, fields[-1].strip(), active, True, places)
+    named = {user for user, _, _ in folder.passwd}
+    for user, (hashed, evidence) in folder.shadow.items():
+        if user not in named:
+            yield Entry(user, hashed, 0 if user == "root" else None, "", active, False, (evidence,))
+
+
+def _loose_hashes(files: Files, known: set[str]) -> Iterator[Entry]:
+    """Hashes outside passwd and shadow. Where a script writes them there, they are the running system's."""
+    by_digest: dict[Digest, list[str]] = {}
+    for path, node in sorted(files.nodes.items()):
+        if node.digest is not None:
+            by_digest.setdefault(node.digest, []).append(path)
+    seen: set[tuple[str, str]] = set()
+    for digest, paths in by_digest.items():
+        facts = files.facts.get(digest)
+        if facts is None or facts.content is None:
+            continue
+        writes = facts.kind is FileKind.SCRIPT and facts.text is not None and "/etc/" in facts.text.text
+        writes = writes and bool(re.search(r">>?\s*/\S*etc/(?:passwd|shadow)", facts.text.text if facts.text else ""))
+        for text, offset in facts.content.hashes:
+            user, _, hashed = text.rpartition(":")
+            if (
+                hashed in known
+                or (user, hashed) in seen
+                or kind_of(hashed) in ("unknown", "none")
+                or _SELF_TEST.search(hashed)
+            ):
+                continue
+            seen.add((user, hashed))
+            yield Entry(
+                user,
+                hashed,
+                0 if user == "root" else None,
+                "",
+                writes,
+                False,
+                (files.evidence(paths[0], text, offset),),
+            )

@@ -1,0 +1,146 @@
+"""Which login services that start at boot would let an account in, and whether they would ask for a password.
+
+Sources: dropbear(8) (-B, -s, -w, -g), sshd_config(5), telnetd of busybox (-l), login(1) and securetty(5).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from customhouse.model import Account, Service
+
+from .files import Files
+
+_NO_SHELL: Final = re.compile(r"/(?:nologin|false|sync|halt|shutdown|true)$")
+_CRACKABLE: Final = frozenset({"des", "md5", "sha256", "sha512", "bcrypt", "yescrypt", "unknown"})
+_SHELL: Final = re.compile(r"^(?:/\S*/)?(?:a|ba|da)?sh$")
+_GREP: Final = re.compile(
+    r"grep\s+(?P<options>(?:-\w+\s+)*)(?P<quote>['\"])(?P<expression>.+?)(?P=quote)\s+(?P<file>/etc/(?:shadow|passwd))"
+)
+_GIVES_SHELL: Final = re.compile(r"(?m)^\s*(?:exec\s+)?(?:/\S*/)?(?:a|ba|da)?sh(?:\s+-\S+)*\s*$")
+_ASKS: Final = re.compile(r"(?m)\b(?:login|read|passwd|su|getty|pam)\b")
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """A service that lets the account in."""
+
+    program: str
+    opens_without_password: bool = False
+
+
+def accepting_services(account: Account, hashed: str, files: Files, services: Sequence[Service]) -> list[Acceptance]:
+    """Of the services that start at boot, those that accept this account from the network."""
+    accepted: list[Acceptance] = []
+    for service in services:
+        if not service.at_boot:
+            continue
+        if service.kind == "telnet":
+            accepted.extend(_telnet(account, files, service))
+        elif service.kind == "ssh":
+            accepted.extend(_ssh(account, files, service))
+        elif service.kind == "ftp" and account.hash_kind in _CRACKABLE and _has_shell(account):
+            accepted.append(Acceptance(service.program))
+    return accepted
+
+
+def _telnet(account: Account, files: Files, service: Service) -> Iterator[Acceptance]:
+    """Root is who gets in where nobody is asked who he is."""
+    login = _option(service.arguments, "-l")
+    is_root = account.uid == 0 or account.user == "root"
+    if service.authentication == "none" or (login and _SHELL.match(login)):
+        if is_root:
+            yield Acceptance(service.program, opens_without_password=True)
+        return
+    script = files.text(login) if login else None
+    if script is not None:
+        if is_root and gives_shell(script, files):
+            yield Acceptance(service.program, opens_without_password=True)
+        return
+    if not _has_shell(account) or (is_root and _securetty_refuses(files)):
+        return
+    if account.empty or account.hash_kind in _CRACKABLE:
+        yield Acceptance(service.program, opens_without_password=account.empty)
+
+
+def gives_shell(script: str, files: Files) -> bool:
+    """Whether a login program that is a script ends in a shell on this device without asking for anything.
+
+    Tests of the form `grep REGEX /etc/shadow` are answered from the image: OpenWrt's login.sh lets anyone in while
+    root's line shows that no password was set.
+    """
+    if not _GIVES_SHELL.search(script):
+        return False
+    tests = list(_GREP.finditer(script))
+    if not tests:
+        body = "\n".join(line for line in script.splitlines() if not line.lstrip().startswith("#"))
+        return not _ASKS.search(body)
+    return all(_grep_matches(test, files) for test in tests)
+
+
+def _grep_matches(test: re.Match[str], files: Files) -> bool:
+    expression = test.group("expression")
+    if "E" not in test.group("options"):
+        expression = re.sub(r"\\([?+|(){}])", r"\1", re.sub(r"(?<!\\)([?+|(){}])", r"\\\1", expression))
+    try:
+        return re.search(expression, files.text(test.group("file")) or "", re.MULTILINE) is not None
+    except re.error:
+        return False
+
+
+def _ssh(account: Account, files: Files, service: Service) -> Iterator[Acceptance]:
+    if not _has_shell(account):
+        return
+    is_root = account.uid == 0 or account.user == "root"
+    if "dropbear" in service.program or service.applet == "dropbear":
+        passwords, blank = _dropbear(service.arguments, is_root)
+    else:
+        passwords, blank = _openssh(files.text("/etc/ssh/sshd_config") or "", is_root)
+    if account.empty and passwords and blank:
+        yield Acceptance(service.program, opens_without_password=True)
+    elif not account.empty and passwords and account.hash_kind in _CRACKABLE:
+        yield Acceptance(service.program)
+
+
+def _dropbear(arguments: Sequence[str], is_root: bool) -> tuple[bool, bool]:
+    """(takes passwords, takes empty ones): empty ones only with -B."""
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    short = {letter for flag in flags if not flag.startswith("--") for letter in flag[1:]}
+    refused = "s" in short or (is_root and ("w" in short or "g" in short))
+    return not refused, "B" in short
+
+
+def _openssh(config: str, is_root: bool) -> tuple[bool, bool]:
+    """The first value of a keyword counts; root's default is keys only since 7.0."""
+
+    def value(keyword: str, default: str) -> str:
+        match = re.search(rf"(?mi)^\s*{keyword}\s+(\S+)", config)
+        return match.group(1).lower() if match else default
+
+    passwords = value("PasswordAuthentication", "yes") == "yes"
+    if is_root and value("PermitRootLogin", "prohibit-password") != "yes":
+        passwords = False
+    return passwords, value("PermitEmptyPasswords", "no") == "yes"
+
+
+def _has_shell(account: Account) -> bool:
+    return not _NO_SHELL.search(account.shell)
+
+
+def _securetty_refuses(files: Files) -> bool:
+    """The file lists where root may log in; a terminal of the network is pts/N or ttypN."""
+    text = files.text("/etc/securetty")
+    if text is None or not text.strip():
+        return False
+    return not re.search(r"(?m)^\s*(?:pts(?:/|\b)|ttyp)", text)
+
+
+def _option(arguments: Sequence[str], name: str) -> str:
+    """Value of `-l X` or `-lX`."""
+    for index, argument in enumerate(arguments):
+        if argument == name and index + 1 < len(arguments):
+            return arguments[index + 1]
+        if argument.startswith(name) and len(argument) > len(name) and argument[len(name)] == "/":
+            return argument[len(name) :]
+    return ""

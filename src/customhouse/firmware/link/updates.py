@@ -1,0 +1,208 @@
+"""How new firmware arrives: scripts that write flash, programs that do, package feeds, web forms, remote management.
+
+Each way says over which transport it fetches, whether something verifies a signature before flash is written, and
+whether certificate checks are switched off. None stands for "could not be told": a program may hide a check from its strings.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from customhouse.model import ContentFacts, Evidence, FileFacts, FileKind, Service, UpdatePath
+
+from .files import Files
+
+_WRITES: Final = ("flash-write", "flash-device-written")
+_VERIFIERS: Final = re.compile(
+    r"^(?:RSA_verify|RSA_public_decrypt|EVP_VerifyFinal|EVP_DigestVerify(?:Final)?|ECDSA_(?:do_)?verify|DSA_verify|ED25519_verify"
+    r"|EVP_PKEY_verify|mbedtls_pk_verify|mbedtls_rsa_(?:rsassa_\w+|pkcs1)_verify\w*|mbedtls_ecdsa_(?:read|verify)\w*|wc_RsaSSL_Verify\w*"
+    r"|wc_ecc_verify_hash|wc_ed25519_verify_msg|rsa_verify_hash\w*|ecc_verify_hash|crypto_sign_(?:verify_detached|open)|edsign_verify"
+    r"|gcry_pk_verify|PKCS7_verify|CMS_verify|uECC_verify|br_rsa_\w*vrfy\w*)$"
+)
+_FETCH: Final = re.compile(r"\b(?:wget|curl|tftp|ftpget|uclient-fetch|aria2c|scp|rsync)\b")
+_URL: Final = re.compile(r"\b(https|http|ftp|tftp)://")
+_REMOVABLE: Final = re.compile(r"/(?:mnt|media|tmp/mnt|sdcard|mmc|usb\w*|tmp/sd)\b", re.IGNORECASE)
+_NOT_UPDATE: Final = re.compile(
+    r"^/(?:lib/preinit|etc/uci-defaults|lib/firmware|usr/lib/opkg|etc/board\.d|rom)/|\.(?:control|list|md5sums)$"
+)
+_INFRASTRUCTURE: Final = re.compile(r"^/lib/upgrade/|^/lib/functions[/.]|^/usr/libexec/login")
+_WRITES_FIRMWARE: Final = re.compile(
+    r"(?m)^[^#\n]*(?:\bmtd[ \t]+(?:-\S+[ \t]+(?:[\w/.]+[ \t]+)?)*write[ \t]+(?!-[ \t])"
+    r"|\bflashcp\b|\bnandwrite\b|\bubiupdatevol\b|\bmtd_write\b|\bmtd_debug\s+write\b"
+    r"|\bof=/dev/mtd(?:block)?\w+|>\s*/dev/mtd(?:block)?\w+"
+    r"|(?<![\w/.-])(?:/sbin/)?sysupgrade[ \t]+(?!-[blrk]\b)[\"\'$/\w-])"
+)
+_HOLDS_CONFIG: Final = re.compile(r"(?i)config|nvram|rootfs_data|jffs|art\b|u?-?boot-?env|settings|factory|log\b")
+_OPKG_SOURCE: Final = re.compile(r"(?m)^\s*src(?:/gz)?\s+\S+\s+(?P<url>(?P<scheme>\w+)://\S+)")
+_OPKG_CHECK: Final = re.compile(r"(?m)^\s*option\s+check_signature(?:\s+1)?\s*$")
+_FORM_WORDS: Final = re.compile(r"(?i)firmware|upgrade|flash_?op|sysupgrade|fw_?up")
+_FETCHED: Final = frozenset({"http", "https", "ftp", "tftp"})
+_FETCHED_WORDS: Final = re.compile(r"(?i)firmware|upgrade|version|\bfw\b|[/._-]ota[/._-]|update|download")
+_TLS_NO: Final = ("curl-insecure", "wget-insecure")
+_TRANSPORT_OF_FETCHER: Final = (("tftp", "tftp"), ("ftpget", "ftp"))
+
+
+def updates(files: Files, services: Sequence[Service]) -> tuple[UpdatePath, ...]:
+    """All ways found, scripts first."""
+    found = [*_scripts(files), *_programs(files), *_packages(files), *_forms(files), *_remote_management(services)]
+    return tuple(found)
+
+
+def _each(files: Files) -> Iterator[tuple[str, FileFacts]]:
+    seen: set[str] = set()
+    for path, node in sorted(files.nodes.items()):
+        facts = files.facts.get(node.digest) if node.digest is not None else None
+        if facts is not None and facts.digest not in seen and not _NOT_UPDATE.search(path):
+            seen.add(facts.digest)
+            yield path, facts
+
+
+def _markers(facts: FileFacts) -> dict[str, tuple[int, ...]]:
+    return facts.content.markers if facts.content is not None else {}
+
+
+def _scripts(files: Files) -> Iterator[UpdatePath]:
+    """Scripts that write a firmware partition. OpenWrt's /lib/upgrade is counted with /sbin/sysupgrade."""
+    for path, facts in _each(files):
+        if facts.text is None or facts.kind is not FileKind.SCRIPT or _INFRASTRUCTURE.search(path):
+            continue
+        text = facts.text.text
+        body = "\n".join("" if line.lstrip().startswith("#") else line for line in text.split("\n"))
+        write = next((m for m in _WRITES_FIRMWARE.finditer(body) if not _HOLDS_CONFIG.search(m.group())), None)
+        is_sysupgrade = path.endswith("/sysupgrade")
+        if write is None and not is_sysupgrade:
+            continue
+        related = (
+            [body, *(files.text(other) or "" for other in files.glob("/lib/upgrade/*.sh"))] if is_sysupgrade else [body]
+        )
+        at = len(text[: write.start()].encode("utf-8", "replace")) if write else 0
+        line = "" if is_sysupgrade or write is None else body[write.start() :].split("\n", 1)[0]
+        yield UpdatePath(
+            mechanism=f"script {path}",
+            transport=_transport(body),
+            signature_checked=_signature_in(related, body, files),
+            certificate_checked=_certificates(_markers(facts), body),
+            detail=line.strip()[:160],
+            evidence=(files.evidence(path, line, at),),
+        )
+
+
+def _transport(body: str) -> str:
+    if _FETCH.search(body):
+        scheme = _URL.search(body)
+        if scheme is not None:
+            return scheme.group(1)
+        for program, transport in _TRANSPORT_OF_FETCHER:
+            if re.search(rf"\b{program}\b", body):
+                return transport
+        return "unknown"
+    return "removable-media" if _REMOVABLE.search(body) else "local-file"
+
+
+_SIGNATURE: Final = re.compile(
+    r"usign\s+-V|openssl\s+dgst[^\n]*-verify|openssl\s+(?:rsautl|pkeyutl)[^\n]*-verify"
+    r"|gpgv?\b[^\n]*--verify|minisign\s+-V|fwtool_check_signature"
+    r"|ucert\s+-V|ecdsaverify|ecdsautil\s+verify|signify\s+-V"
+)
+_FOREIGN_HELP: Final = re.compile(r"(?i)\b\w*(?:verify|check_?sign|checksig|authenticat)\w*\b")
+
+
+def _signature_in(related: Sequence[str], body: str, files: Files) -> bool | None:
+    """True where a known verifier is called, None where something of unknown nature may verify, else False."""
+    if any(_SIGNATURE.search(text) for text in related):
+        return True
+    return None if _FOREIGN_HELP.search(body) else False
+
+
+def _certificates(markers: dict[str, tuple[int, ...]], body: str) -> bool | None:
+    if any(name in markers for name in _TLS_NO):
+        return False
+    return True if "https://" in body and _FETCH.search(body) else None
+
+
+def _programs(files: Files) -> Iterator[UpdatePath]:
+    """Programs that run a flash command or open a flash device and speak of updates."""
+    for path, facts in _each(files):
+        if facts.kind is not FileKind.ELF or facts.elf is None or facts.content is None:
+            continue
+        if "/busybox" in path or path.rpartition("/")[2] in ("mtd", "flashcp", "nandwrite", "mtd_debug"):
+            continue  # tools that others use
+        markers = facts.content.markers
+        what, schemes = _what_updates(facts.content, is_library=bool(facts.elf.soname or ".so" in path))
+        if "update-words" not in markers or not what:
+            continue
+        verified = [name for name in facts.elf.imports if _VERIFIERS.match(name)]
+        place = markers["update-words"][0]
+        yield UpdatePath(
+            mechanism=f"program {path}",
+            transport=schemes[0] if len(schemes) == 1 else "unknown",
+            signature_checked=None
+            if verified or _needs_crypto(facts, files) or "signature-verify" in markers
+            else False,
+            certificate_checked=False if any(name in markers for name in _TLS_NO) else None,
+            detail=what[:160],
+            evidence=(files.evidence(path, what, place),),
+        )
+
+
+def _what_updates(content: ContentFacts, *, is_library: bool) -> tuple[str, list[str]]:
+    """(what shows that a program takes part in updates, schemes of the addresses it fetches from)."""
+    fetched = [m for m in content.hosts if m.scheme in _FETCHED and _FETCHED_WORDS.search(m.excerpt)]
+    commands = [text for text, _ in content.commands if _WRITES_FIRMWARE.search(text)]
+    devices = [] if is_library else [named for named in content.paths if named.startswith("/dev/mtd")]
+    marks = [name for name in _WRITES if name in content.markers]
+    shown = [*commands, *(m.excerpt for m in fetched), *devices, *marks]
+    return (shown[0] if shown else ""), sorted({mention.scheme for mention in fetched})
+
+
+def _needs_crypto(facts: FileFacts, files: Files) -> bool:
+    """A library of the device's own that verifies signatures, or that is not there to be asked."""
+    assert facts.elf is not None
+    for name in facts.elf.needed:
+        path = next(
+            (p for folder in ("/lib", "/usr/lib", "/usr/local/lib") if files.exists(p := f"{folder}/{name}")), None
+        )
+        library = files.facts_of(path) if path else None
+        if library is None or library.elf is None:
+            return True
+        if any(_VERIFIERS.match(symbol) for symbol in (*library.elf.imports, *library.elf.exports)):
+            return True
+    return facts.elf.is_static
+
+
+def _packages(files: Files) -> Iterator[UpdatePath]:
+    """opkg feeds: packages replace programs of a running system."""
+    places = [p for p in ("/etc/opkg.conf", *files.glob("/etc/opkg/*.conf")) if files.text(p)]
+    feeds = [(path, match) for path in places for match in _OPKG_SOURCE.finditer(files.text(path) or "")]
+    if not feeds:
+        return
+    checked = any(_OPKG_CHECK.search(files.text(path) or "") for path in places)
+    _, match = feeds[0]
+    yield UpdatePath(
+        mechanism="opkg packages",
+        transport=match.group("scheme"),
+        signature_checked=checked,
+        detail=match.group("url")[:160],
+        evidence=tuple(files.evidence(where, one.group(), one.start()) for where, one in feeds[:3]),
+    )
+
+
+def _forms(files: Files) -> Iterator[UpdatePath]:
+    """Web pages that take a file and speak of firmware."""
+    evidence: list[Evidence] = []
+    for path, facts in _each(files):
+        if facts.text is None or "file-upload-form" not in _markers(facts) or facts.kind is FileKind.ELF:
+            continue
+        word = _FORM_WORDS.search(facts.text.text)
+        if word is not None and len(evidence) < 5:
+            evidence.append(
+                files.evidence(path, facts.text.text[max(0, word.start() - 40) : word.end() + 60], word.start())
+            )
+    if evidence:
+        yield UpdatePath(mechanism="web form", transport="web-form", detail=evidence[0].path, evidence=tuple(evidence))
+
+
+def _remote_management(services: Sequence[Service]) -> Iterator[UpdatePath]:
+    for service in services:
+        if service.kind == "tr069":
+            yield UpdatePath(mechanism=f"TR-069 client {service.program}", evidence=service.evidence)
