@@ -6,7 +6,6 @@ what counts is what came out.
 """
 
 import mmap
-from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -74,10 +73,7 @@ class Engine:
                     self._gap(data, at, chunk.start, name, part, account, top=top)
                     self._chunk(path, data, chunk, self._name(name, chunk, len(chunks)), part, depth, account, top=top)
                     at = chunk.end
-                if top or chunks:
-                    self._gap(data, at, len(mapped), name, part, account, top=top)
-                else:
-                    _leaf(data, account)
+                self._gap(data, at, len(mapped), name, part, account, top=top)
             finally:
                 data.release()
         return account
@@ -116,7 +112,8 @@ class Engine:
                 )
             )
         )  # fmt: skip
-        inner = self._insides(writer, depth + 1)
+        final = chunk.format is not None and chunk.format.final
+        inner = self._insides(writer, depth + 1, chunk.end - chunk.start, final=final)
         if chunk.format is not None and chunk.format.carries and inner.size and inner.explained * 2 < inner.size:
             encrypted = inner.encrypted * 2 >= inner.size
             ending = Ending(Outcome.ENCRYPTED if encrypted else Outcome.UNKNOWN, "what it carries was not understood")
@@ -137,13 +134,13 @@ class Engine:
         except BudgetSpent as spent:
             self._spent = f"the budget ran out: {spent}"
             return Ending(Outcome.SKIPPED, self._spent)
-        return _judged(ending, writer)
+        return _judged(ending, writer, chunk)
 
-    def _insides(self, writer: VolumeWriter, depth: int) -> Account:
+    def _insides(self, writer: VolumeWriter, depth: int, chunk_size: int, *, final: bool) -> Account:
         """Look into what came out for the first time."""
         total = Account()
         for written in writer.fresh:
-            if is_leaf(written.head, written.size):
+            if final or written.size == chunk_size or is_leaf(written.head, written.size):
                 total.size += written.size
                 total.explained += written.size
                 continue
@@ -158,13 +155,18 @@ class Engine:
     def _gap(
         self, data: memoryview, start: int, end: int, name: str, part: str, account: Account, *, top: bool
     ) -> None:
-        for gap in gaps.describe(data, start, end) if start < end else ():
+        """Bytes between chunks. Inside a content they are kept with it, and only counted."""
+        if start >= end:
+            return
+        if not top:
+            _leaf(data[start:end], account)
+            return
+        for gap in gaps.describe(data, start, end):
             size = gap.end - gap.start
             done = gap.outcome is Outcome.DONE
             account.explained += size if done else 0
             account.encrypted += size if gap.outcome is Outcome.ENCRYPTED else 0
-            if top:
-                self._extent(gap.start, size, gap.kind, gap.outcome, part, gap.detail, gap.entropy)
+            self._extent(gap.start, size, gap.kind, gap.outcome, part, gap.detail, gap.entropy)
             if not done and size >= _SMALLEST_GAP_KEPT:
                 self._keep_gap(data[gap.start : gap.end], gap, name)
 
@@ -208,24 +210,22 @@ class Engine:
         )
 
 
-def _judged(ending: Ending, writer: VolumeWriter) -> Ending:
+def _judged(ending: Ending, writer: VolumeWriter, chunk: Chunk) -> Ending:
     """By what came out: troubles make it partial, nothing at all makes it failed."""
     if ending.outcome is Outcome.DONE and writer.troubles:
         return Ending(Outcome.PARTIAL if writer.entries > writer.troubles else Outcome.FAILED, writer.complaint)
     if ending.outcome is Outcome.FAILED and writer.entries:
         return Ending(Outcome.PARTIAL, ending.reason)
-    if ending == DONE and not writer.entries:
+    if ending == DONE and not writer.entries and not chunk.kind.startswith("elf"):
         return Ending(Outcome.FAILED, "nothing came out")
     return ending
 
 
 def _leaf(data: memoryview, account: Account) -> None:
-    """A content in which nothing starts: plain data is understood as such, dense bytes are not."""
-    _kind, outcome, _detail, bits = gaps.judge(data)
-    if outcome is Outcome.ENCRYPTED:
-        account.encrypted += len(data)
-    if bits < 7.5 or len(data) < 4096:
-        account.explained += len(data)
+    """Bytes of a content in which nothing starts: plain data and code are understood as such, dense bytes are not."""
+    outcome, bits = gaps.judge(data)[1], gaps.entropy(data[: 1 << 22])
+    account.encrypted += len(data) if outcome is Outcome.ENCRYPTED else 0
+    account.explained += len(data) if bits < gaps.DENSE or len(data) < gaps.ENOUGH else 0
 
 
 def _basename(path: str) -> str:

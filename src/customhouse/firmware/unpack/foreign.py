@@ -25,6 +25,8 @@ _LOOK_EVERY = 0.2
 
 def unpack_foreign(chunk: Chunk, source: Path, scratch: Path, tree: TreeWriter, budget: Budget) -> Ending:
     """Let unblob's handler extract the chunk, and write what it left through `tree`."""
+    if chunk.kind.startswith("elf"):
+        return _carve_program(chunk, source, tree)
     scratch.mkdir(exist_ok=True)
     try:
         carved = _carved(chunk, source, scratch)
@@ -43,14 +45,25 @@ def unpack_foreign(chunk: Chunk, source: Path, scratch: Path, tree: TreeWriter, 
     return Ending(Outcome.PARTIAL, complaint) if complaint else DONE
 
 
+def _carve_program(chunk: Chunk, source: Path, tree: TreeWriter) -> Ending:
+    """A program in the middle of other bytes becomes a file of its own; one that is the whole content is a file already."""
+    if chunk.start or chunk.end != source.stat().st_size:
+        tree.file(b"program.elf", _slice(source, chunk.start, chunk.end), Meta(mode=0o755))
+    return DONE
+
+
+def _slice(source: Path, start: int, end: int) -> Iterator[bytes]:
+    with source.open("rb") as data:
+        data.seek(start)
+        while start < end and (piece := data.read(min(end - start, _PIECE))):
+            start += len(piece)
+            yield piece
+
+
 def _carved(chunk: Chunk, source: Path, scratch: Path) -> Path:
     carved = scratch / f"carved.{chunk.kind}"
-    with source.open("rb") as data, carved.open("wb") as sink:
-        data.seek(chunk.start)
-        left = chunk.end - chunk.start
-        while left and (piece := data.read(min(left, _PIECE))):
-            sink.write(piece)
-            left -= len(piece)
+    with carved.open("wb") as sink:
+        sink.writelines(_slice(source, chunk.start, chunk.end))
     return carved
 
 

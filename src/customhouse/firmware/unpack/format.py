@@ -135,6 +135,8 @@ class Format(ABC):
     limits: ClassVar[str] = ""
     carries: ClassVar[bool] = False
     """Its entries are pieces of the image itself (a header with its payload), not files of a file system."""
+    final: ClassVar[bool] = False
+    """Nothing more is to be sought inside its entries."""
 
     def probe(self, data: Window) -> Extent | None:
         """The extent that starts where the window does, or None when this is not the format after all."""

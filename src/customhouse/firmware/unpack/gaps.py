@@ -8,12 +8,13 @@ import numpy as np
 
 from customhouse.model import Outcome
 
-_RUN = re.compile(rb"\x00{64,}|\xff{64,}")
-_RANDOM_SIZE = 4096
-_RANDOM_BITS = 7.5
+_RUN = re.compile(rb"\x00{1024,}|\xff{1024,}|\A(?:\x00{4,}|\xff{4,})|(?:\x00{16,}|\xff{16,})\Z")
+ENOUGH = 4096
+DENSE = 7.5
 _CHI_SQUARE_RANGE = (180.0, 340.0)
 """Of 255 degrees of freedom: what random bytes stay within in all but one of a thousand cases. Compressed data goes beyond."""
 _SAMPLE = 1 << 22
+_END_MARK = b"\xde\xad\xc0\xde"
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -60,6 +61,9 @@ def _rest(data: memoryview, start: int, end: int) -> Iterator[Gap]:
     if end - start < 64 and len(set(data[start:end])) == 1 and data[start] in (0, 0xFF):
         yield Gap(start, end, "padding", Outcome.DONE, f"bytes {data[start]:02x}")
         return
+    if bytes(data[start : min(end, start + 5)]) == _END_MARK:
+        yield Gap(start, end, "padding", Outcome.DONE, "OpenWrt's mark for the end of a file system")
+        return
     kind, outcome, detail, bits = judge(data[start:end])
     yield Gap(start, end, kind, outcome, detail, bits)
 
@@ -68,14 +72,9 @@ def judge(data: memoryview) -> tuple[str, Outcome, str, float]:
     """Kind, outcome, reason and entropy of bytes without a format."""
     sample = data[:_SAMPLE]
     bits = round(entropy(sample), 3)
-    if len(data) >= _RANDOM_SIZE and bits >= _RANDOM_BITS:
-        low, high = _CHI_SQUARE_RANGE
-        if low <= chi_square(sample) <= high:
-            return "encrypted", Outcome.ENCRYPTED, "no structure, and spread as evenly as random bytes", bits
-        return (
-            "unknown",
-            Outcome.UNKNOWN,
-            "dense bytes without a known structure: encrypted, or compressed in an unknown way",
-            bits,
-        )
-    return "unknown", Outcome.UNKNOWN, "no format known here starts in these bytes", bits
+    if len(data) < ENOUGH or bits < DENSE:
+        return "unknown", Outcome.UNKNOWN, "no format known here starts in these bytes", bits
+    low, high = _CHI_SQUARE_RANGE
+    if low <= chi_square(sample) <= high:
+        return "encrypted", Outcome.ENCRYPTED, "no structure, and spread as evenly as random bytes", bits
+    return "unknown", Outcome.UNKNOWN, "dense without a known structure: encrypted, or packed in an unknown way", bits

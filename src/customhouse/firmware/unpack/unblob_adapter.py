@@ -20,7 +20,7 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 REPLACED = frozenset(
     {
-        "cramfs", "gzip", "xz", "lzma", "bzip2", "zip", "zstd", "lz4_legacy", "lz4_default", "tar",
+        "cramfs", "jffs2_new", "jffs2_old", "ubi", "ubifs", "gzip", "xz", "lzma", "bzip2", "zip", "zstd", "lz4_legacy", "lz4_default", "tar",
         "cpio_portable_ascii", "cpio_portable_ascii_crc", "cpio_portable_old_ascii",
     }
 )  # fmt: skip

@@ -3,17 +3,22 @@
 from ..format import Format
 from .bzip2 import Bzip2
 from .cpio import Cpio
+from .cramfs import Cramfs
 from .device_tree import DeviceTree
 from .esp32 import Esp32
 from .esp8266 import Esp8266
 from .esp_nvs import EspNvs
 from .esp_partitions import EspPartitions
 from .gzip import Gzip
+from .jffs2 import Jffs2
 from .lz4_frame import Lz4
 from .lzma_stream import LzmaStream
 from .squashfs import Squashfs
 from .tar import Tar
 from .tplink import TpLink
+from .trendchip import Trendchip
+from .ubi import Ubi
+from .ubifs import Ubifs
 from .uimage import UImage
 from .xz import Xz
 from .zip_archive import ZipArchive
@@ -21,6 +26,10 @@ from .zstandard_stream import Zstandard
 
 FORMATS: tuple[Format, ...] = (
     Squashfs(),
+    Cramfs(),
+    Jffs2(),
+    Ubi(),
+    Ubifs(),
     Tar(),
     Cpio(),
     ZipArchive(),
@@ -33,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     UImage(),
     DeviceTree(),
     TpLink(),
+    Trendchip(),
     Esp32(),
     Esp8266(),
     EspPartitions(),

@@ -66,7 +66,10 @@ class Esp32(Format):
             "entry point": f"{data.unpack('<I', 4)[0]:#010x}",
             "segments": str(len(segments)),
         }
-        detail |= application(data, segments) or _boot_loader(data, segments)
+        about = application(data, segments) or _boot_loader(data, segments)
+        if not about and not checksum_holds(data, segments, end):
+            return None
+        detail |= about
         end += _DIGEST if hashed else 0
         detail["signature"] = signature(data, end)
         if detail["signature"].startswith("secure boot version 2"):

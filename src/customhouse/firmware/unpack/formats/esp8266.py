@@ -3,6 +3,8 @@
 Source: esptool's documentation, "Firmware Image Format"; Espressif, ESP8266 SDK programming guide.
 """
 
+import zlib
+
 import msgspec
 
 from customhouse.model import Outcome
@@ -18,6 +20,9 @@ _RANGES = (
 )
 _IROM = (AddressRange(0, 1, "irom"), AddressRange(0x40200000, 0x40800000, "irom"))
 _VERSION_2 = 0xEA
+_VERSION_TWO = 2
+_PLAUSIBLE_SIZE = 1 << 14
+"""An image with a broken checksum is believed from this size on."""
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -46,7 +51,7 @@ class Esp8266(Format):
         ):
             return None
         return Extent(
-            size=layout.end,
+            size=layout.end + (4 if _crc_holds(data, layout) else 0),
             detail={
                 "chip": "ESP8266",
                 "image version": str(layout.version),
@@ -79,6 +84,15 @@ def _layout(data: Window) -> _Layout:
     [entry] = data.unpack("<I", at + 4)
     segments, at = read_segments(data, at + 8, count)
     return _checked(data, _Layout(2, (*irom, *segments), segments, checksum_end(at), entry))
+
+
+def _crc_holds(data: Window, layout: _Layout) -> bool:
+    """Version 2 images end in a CRC-32 over all before it, in Espressif's own form."""
+    if layout.version != _VERSION_TWO or data.size < layout.end + 4:
+        return False
+    crc = zlib.crc32(data.part(0, layout.end).view())
+    wanted = crc ^ 0xFFFFFFFF if crc & 0x80000000 else crc + 1
+    return wanted == data.unpack("<I", layout.end)[0]
 
 
 def _checked(data: Window, layout: _Layout) -> _Layout:

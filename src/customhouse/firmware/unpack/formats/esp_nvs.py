@@ -31,6 +31,7 @@ class Item(msgspec.Struct, frozen=True):
 class EspNvs(Format):
     name = "esp-nvs"
     title = "ESP32 NVS: settings and Wi-Fi credentials"
+    final = True
     magics = (Magic(0, rb"[\xfe\xfc\xf8]\xff\xff\xff.{4}[\xfe\xff]\xff{19}", regex=True),)
     limits = "encrypted NVS is not opened"
 

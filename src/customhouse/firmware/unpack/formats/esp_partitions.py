@@ -32,8 +32,8 @@ class Partition(msgspec.Struct, frozen=True):
 class EspPartitions(Format):
     name = "esp-partitions"
     title = "ESP32 partition table, with the flags of flash encryption"
+    final = True
     magics = (Magic(0, rb"\xaa\x50[\x00-\x03].{2}.{2}\x00.{4}[\x20-\x7e]", regex=True),)
-    carries = False
 
     def _probe(self, data: Window) -> Extent | None:
         partitions, end, _sound = read_table(data)

@@ -10,7 +10,7 @@ from ..format import Magic, Window
 from ..streams import Decoder, StreamFormat
 
 _MEMORY = 1 << 28
-_SMALLEST_CONTENT = 256
+_SMALLEST_CONTENT = 1024
 
 
 class LzmaStream(StreamFormat):
@@ -25,7 +25,7 @@ class LzmaStream(StreamFormat):
         ),
     )
     errors = (lzma.LZMAError, EOFError)
-    header = 19
+    header = 256
 
     def plausible(self, data: Window) -> bool:
         [declared] = data.unpack("<Q", 5)

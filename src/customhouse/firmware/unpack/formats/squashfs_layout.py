@@ -10,6 +10,7 @@ from enum import IntEnum
 import msgspec
 
 from ..format import Malformed, Window
+from .bit_fields import Bits
 
 NO_FRAGMENT = 0xFFFFFFFF
 _GUID_SAME_AS_UID = 255
@@ -120,23 +121,6 @@ def _read_old(data: Window, order: str, major: int, minor: int) -> Superblock:
         directory_table=directory_table, fragment_table=fragment_table, id_count=uid_count, id_table=uids,
         group_count=guid_count, group_table=guids, made=made,
     )  # fmt: skip
-
-
-class Bits:
-    """C bit fields packed into `size` bytes, drawn in the order of declaration."""
-
-    def __init__(self, raw: bytes, order: str) -> None:
-        self._value = int.from_bytes(raw, "little" if order == "<" else "big")
-        self._left = len(raw) * 8
-        self._low_first = order == "<"
-
-    def take(self, bits: int) -> int:
-        self._left -= bits
-        if self._low_first:
-            value = self._value & ((1 << bits) - 1)
-            self._value >>= bits
-            return value
-        return (self._value >> self._left) & ((1 << bits) - 1)
 
 
 class Cursor:

@@ -11,6 +11,7 @@ _FIELDS = struct.Struct(">4s24s36sIII16sI16sI9I3H")
 class TpLink(Format):
     name = "tplink-header"
     title = "TP-Link firmware header, version 1"
+    final = True
     magics = (Magic(0, rb"[\x01\x02\x03]\x00\x00\x00[A-Za-z][\x20-\x7e]{3}[\x20-\x7e\x00]{20}", regex=True),)
     limits = "the checksum is not verified: it takes a key that differs by maker"
 
