@@ -201,6 +201,7 @@ def rows(done: list[tuple[Program, Answer]]) -> list[list[str]]:
 
 # -- angr, in its own environment
 
+ANGR_REQUIREMENTS = ("angr", "bitstring<5", "pycparser<3")  # newer ones have interfaces that angr does not know yet
 ANGR_SCRIPT = """
 import logging, sys, time
 logging.disable(logging.CRITICAL)
@@ -240,7 +241,16 @@ def angr_environment() -> Path | None:
         print("installing angr into an environment of its own ...", flush=True)
         venv.create(folder, with_pip=True, clear=True)
         done = subprocess.run(
-            ["nice", str(python), "-m", "pip", "install", "-q", "angr"], capture_output=True, text=True
+            [
+                "nice",
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "angr",
+                "bitstring<5",
+            ]  # angr's lifters want its older interface, capture_output=True, text=True
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
