@@ -44,6 +44,9 @@ class Service(Model, frozen=True, kw_only=True):
     at_boot: bool = False
     condition: str = ""
     """Source text of the tests that guard the start; empty when unconditional."""
+    condition_holds: bool | None = None
+    """Whether the condition holds in the image as shipped; None when that cannot be told, or there is no condition.
+    `at_boot` is only said where there is no condition or it holds."""
     respawn: bool = False
     ports: tuple[Port, ...] = ()
     user: str = "root"

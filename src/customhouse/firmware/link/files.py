@@ -34,11 +34,28 @@ class Files:
     nodes: Mapping[str, FileNode]
     children: Mapping[str, tuple[str, ...]]
     mounts: tuple[Mount, ...] = ()
+    blind: tuple[str, ...] = ()
+    """Mount points of file systems that are not in the image: what lies below is not known."""
+    laid: Mapping[str, FileNode] = field(default_factory=dict)
+    """Links and copies that start scripts make, as symbolic links; the image's own entries come first."""
     _globs: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def mounted(self, mounts: tuple[Mount, ...]) -> "Files":
         """The same files with volumes laid over their mount points."""
-        return Files(self.facts, self.nodes, self.children, mounts)
+        return Files(self.facts, self.nodes, self.children, mounts, self.blind, self.laid)
+
+    def blinded(self, point: str) -> "Files":
+        """The same files, where something that we do not have is mounted on `point`."""
+        return Files(self.facts, self.nodes, self.children, self.mounts, (*self.blind, point), self.laid)
+
+    def with_link(self, path: str, target: str) -> "Files":
+        """The same files, where a start script has put a link (or a copy) at `path`."""
+        link = FileNode(path=ImagePath(path), kind=NodeKind.SYMLINK, target=target)
+        return Files(self.facts, self.nodes, self.children, self.mounts, self.blind, {**self.laid, path: link})
+
+    def unseen(self, path: str) -> bool:
+        """Whether `path` lies in a file system that the image does not hold."""
+        return any(path == point or path.startswith(point.rstrip("/") + "/") for point in self.blind)
 
     def _stored(self, path: str) -> str:
         """The path under which the tree keeps what stands at `path`: mount points are translated."""
@@ -70,6 +87,8 @@ class Files:
                 continue
             step = self._stored(_join(done, part))
             node = self.nodes.get(step)
+            if node is None and not self._have(step):
+                node = self.laid.get(step)
             if node is not None and node.kind is NodeKind.SYMLINK:
                 budget -= 1
                 if budget < 0 or not node.target:
@@ -114,7 +133,9 @@ class Files:
     def names(self, folder: str) -> tuple[str, ...]:
         """Sorted names of the entries of a folder."""
         real = self.real(folder)
-        return self.children.get(real, ()) if real is not None else ()
+        stored = self.children.get(real, ()) if real is not None else ()
+        laid = {path.rpartition("/")[2] for path in self.laid if _parent(path) == (real or folder).rstrip("/")}
+        return tuple(sorted({*stored, *laid})) if laid else stored
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Paths that match a shell pattern, sorted as the shell sorts them; hidden files only when asked for."""
