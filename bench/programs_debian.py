@@ -201,7 +201,7 @@ def rows(done: list[tuple[Program, Answer]]) -> list[list[str]]:
 
 # -- angr, in its own environment
 
-ANGR_REQUIREMENTS = ("angr", "bitstring<5", "pycparser<3")  # newer ones have interfaces that angr does not know yet
+ANGR_REQUIREMENTS = ("angr", "bitstring<5", "pycparser==3.0")  # newer ones have interfaces that angr does not know
 ANGR_SCRIPT = """
 import logging, sys, time
 logging.disable(logging.CRITICAL)
