@@ -7,13 +7,18 @@ from urllib.parse import urlsplit
 import msgspec
 
 from customhouse.gateway.ruleset.house import Device, House, LearnedName
-from customhouse.model import Ace, DeviceProfile, Model, PeerKind, Rate
+from customhouse.model import Ace, DeviceProfile, Model, PeerKind
 
 from .config import GateConfig
 from .state import Approval, DeviceRecord
 from .state import LearnedName as KnownName
 
 Item = TypeVar("Item")
+
+ASKING_PORTS = (1900, 5351)
+"""SSDP, and PCP with NAT-PMP."""
+IGD_PORT = 49000
+"""TCP port of the gateway's UPnP description and control."""
 
 
 class Memory(Model, frozen=True, kw_only=True):
@@ -32,23 +37,16 @@ def house_of(config: GateConfig, memory: Memory) -> House:
     """A held device has only what was approved by hand; an enforced one its approved profile as well."""
     approved = _by_device((a.device, a.ace) for a in memory.approvals)
     addresses = _by_device((device, address) for address, device in memory.addresses.items())
-    first = config.segments[0].interface
     return House(
         segments=config.house_segments(),
         devices=tuple(
-            Device(
-                id=record.id,
-                number=record.number,
-                mac=record.id,
-                segment=record.segment or first,
-                port=record.port,
-                addresses=tuple(sorted(addresses.get(record.id, ()))),
-                aces=granted(record, memory.profiles.get(record.id), approved.get(record.id, ())),
-                rate=_rate(record, memory.profiles.get(record.id)),
-                manufacturer=urlsplit(record.pinned_url).hostname or "",
-                model=record.pinned_url,
+            device_of(
+                config,
+                record,
+                profile=memory.profiles.get(record.id),
+                approved=approved.get(record.id, ()),
+                addresses=addresses.get(record.id, ()),
                 quarantined=record.id in memory.quarantined,
-                learning=record.mode == "learning" and record.id not in memory.quarantined,
             )
             for record in memory.devices
         ),
@@ -58,7 +56,34 @@ def house_of(config: GateConfig, memory: Memory) -> House:
         ),
         local_networks=config.local_networks,
         dns_port=config.names.port,
-        asking_ports=(1900, 5351) if config.port_requests else (),
+        asking_ports=ASKING_PORTS if config.port_requests else (),
+        asking_tcp_ports=(IGD_PORT,) if config.port_requests else (),
+    )
+
+
+def device_of(
+    config: GateConfig,
+    record: DeviceRecord,
+    *,
+    profile: DeviceProfile | None,
+    approved: Iterable[Ace],
+    addresses: Iterable[str],
+    quarantined: bool,
+) -> Device:
+    """One device as the compiler sees it."""
+    return Device(
+        id=record.id,
+        number=record.number,
+        mac=record.id,
+        segment=record.segment or config.segments[0].interface,
+        port=record.port,
+        addresses=tuple(sorted(addresses)),
+        aces=granted(record, profile, approved),
+        rate=profile.rate if profile is not None and record.mode != "held" else None,
+        manufacturer=urlsplit(record.pinned_url).hostname or "",
+        model=record.pinned_url,
+        quarantined=quarantined,
+        learning=record.mode == "learning" and not quarantined,
     )
 
 
@@ -86,10 +111,6 @@ def profile_difference(old: DeviceProfile | None, new: DeviceProfile) -> tuple[t
 
 def _meaning(ace: Ace) -> Ace:
     return msgspec.structs.replace(ace, name="")
-
-
-def _rate(record: DeviceRecord, profile: DeviceProfile | None) -> Rate | None:
-    return profile.rate if profile is not None and record.mode != "held" else None
 
 
 def _by_device(pairs: Iterable[tuple[str, Item]]) -> dict[str, list[Item]]:

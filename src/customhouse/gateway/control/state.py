@@ -27,6 +27,9 @@ REQUESTS_MOST = 500
 HISTORY_MOST = 2_000
 
 
+_DEVICE = "id, number, segment, port, name, claimed, first_seen, last_seen, mode, pinned_url, claimed_url"
+
+
 class DeviceRecord(NamedTuple):
     id: str
     number: int
@@ -118,11 +121,7 @@ class State:
     # Devices
 
     def devices(self) -> list[DeviceRecord]:
-        rows = self._db.execute(
-            "select id, number, segment, port, name, claimed, first_seen, last_seen, mode, pinned_url, claimed_url"
-            " from devices order by id"
-        )
-        return [DeviceRecord(*row) for row in rows]
+        return [DeviceRecord(*row) for row in self._db.execute(f"select {_DEVICE} from devices order by id")]  # noqa: S608 – our own columns
 
     def find(self, word: str) -> DeviceRecord:
         """By address of the card, or by the owner's name for it. Raises `UnknownDevice`."""
@@ -180,9 +179,15 @@ class State:
                 (address, device, now),
             )
 
-    def addresses(self) -> dict[str, str]:
+    def addresses(self, device: str | None = None) -> dict[str, str]:
         """Address -> device."""
-        return dict(self._db.execute("select address, device from addresses"))
+        return dict(
+            self._db.execute("select address, device from addresses where ?1 is null or device = ?1", (device,))
+        )
+
+    def device(self, mac: str) -> DeviceRecord | None:
+        row = self._db.execute(f"select {_DEVICE} from devices where id = ?", (mac,)).fetchone()  # noqa: S608 – the same
+        return DeviceRecord(*row) if row else None
 
     # Profiles and approvals
 
@@ -198,10 +203,13 @@ class State:
         with self.change():
             self._db.execute("delete from profiles where device = ? and kind = ?", (device, kind))
 
-    def profiles(self, kind: str = "approved") -> dict[str, DeviceProfile]:
+    def profiles(self, kind: str = "approved", device: str | None = None) -> dict[str, DeviceProfile]:
         """Device -> profile. One that can no longer be read is left out, so its device is held, not free."""
         found = {}
-        for device, text in self._db.execute("select device, profile from profiles where kind = ?", (kind,)):
+        rows = self._db.execute(
+            "select device, profile from profiles where kind = ?1 and (?2 is null or device = ?2)", (kind, device)
+        )
+        for device, text in rows:
             try:
                 found[device] = msgspec.json.decode(text, type=DeviceProfile)
             except (msgspec.DecodeError, ValueError):
@@ -225,11 +233,12 @@ class State:
                 self._note(now, device, "approval taken back", ace.name)
         return bool(cursor.rowcount)
 
-    def approvals(self, now: float) -> list[Approval]:
+    def approvals(self, now: float, device: str | None = None) -> list[Approval]:
         """Those that hold at `now`."""
         rows = self._db.execute(
-            "select device, ace, at, until, why from approvals where until is null or until > ? order by device, at",
-            (now,),
+            "select device, ace, at, until, why from approvals where (until is null or until > ?1)"
+            " and (?2 is null or device = ?2) order by device, at",
+            (now, device),
         )
         return [Approval(d, msgspec.json.decode(ace, type=Ace), at, until, why) for d, ace, at, until, why in rows]
 
@@ -278,9 +287,26 @@ class State:
                 entries,
             )
 
-    def learned(self, now: float) -> list[LearnedName]:
-        rows = self._db.execute("select device, name, address, until from learned where until > ?", (now,))
+    def learned(self, now: float, device: str | None = None) -> list[LearnedName]:
+        rows = self._db.execute(
+            "select device, name, address, until from learned where until > ?1 and (?2 is null or device = ?2)",
+            (now, device),
+        )
         return [LearnedName(*row) for row in rows]
+
+    def forget_name(self, device: str, name: str) -> None:
+        """What a device looked up by this name is no longer to be reached."""
+        with self.change():
+            self._db.execute("delete from learned where device = ? and name = ?", (device, name))
+
+    def expired(self, now: float) -> list[str]:
+        """Devices with an approval that has ended; it is taken out of the memory."""
+        with self.change():
+            rows = self._db.execute("select distinct device from approvals where until <= ?", (now,)).fetchall()
+            self._db.execute("delete from approvals where until <= ?", (now,))
+            for (device,) in rows:
+                self._note(now, device, "an approval ended")
+        return [row[0] for row in rows]
 
     def forget_expired(self, now: float) -> None:
         with self.change():
