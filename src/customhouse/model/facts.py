@@ -8,7 +8,7 @@ leaves an entry in `outcomes`.
 from enum import StrEnum
 
 from .base import Digest, Model, Outcome
-from .component import Component
+from .component import Component, SbomDifference
 from .device import (
     Account,
     ConstructedCommand,
@@ -166,6 +166,12 @@ class ProgramFacts(Model, frozen=True, kw_only=True):
     why: str = ""
 
 
+class AppletFacts(Model, frozen=True, kw_only=True):
+    """Names in the table of a multi-call program (busybox, toybox); empty where it has none."""
+
+    names: tuple[str, ...] = ()
+
+
 class FileFacts(Model, frozen=True, kw_only=True):
     digest: Digest
     size: int
@@ -176,6 +182,7 @@ class FileFacts(Model, frozen=True, kw_only=True):
     content: ContentFacts | None = None
     components: ComponentFacts | None = None
     program: ProgramFacts | None = None
+    applets: AppletFacts | None = None
     outcomes: dict[str, Outcome] = {}
     """By extractor, only where it is not `done`."""
 
@@ -193,6 +200,8 @@ class DeviceFacts(Model, frozen=True, kw_only=True):
     hardening: tuple[Hardening, ...] = ()
     components: tuple[Component, ...] = ()
     unnamed_programs: tuple[str, ...] = ()
+    sbom_differences: tuple[SbomDifference, ...] = ()
+    """Against the suppliers' lists that were handed over; empty when none was."""
     flows: tuple[Flow, ...] = ()
     constructed_commands: tuple[ConstructedCommand, ...] = ()
     not_examined: tuple[NotExamined, ...] = ()

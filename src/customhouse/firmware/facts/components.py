@@ -19,7 +19,7 @@ _BEFORE, _AFTER = 600, 160
 _MAX_BYTES = 1 << 28
 _STRENGTH = {How.DEFINES: 4, How.PACKAGE_DATABASE: 3, How.BANNER: 2, How.BUILD_STRING: 1, How.MENTIONS: 0}
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
-_BARE = re.compile(rb"(?<![\x20-\x7e\x80-\xff])[vV]?[0-9][0-9A-Za-z.+~_() :,/-]{1,47}(?=[\x00\n])")
+_BARE = re.compile(rb"(?<![\x20-\x7e])[vV]?[0-9][0-9A-Za-z.+~_() :,/-]{1,47}(?=[\x00\n])")
 _TRANSLATIONS = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")  # gettext catalogues repeat their program's messages
 _TEXTS = (FileKind.SCRIPT, FileKind.TEXT)
 
