@@ -4,14 +4,47 @@ from datetime import date
 
 from customhouse.model import DeviceFacts, Finding, Severity
 
+from .accounts import (
+    ClearTextUsers,
+    EmptyPassword,
+    HashInProgram,
+    KnownPassword,
+    RemoteWithoutPassword,
+    SecondRoot,
+    WeakHash,
+)
 from .check import Check, DatedCheck
+from .endpoints import ClearTextHosts
 from .flows import CommandFromNetwork, OverflowFromNetwork
+from .hardening import NetworkHardening, ProgramHardening
+from .kernel_age import KernelAge
+from .secrets import Certificates, Credentials, PrivateKeys, WifiKeys
+from .updates import NoUpdatePath, UncheckedCertificate, UnclearVerification, UnverifiedUpdate
 
 __all__ = ["CHECKS", "Check", "DatedCheck", "check"]
 
 CHECKS: tuple[Check, ...] = (
+    ClearTextUsers(),
+    EmptyPassword(),
+    HashInProgram(),
+    KnownPassword(),
+    RemoteWithoutPassword(),
+    SecondRoot(),
+    WeakHash(),
+    ClearTextHosts(),
     CommandFromNetwork(),
     OverflowFromNetwork(),
+    NetworkHardening(),
+    ProgramHardening(),
+    KernelAge(),
+    Certificates(),
+    Credentials(),
+    PrivateKeys(),
+    WifiKeys(),
+    NoUpdatePath(),
+    UncheckedCertificate(),
+    UnclearVerification(),
+    UnverifiedUpdate(),
 )
 """Every check there is, in the order of their rules. Adding one means adding a line here."""
 

@@ -9,7 +9,7 @@ from customhouse.model import ElfFacts, FileFacts, FileKind, Hardening, Service
 from .files import Files
 
 _LIBRARY: Final = re.compile(r"\.so(?:\.\d+)*$")
-_LISTENS: Final = frozenset({"listen", "accept", "accept4", "recvfrom", "recvmsg", "uloop_init"})
+_LISTENS: Final = frozenset({"listen", "accept", "accept4", "recvfrom"})
 
 
 def hardening(files: Files, services: Sequence[Service]) -> tuple[Hardening, ...]:
