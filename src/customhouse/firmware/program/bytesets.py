@@ -1,0 +1,277 @@
+"""For which byte values a condition holds: a byte that was read is tried with all 256 values.
+
+Sets of byte values are integers with one bit a value. Character classes are those of the C locale (ISO C 7.4); the layout of glibc's table
+behind `__ctype_b_loc` is that of its <ctype.h>.
+"""
+
+import numpy as np
+
+from .elf import Image
+from .lift import ADD, AND, BAND, BNOT, BOR, BXOR, EQ, LE, LT, MUL, NE, NEG, NOT, OR, SAR, SELECT, SHL, SHR, SLE, SLT, SUB, XOR
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
+
+ALL = (1 << 256) - 1
+NUL = 1
+
+
+def of(text: bytes | str) -> int:
+    """The set of the bytes in `text`."""
+    raw = text.encode("latin-1", "replace") if isinstance(text, str) else text
+    out = 0
+    for one in raw:
+        out |= 1 << one
+    return out
+
+
+SHELL = of(";|&`$")
+"""What a shell string must not hold; a check that lets one of them through is no check. Quotes, blanks and redirections alone start no command."""
+
+_LOWER, _UPPER, _DIGIT = of(bytes(range(97, 123))), of(bytes(range(65, 91))), of("0123456789")
+_XDIGIT = _DIGIT | of("abcdefABCDEF")
+_SPACE = of(" \t\n\v\f\r")
+_PRINT = of(bytes(range(32, 127)))
+_PUNCT = _PRINT & ~(_LOWER | _UPPER | _DIGIT | of(" "))
+CLASSES = {
+    "isalnum": _LOWER | _UPPER | _DIGIT, "isalpha": _LOWER | _UPPER, "isdigit": _DIGIT, "isxdigit": _XDIGIT, "isspace": _SPACE, "isprint": _PRINT,
+    "isgraph": _PRINT & ~of(" "), "ispunct": _PUNCT, "isupper": _UPPER, "islower": _LOWER, "isblank": of(" \t"),
+    "iscntrl": of(bytes(range(32))) | 1 << 127, "isascii": (1 << 128) - 1,
+}  # fmt: skip
+_BITS = ("isupper", "islower", "isalpha", "isdigit", "isxdigit", "isspace", "isprint", "isgraph", "isblank", "iscntrl", "ispunct", "isalnum")
+
+
+def vector(mask: int) -> np.ndarray:
+    """0 or 1 for each of the 256 byte values."""
+    return np.array([mask >> value & 1 for value in range(256)], dtype=np.int64)
+
+
+def mask_of(truth: np.ndarray) -> int:
+    return int.from_bytes(np.packbits(truth.astype(bool), bitorder="little").tobytes(), "little")
+
+
+def _ctype_table(big: bool) -> np.ndarray:
+    """glibc's flags: bit 8+n for the first eight classes on little-endian, n on big-endian."""
+    table = np.zeros(256, dtype=np.int64)
+    for bit, name in enumerate(_BITS):
+        place = bit if big else (bit + 8 if bit < 8 else bit - 8)
+        table |= vector(CLASSES[name]) << place
+    return table
+
+
+_IDENTITY = np.arange(256, dtype=np.int64)
+_TO_LOWER = np.array([value + 32 if 65 <= value < 91 else value for value in range(256)], dtype=np.int64)
+_TO_UPPER = np.array([value - 32 if 97 <= value < 123 else value for value in range(256)], dtype=np.int64)
+
+
+class ByteSets:
+    """Evaluates terms over the values of one byte. Results are kept by term."""
+
+    def __init__(self, terms: Terms, image: Image) -> None:
+        self.terms = terms
+        self.image = image
+        self._variables: dict[int, frozenset[int]] = {}
+        self._sets: dict[tuple[int, int], int | None] = {}
+        self._ctype = _ctype_table(image.big)
+
+    def variables(self, term: int, level: int = 0) -> frozenset[int]:
+        """The byte-sized unknowns that a term depends on."""
+        found = self._variables.get(term)
+        if found is not None:
+            return found
+        node = self.terms.nodes[term]
+        kind = node[0]
+        out: frozenset[int] = frozenset()
+        if kind == BYTE:
+            inner = self.variables(node[1], level + 1) if self._table(node) and level < 6 else frozenset()
+            out = inner or frozenset((term,))
+        elif kind == LOAD:
+            out = frozenset((term,)) if node[4] == 1 else frozenset()
+        elif kind == PHI:
+            out = frozenset((term,)) if self._is_byte(term) else frozenset()
+            return out  # alternatives may still come
+        elif kind == OP and level < 8:
+            for one in node[2:]:
+                out |= self.variables(one, level + 1)
+        elif kind in (ADDR,):
+            out = self.variables(node[1], level + 1)
+        elif kind == RESULT:
+            if node[2] in ("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"):
+                out = frozenset((term,))
+            elif (node[2] in CLASSES or node[2] in ("tolower", "toupper")) and node[3]:
+                out = self.variables(node[3][0], level + 1)
+        elif kind == DERIVED:
+            name = self.terms.nodes[node[2]]
+            if name[0] == RESULT and name[2] in ("strchr", "memchr", "index") and len(name[3]) > 1:
+                out = self.variables(name[3][1], level + 1)
+        elif kind == MERGE and level < 4:
+            for one in node[1]:
+                out |= self.variables(one, level + 1)
+        if not any(self.terms.nodes[one][0] == PHI for one in out):
+            self._variables[term] = out
+        return out
+
+    def _table(self, node: tuple) -> bool:
+        """Whether a BYTE node reads a constant table by an index."""
+        root = self.terms.nodes[node[2]]
+        if node[2] == GLOBAL:
+            return bool(node[4]) and self.image.constant(node[3])
+        return self._library_table(root) is not None
+
+    def _library_table(self, root: tuple) -> np.ndarray | None:
+        if root[0] == LOAD:
+            root = self.terms.nodes[root[1]]
+        if root[0] != RESULT:
+            return None
+        return {
+            "__ctype_b_loc": self._ctype, "__ctype_b": self._ctype, "__ctype_tolower_loc": _TO_LOWER, "__ctype_tolower": _TO_LOWER,
+            "__ctype_toupper_loc": _TO_UPPER, "__ctype_toupper": _TO_UPPER,
+        }.get(root[2])  # fmt: skip
+
+    def _is_byte(self, phi: int, seen: frozenset[int] = frozenset()) -> bool:
+        alternatives = self.terms.alternatives[phi]
+        found = False
+        for one in alternatives:
+            node = self.terms.nodes[one]
+            if node[0] == BYTE and node[5] == 1 or (node[0] == LOAD and node[4] == 1):
+                found = True
+            elif node[0] == CONST:
+                if 256 <= node[1] <= self.terms.mask - 255:
+                    return False
+            elif node[0] == PHI:
+                if one not in seen and len(seen) < 5:
+                    if not self._is_byte(one, seen | {phi}):
+                        return False
+                    found = True
+            elif node[0] == RESULT and node[2] in ("fgetc", "getc", "_IO_getc", "getchar"):
+                found = True
+            else:
+                return False
+        return found
+
+    def holding(self, condition: int) -> tuple[int, int] | None:
+        """(byte term, set of its values for which the condition holds) when it depends on one byte and constants only."""
+        variables = self.variables(condition)
+        if len(variables) != 1:
+            return None
+        variable = next(iter(variables))
+        key = (condition, variable)
+        if key not in self._sets:
+            truth = self._evaluate(condition, variable, {})
+            self._sets[key] = None if truth is None else mask_of(truth != 0)
+        found = self._sets[key]
+        return None if found is None else (variable, found)
+
+    def values(self, term: int, variable: int) -> np.ndarray | None:
+        """The term's value for each value of the byte."""
+        return self._evaluate(term, variable, {})
+
+    def _evaluate(self, term: int, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+        if term == variable:
+            return _IDENTITY
+        if term in memo:
+            return memo[term]
+        memo[term] = None
+        node = self.terms.nodes[term]
+        kind = node[0]
+        out: np.ndarray | None = None
+        if kind == CONST:
+            value = self.terms.signed(node[1])
+            out = np.full(256, value if -(1 << 62) < value < 1 << 62 else 0, dtype=np.int64)
+        elif kind == ADDR and not node[3]:
+            base = self._evaluate(node[1], variable, memo)
+            out = None if base is None else base + node[2]
+        elif kind == OP:
+            parts = [self._evaluate(one, variable, memo) for one in node[2:]]
+            if all(part is not None for part in parts):
+                out = _operate(node[1], parts)  # type: ignore[arg-type]
+        elif kind == RESULT and node[3]:
+            out = self._call(node, variable, memo)
+        elif kind == BYTE:
+            out = self._lookup(node, variable, memo)
+        elif kind == DERIVED:
+            out = self._search(self.terms.nodes[node[2]], variable, memo)
+        memo[term] = out
+        return out
+
+    def _call(self, node: tuple, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+        argument = self._evaluate(node[3][0], variable, memo)
+        if argument is None:
+            return None
+        index = argument & 255
+        if node[2] in CLASSES:
+            return vector(CLASSES[node[2]])[index]
+        if node[2] == "tolower":
+            return _TO_LOWER[index]
+        return _TO_UPPER[index] if node[2] == "toupper" else None
+
+    def _search(self, node: tuple, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+        """strchr(constant set, byte): a pointer or null."""
+        if node[0] != RESULT or node[2] not in ("strchr", "index", "memchr") or len(node[3]) < 2:
+            return None
+        where = self.terms.value(node[3][0])
+        needle = self._evaluate(node[3][1], variable, memo)
+        if where is None or needle is None:
+            return None
+        text = self.image.text(where)
+        if text is None:
+            return None
+        return vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle & 255]
+
+    def _lookup(self, node: tuple, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+        _, address, root, _offset, _stride, size = node
+        table = self._library_table(self.terms.nodes[root])
+        top = self.terms.nodes[address]
+        if table is not None:
+            index = None
+            plus = 0
+            if top[0] == ADDR:
+                plus, top = top[2], self.terms.nodes[top[1]]
+            if top[0] == OP and top[1] == ADD:
+                index = self._evaluate(top[3] if top[2] == root else top[2], variable, memo)
+            if index is None:
+                return None
+            entry = 2 if table is self._ctype else 4
+            return table[((index + plus) // entry) & 255] if size == entry else self._half(table, index + plus, entry, size)
+        where = self._evaluate(address, variable, memo)
+        if where is None:
+            return None
+        cells = [self.image.number(int(one) & self.terms.mask, size) for one in where]
+        return np.array([one or 0 for one in cells], dtype=np.int64)
+
+    def _half(self, table: np.ndarray, offset: np.ndarray, entry: int, size: int) -> np.ndarray:
+        """One byte of an entry: compilers test the byte that holds the flag."""
+        part = offset % entry
+        shift = (entry - size - part) * 8 if self.image.big else part * 8
+        return (table[(offset // entry) & 255] >> shift) & ((1 << (8 * size)) - 1)
+
+
+def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
+    a = parts[0]
+    b = parts[1] if len(parts) > 1 else a
+    word = 0xFFFFFFFF
+    if kind == SELECT:
+        return np.where(a != 0, parts[1], parts[2])
+    if kind == BNOT:
+        return (a == 0).astype(np.int64)
+    if kind in (LT, LE):
+        left, right = a & word, b & word
+        return (left < right if kind == LT else left <= right).astype(np.int64)
+    if kind in (EQ, NE):
+        same = (a & word) == (b & word)
+        return (same if kind == EQ else ~same).astype(np.int64)
+    if kind in (SLT, SLE):
+        left, right = _narrow(a), _narrow(b)
+        return (left < right if kind == SLT else left <= right).astype(np.int64)
+    if kind in (SHL, SHR, SAR):
+        b = np.clip(b, 0, 62)
+        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b
+    table = {
+        ADD: lambda: a + b, SUB: lambda: a - b, AND: lambda: a & b, OR: lambda: a | b, XOR: lambda: a ^ b, MUL: lambda: a * b,
+        BAND: lambda: ((a != 0) & (b != 0)).astype(np.int64), BOR: lambda: ((a != 0) | (b != 0)).astype(np.int64),
+        BXOR: lambda: ((a != 0) ^ (b != 0)).astype(np.int64), NEG: lambda: -a, NOT: lambda: ~a,
+    }  # fmt: skip
+    action = table.get(kind)
+    return action() if action else None
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    return ((values & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000

@@ -1,0 +1,306 @@
+"""Functions of a program as control-flow graphs, recovered by following the code.
+
+Code addresses of ARM carry bit 0 for Thumb wherever a function is named; block addresses do not.
+"""
+
+from dataclasses import dataclass, field
+
+from . import constants
+from .elf import Image
+from .lift import EQ, LE, LT, SLE, SLT, SUB, UNIQUE, VIRTUAL, Block, Exit, Lifter
+from .tables import NORETURN
+
+_MAX_BLOCKS = 1500
+_MAX_TABLE = 512
+
+
+@dataclass
+class Function:
+    """Blocks by address, in reverse post-order in `order`; `successors` without calls."""
+
+    address: int
+    blocks: dict[int, Block] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    successors: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    tails: dict[int, int] = field(default_factory=dict)
+    """Block -> function that its jump goes to for good (a tail call)."""
+    calls: list[tuple[int, int]] = field(default_factory=list)
+    """(site, target) of direct calls."""
+    cut: bool = False
+
+
+class Code:
+    """Lifts functions on demand and keeps them."""
+
+    def __init__(self, image: Image, lifter: Lifter) -> None:
+        self.image = image
+        self.lifter = lifter
+        self.functions: dict[int, Function] = {}
+        self.stubs: dict[int, str | None] = {}
+        self.starts: set[int] = set()
+        """Known function starts: a jump to one is a tail call."""
+        self.local_names: dict[int, str] = {}
+        """Functions of a static program that were recognised, by address."""
+
+    def function(self, address: int) -> Function:
+        found = self.functions.get(address)
+        if found is None:
+            found = self.functions[address] = _Recovery(self, address).run()
+        return found
+
+    def name(self, target: int) -> str | None:
+        """The imported (or recognised) function at a call target, through its PLT stub."""
+        direct = self.image.import_name(target)
+        if direct:
+            return direct
+        if target in self.local_names:
+            return self.local_names[target]
+        if not self.image.dynamic:
+            return None
+        if target not in self.stubs:
+            self.stubs[target] = self._stub(target)
+        return self.stubs[target]
+
+    def _stub(self, target: int) -> str | None:
+        image = self.image
+        if image.architecture == "mips":
+            named = self._lazy_stub(target)
+            if named:
+                return named
+        thumb = image.architecture == "arm" and bool(target & 1)
+        address = target & ~1 if image.architecture == "arm" else target
+        registers = self.entry_registers(target)
+        for _ in range(4):
+            if not image.executable(address):
+                return None
+            block = self.lifter.block(address, thumb, address + 24)[0]
+            if len(block.ops) > 40 or any(op[0] == 4 for op in block.ops):
+                return None
+            constants.run(block.ops, registers, image)
+            leave = block.exit
+            if leave.kind == "ijump":
+                value = ~leave.value if leave.value < 0 else registers.get(leave.value)
+                if not isinstance(value, int):
+                    return None
+                if thumb and image.executable(value) and not value & 1:
+                    address, thumb = value, False  # `bx pc` in front of an ARM stub
+                    continue
+                return image.import_name(value)
+            if leave.kind == "jump" and image.architecture == "arm":
+                address, thumb = leave.target & ~1, False
+                continue
+            if leave.kind != "fall":
+                return None
+            address = leave.next
+        return None
+
+    def _lazy_stub(self, target: int) -> str | None:
+        """MIPS lazy binding: `lw t9,-32752(gp); move; jalr t9; li t8,index` names its symbol by index."""
+        words = [self.image.number(target + 4 * index, 4) or 0 for index in range(6)]
+        if words[0] != 0x8F998010:
+            return None
+        for word in words[1:]:
+            if word >> 16 in (0x2418, 0x3418):
+                index = word & 0xFFFF
+                symbols = self.image.dynamic_symbols
+                return symbols[index].name if index < len(symbols) else None
+        return None
+
+    def entry_registers(self, address: int) -> dict[int, constants.Known]:
+        """What is known when a function starts: on MIPS its own address in t9 and the global pointer."""
+        if self.image.architecture != "mips":
+            return {}
+        registers: dict[int, constants.Known] = {self.lifter.registers["t9"]: address}
+        if self.image.gp is not None:
+            registers[self.lifter.registers["gp"]] = self.image.gp
+        return registers
+
+
+class _Recovery:
+    """One function being followed from its entry."""
+
+    def __init__(self, code: Code, address: int) -> None:
+        self.code = code
+        self.image = code.image
+        self.function = Function(address)
+        self.arm = code.image.architecture == "arm"
+        self.thumb = self.arm and bool(address & 1)
+        self.entry = address & ~1 if self.arm else address
+        self.leaders: set[int] = {self.entry}
+        self.known: dict[int, dict[int, constants.Known]] = {}
+        self.spans: list[tuple[int, int]] = []
+
+    def run(self) -> Function:
+        pending = [(self.entry, dict(self.code.entry_registers(self.function.address)), 0)]
+        blocks = self.function.blocks
+        while pending:
+            address, registers, bound = pending.pop()
+            if address in blocks:
+                continue
+            if len(blocks) >= _MAX_BLOCKS:
+                self.function.cut = True
+                break
+            if address < VIRTUAL and self._split(address):
+                continue
+            limit = min((one for one in self.leaders if one > address), default=1 << 62)
+            made = self.code.lifter.block(address, self.thumb, limit)
+            for one in made:
+                blocks[one.address] = one
+            for one in made:
+                out = constants.run(one.ops, dict(registers), self.image)
+                self._follow(one, out, pending)
+        self._order()
+        return self.function
+
+    def _split(self, address: int) -> bool:
+        """Cut a block that contains the address, when an instruction starts there."""
+        for block in list(self.function.blocks.values()):
+            if not (block.address < address < block.end) or block.address >= VIRTUAL:
+                continue
+            for at, index in block.marks:
+                if at == address:
+                    head = [mark for mark in block.marks if mark[0] < address]
+                    tail = [(mark[0], mark[1] - index) for mark in block.marks if mark[0] >= address]
+                    blocks = self.function.blocks
+                    blocks[block.address] = Block(block.address, block.ops[:index], head, Exit("fall", next=address), address)
+                    blocks[address] = Block(address, block.ops[index:], tail, block.exit, block.end)
+                    self.function.successors[address] = self.function.successors.get(block.address, ())
+                    self.function.successors[block.address] = (address,)
+                    if block.address in self.function.tails:
+                        self.function.tails[address] = self.function.tails.pop(block.address)
+                    return True
+        return False
+
+    def _follow(self, block: Block, registers: dict[int, constants.Known], pending: list[tuple[int, dict[int, constants.Known], int]]) -> None:
+        leave = block.exit
+        kind = leave.kind
+        targets: list[int] = []
+        if kind == "fall":
+            targets = [leave.next]
+        elif kind == "jump":
+            targets = self._jump(block, leave.target)
+        elif kind == "cond":
+            targets = [one for one in (leave.next, leave.target) if self._inside(one, block)]
+        elif kind in ("call", "icall"):
+            targets = self._call(leave, registers)
+        elif kind == "ijump":
+            targets = self._table(block, leave, registers)
+        self.function.successors[block.address] = tuple(targets)
+        keep = {key: value for key, value in registers.items() if key < UNIQUE}
+        if kind in ("call", "icall"):
+            keep = {key: keep[key] for key in self._kept() if key in keep}
+        for one in targets:
+            self.leaders.add(one)
+            if one < VIRTUAL:
+                pending.append((one, dict(keep), 0))
+
+    def _kept(self) -> list[int]:
+        names = self.code.lifter.registers
+        return [names[name] for name in self.code.lifter.convention.preserved if name in names]
+
+    def _inside(self, target: int, block: Block) -> bool:
+        if target >= VIRTUAL:
+            return True
+        if not self.image.executable(target):
+            return False
+        if target != self.entry and self._start(target):
+            self.function.tails.setdefault(block.address, self._named(target))
+            return False
+        return True
+
+    def _start(self, target: int) -> bool:
+        return target in self.code.starts or (target | 1) in self.code.starts if self.arm else target in self.code.starts
+
+    def _named(self, target: int) -> int:
+        if self.arm:
+            return target | 1 if self.thumb else target
+        return target
+
+    def _jump(self, block: Block, target: int) -> list[int]:
+        named = self._named(target)
+        if not self.image.executable(target):
+            return []
+        if target == self.entry:
+            return [target]
+        if self._start(target) or self.code.name(named) or (self.thumb and self.code.name(target)):
+            self.function.tails[block.address] = named if self.code.name(named) or self._start(target) else target
+            return []
+        return [target]
+
+    def _call(self, leave: Exit, registers: dict[int, constants.Known]) -> list[int]:
+        target: constants.Known | None = leave.target
+        if leave.kind == "icall":
+            target = ~leave.value if leave.value < 0 else registers.get(leave.value)
+        if isinstance(target, int):
+            if self.code.name(target) in NORETURN:
+                return []
+            if leave.kind == "call" or self.image.executable(target & ~1 if self.arm else target):
+                self.function.calls.append((leave.site, target))
+        return [leave.next]
+
+    def _table(self, block: Block, leave: Exit, registers: dict[int, constants.Known]) -> list[int]:
+        value = ~leave.value if leave.value < 0 else registers.get(leave.value)
+        if isinstance(value, int):
+            if self.code.image.import_name(value) or (self.image.executable(value & ~1 if self.arm else value) and not self._near(value)):
+                self.function.tails[block.address] = value
+                return []
+            return [value & ~1 if self.arm else value] if self._near(value) else []
+        if not isinstance(value, constants.Entry):
+            return []
+        count = self._bound(block)
+        out: list[int] = []
+        mask = (1 << (8 * self.image.word)) - 1
+        for index in range(count or 64):
+            entry = self.image.number(value.table + index * value.stride, value.size)
+            if entry is None:
+                break
+            if value.signed or (value.size == 4 and value.scale == 1 and value.plus):
+                sign = 1 << (8 * value.size - 1)
+                entry = (entry ^ sign) - sign
+            target = (value.plus + entry * value.scale) & mask
+            target = target & ~1 if self.arm else target
+            if not self._near(target):
+                break
+            if target not in out:
+                out.append(target)
+        return out
+
+    def _near(self, target: int) -> bool:
+        target = target & ~1 if self.arm else target
+        return self.image.executable(target) and abs(target - self.entry) < 1 << 16 and not (target != self.entry and self._start(target))
+
+    def _bound(self, block: Block) -> int:
+        """Entries of the table, from the comparison that guards the jump: in this block or one that leads here."""
+        before = [one for one, after in self.function.successors.items() if block.address in after]
+        for address in [block.address, *before]:
+            one = self.function.blocks.get(address)
+            if one is None:
+                continue
+            best = 0
+            for kind, _out, _a, b, _size, _at in one.ops[-40:]:
+                if kind in (LT, LE, SUB, EQ, SLT, SLE) and b < 0 and 0 < ~b < _MAX_TABLE:
+                    best = max(best, ~b + 1)
+                elif kind in (LT, LE) and _a < 0 and 0 < ~_a < _MAX_TABLE:
+                    best = max(best, ~_a + 1)
+            if best > 1:
+                return best
+        return 0
+
+    def _order(self) -> None:
+        seen: set[int] = set()
+        order: list[int] = []
+        stack: list[tuple[int, int]] = [(self.entry, 0)]
+        seen.add(self.entry)
+        successors = self.function.successors
+        while stack:
+            address, index = stack.pop()
+            after = successors.get(address, ())
+            if index < len(after):
+                stack.append((address, index + 1))
+                one = after[index]
+                if one not in seen and one in self.function.blocks:
+                    seen.add(one)
+                    stack.append((one, 0))
+            else:
+                order.append(address)
+        self.function.order = order[::-1]

@@ -1,0 +1,311 @@
+"""What a branch tells: byte sets, ranges, and facts from checks, added to the state on the edge where the condition holds."""
+
+from collections.abc import Callable
+
+from . import bytesets
+from .bytesets import ByteSets
+from .join import Implied
+from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
+from .state import Fact, State
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
+
+_EQUALITY = {"strcmp": False, "strcasecmp": False, "strncmp": True, "strncasecmp": True, "memcmp": True, "bcmp": True, "strcoll": False, "__memcmpeq": True}
+_SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
+_FACTS_LIMIT = 60
+
+
+class Conditions:
+    """Refines states. `text` gives the constant string that a pointer term names, else None."""
+
+    def __init__(self, terms: Terms, sets: ByteSets, text: Callable[[int], str | None], data: Callable[[int, int], bytes | None]) -> None:
+        self.terms = terms
+        self.sets = sets
+        self.text = text
+        self.data = data
+        self.implied: Implied = {}
+
+    def refine(self, state: State, term: int, truth: bool, level: int = 0) -> bool:
+        """Add what holds when `term` is (non-)zero. False when that cannot be."""
+        node = self.terms.nodes[term]
+        if node[0] == CONST:
+            return bool(node[1]) == truth
+        if level > 12:
+            return True
+        if level == 0 and not self._bytes(state, term, truth):
+            return False
+        if node[0] != OP:
+            return self._against(state, term, 0, not truth)
+        kind = node[1]
+        if kind == BNOT:
+            return self.refine(state, node[2], not truth, level + 1)
+        if (kind == BAND and truth) or (kind == BOR and not truth):
+            return self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
+        if kind in (EQ, NE):
+            return self._equality(state, node, (kind == EQ) == truth, level)
+        if kind in (LT, LE, SLT, SLE):
+            self._order(state, kind, node[2], node[3], truth)
+            return self._ordered_implied(state, node, truth)
+        if kind == SELECT:
+            return self._select(state, node, lambda value: bool(value) == truth, level)
+        return True
+
+    def _bytes(self, state: State, term: int, truth: bool) -> bool:
+        held = self.sets.holding(term)
+        if held is None:
+            return True
+        variable, mask = held
+        left = state.masks.get(variable, bytesets.ALL) & (mask if truth else ~mask & bytesets.ALL)
+        state.masks[variable] = left
+        if left == bytesets.NUL:
+            self._ends(state, variable)
+        return left != 0
+
+    def _ends(self, state: State, variable: int) -> None:
+        """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set."""
+        node = self.terms.nodes[variable]
+        if node[0] != BYTE:
+            return
+        self._add(state, frozenset({("lacks", node[1], bytesets.ALL)}))
+        top = self.terms.nodes[node[1]]
+        if top[0] == OP and top[1] == ADD:
+            for base, index in ((top[2], top[3]), (top[3], top[2])):
+                self._spanned(state, index, base)
+
+    def _spanned(self, state: State, index: int, base: int) -> bool:
+        node = self.terms.nodes[index]
+        if node[0] != RESULT or node[2] not in ("strspn", "strcspn") or len(node[3]) < 2 or node[3][0] != base:
+            return False
+        allowed = self.text(node[3][1])
+        if allowed is None:
+            return False
+        lacks = bytesets.of(allowed)
+        self._add(state, frozenset({("lacks", base, lacks if node[2] == "strcspn" else ~lacks & bytesets.ALL)}))
+        return True
+
+    def _add(self, state: State, facts: frozenset[Fact]) -> None:
+        if len(state.facts) < _FACTS_LIMIT:
+            state.facts = state.facts | facts
+
+    # -- equality
+    def _equality(self, state: State, node: tuple, equal: bool, level: int) -> bool:
+        a, b = node[2], node[3]
+        nodes = self.terms.nodes
+        for one, other in ((a, b), (b, a)):
+            if nodes[other][0] == OP and nodes[other][1] == SBORROW:
+                # N == V says that the first operand of the subtraction is not less (signed)
+                x, y = nodes[other][2], nodes[other][3]
+                self._order(state, SLT, x, y, not equal)
+                return self._ordered_implied(state, (OP, SLT, x, y), not equal)
+            if nodes[other][0] == CONST:
+                return self._against(state, one, nodes[other][1], equal, level)
+        if equal:
+            for one, other in ((a, b), (b, a)):
+                span = nodes[one]
+                length = nodes[other]
+                if span[0] == RESULT and length[0] == RESULT and length[2] == "strlen" and span[3] and span[3][0] == length[3][0]:
+                    self._spanned(state, one, span[3][0])
+        return True
+
+    def _against(self, state: State, term: int, value: int, equal: bool, level: int = 0) -> bool:
+        """`term == value` or not."""
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if kind == CONST:
+            return (node[1] == value) == equal
+        if level > 10:
+            return True
+        if kind == OP:
+            return self._operation(state, node, value, equal, level)
+        if kind == ADDR and not node[3] and self.terms.nodes[node[1]][0] not in (LOAD, BYTE):
+            inner = self.terms.nodes[node[1]]
+            if inner[0] in (OP, RESULT, PHI):
+                return self._against(state, node[1], (value - node[2]) & self.terms.mask, equal, level + 1)
+        if kind == DERIVED:
+            term, node, kind = node[2], self.terms.nodes[node[2]], RESULT
+        if kind == ADDR and not node[3]:
+            value = (value - node[2]) & self.terms.mask
+            term, node = node[1], self.terms.nodes[node[1]]
+            kind = node[0]
+        if equal and kind == BYTE and not node[4]:
+            self._add(state, frozenset({("word", node[2], node[3], node[5], value)}))
+        if equal and kind == LOAD and not node[3]:
+            self._add(state, frozenset({("word", node[1], node[2], node[4], value)}))
+        if equal:
+            state.ranges[term] = (self.terms.signed(value),) * 2
+        elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:
+            state.ranges[term] = (1, max(1, state.ranges[term][1]))
+        return self._implied(state, term, lambda known: (known == value) == equal)
+
+    def _operation(self, state: State, node: tuple, value: int, equal: bool, level: int) -> bool:
+        kind = node[1]
+        if kind in (EQ, NE, LT, LE, SLT, SLE, BAND, BOR, BNOT):
+            if value in (0, 1):
+                term = self.terms.make(node)
+                return self.refine(state, term, bool(value) == equal, level + 1)
+            return True
+        if kind == SELECT:
+            return self._select(state, node, lambda known: (known == value) == equal, level)
+        if kind in (SUB, XOR) and not value:
+            return self._equality(state, (OP, EQ, node[2], node[3]), equal, level + 1)
+        if kind == XOR and self.terms.nodes[node[3]][0] == CONST:
+            return self._against(state, node[2], value ^ self.terms.nodes[node[3]][1], equal, level + 1)
+        if kind == OR and not value and equal:
+            return self._against(state, node[2], 0, True, level + 1) and self._against(state, node[3], 0, True, level + 1)
+        if kind == AND and equal:
+            self._add(state, frozenset({("masked", node[2], node[3], value)}))
+        return True
+
+    def _select(self, state: State, node: tuple, holds: Callable[[int], bool], level: int) -> bool:
+        """A conditional value: when only one of its sides fits, its condition is known too."""
+        fits = []
+        for side in (node[3], node[4]):
+            value = self.terms.value(side)
+            fits.append(value is None or holds(value))
+        if fits[0] and not fits[1]:
+            return self.refine(state, node[2], True, level + 1)
+        if fits[1] and not fits[0]:
+            return self.refine(state, node[2], False, level + 1)
+        return fits[0] or fits[1]
+
+    # -- what a value implies
+    def _implied(self, state: State, term: int, holds: Callable[[int], bool]) -> bool:
+        alternatives = self.implied.get(term)
+        if alternatives is None:
+            node = self.terms.nodes[term]
+            alternatives = self._library(node) if node[0] == RESULT else None
+        if not alternatives:
+            return True
+        common: frozenset[Fact] | None = None
+        for value, facts in alternatives:
+            known = self.terms.value(value)
+            if known is not None and not holds(known):
+                continue
+            common = facts if common is None else common & facts
+        if common is None:
+            return True
+        self._add(state, common)
+        return True
+
+    def _ordered_implied(self, state: State, node: tuple, truth: bool) -> bool:
+        """`result < 0` and the like, for results whose values imply facts."""
+        kind, a, b = node[1], node[2], node[3]
+        limit = self.terms.value(b)
+        signed = kind in (SLT, SLE)
+        view = self._signed if signed else (lambda value: value)
+        if limit is not None:
+            base, off = self._base(a)
+            bound = view(limit) - off
+            return self._implied(state, base, lambda value: self._less(kind, view(value), bound) == truth)
+        limit = self.terms.value(a)
+        if limit is not None:
+            base, off = self._base(b)
+            bound = view(limit) - off
+            return self._implied(state, base, lambda value: self._less(kind, bound, view(value)) == truth)
+        return True
+
+    def _less(self, kind: int, a: int, b: int) -> bool:
+        return a < b if kind in (LT, SLT) else a <= b
+
+    def _base(self, term: int) -> tuple[int, int]:
+        node = self.terms.nodes[term]
+        return (node[1], node[2]) if node[0] == ADDR and not node[3] else (term, 0)
+
+    def _library(self, node: tuple) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
+        """Values of a library call, with what they say of its arguments."""
+        _, _site, name, arguments = node
+        const = self.terms.const
+        none: frozenset[Fact] = frozenset()
+        if name in _EQUALITY and len(arguments) > 1:
+            facts = self._compared(arguments, _EQUALITY[name])
+            return (const(0), facts), (const(1), none), (const(-1), none)
+        if name in _SEARCH and len(arguments) > 1 and name not in ("strstr", "strcasestr", "memmem"):
+            lacks = self._sought(name, arguments)
+            return (const(0), lacks), (const(1 << 20), none)
+        clean: frozenset[Fact] = frozenset()
+        if name == "inet_pton" and len(arguments) > 1:
+            clean = frozenset({("lacks", arguments[1], bytesets.ALL)})
+            return (const(1), clean), (const(0), none), (const(-1), none)
+        if name in ("inet_aton", "ether_aton", "ether_aton_r") and arguments:
+            return (const(1), frozenset({("lacks", arguments[0], bytesets.ALL)})), (const(0), none)
+        if name == "inet_addr" and arguments:
+            return (const(0x1000), frozenset({("lacks", arguments[0], bytesets.ALL)})), (const(-1), none), (const(0xFFFFFFFF), none)
+        return None
+
+    def _compared(self, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
+        for one, other in ((arguments[0], arguments[1]), (arguments[1], arguments[0])):
+            count = self.terms.value(arguments[2]) if bounded and len(arguments) > 2 else None
+            text = self.text(other)
+            if text is None and bounded and count and count < 256:
+                raw = self.data(other, count)
+                text = raw.decode("latin-1") if raw is not None else None
+            if text is None:
+                if self._constant_table(other):
+                    return frozenset({("lacks", one, bytesets.ALL)})
+                continue
+            whole = count is None or count > len(text)
+            facts: set[Fact] = {("eq", one, text[:count] if count is not None else text)}
+            if whole:
+                facts.add(("lacks", one, bytesets.ALL))
+            return frozenset(facts)
+        return frozenset()
+
+    def _constant_table(self, term: int) -> bool:
+        """A pointer out of a table of constant strings (a list of allowed words)."""
+        spots = self.terms.locate(term)
+        for root, _offset, _stride in spots:
+            node = self.terms.nodes[root]
+            if not (node[0] == LOAD and node[1] == GLOBAL and node[2] >= 4096 and node[4] == self.terms.word):
+                return False
+        return bool(spots)
+
+    def _sought(self, name: str, arguments: tuple[int, ...]) -> frozenset[Fact]:
+        if name == "strpbrk":
+            text = self.text(arguments[1])
+            return frozenset({("lacks", arguments[0], bytesets.of(text))}) if text else frozenset()
+        value = self.terms.value(arguments[1])
+        return frozenset({("lacks", arguments[0], 1 << (value & 255))}) if value is not None else frozenset()
+
+    # -- ranges
+    def _signed(self, value: int) -> int:
+        if value >> 31 == 1 and value < 1 << 32:
+            return value - (1 << 32)
+        return self.terms.signed(value)
+
+    def _order(self, state: State, kind: int, a: int, b: int, truth: bool) -> None:
+        nodes = self.terms.nodes
+        signed = kind in (SLT, SLE)
+        strict = kind in (LT, SLT)
+        if nodes[b][0] == CONST:
+            limit = self._signed(nodes[b][1]) if signed else nodes[b][1]
+            if truth:
+                self._bound(state, a, None if signed else 0, limit - strict)
+            else:
+                self._bound(state, a, limit + (not strict), None)
+        elif nodes[a][0] == CONST:
+            limit = self._signed(nodes[a][1]) if signed else nodes[a][1]
+            if truth:
+                self._bound(state, b, limit + strict, None)
+            else:
+                self._bound(state, b, None if signed else 0, limit - (not strict))
+        elif truth:
+            self._bounded_by(state, a, b)
+        else:
+            self._bounded_by(state, b, a)
+
+    def _bounded_by(self, state: State, a: int, b: int) -> None:
+        """a <= b for two unknowns: what bounds b bounds a."""
+        span = state.ranges.get(b)
+        if span is not None:
+            self._bound(state, a, None, span[1])
+
+    def _bound(self, state: State, term: int, low: int | None, high: int | None) -> None:
+        base, off = self._base(term)
+        span = state.ranges.get(base, (-(1 << 63), 1 << 63))
+        if low is not None:
+            span = (max(span[0], low - off), span[1])
+        if high is not None:
+            span = (span[0], min(span[1], high - off))
+        if span[0] <= span[1]:
+            state.ranges[base] = span
+
+

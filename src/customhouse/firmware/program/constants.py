@@ -1,0 +1,114 @@
+"""Constant propagation over one block: enough to name PLT stubs, to see what a register call calls, and to read jump tables."""
+
+from typing import NamedTuple
+
+from .elf import Image
+from .lift import ADD, AND, LOAD, MOV, MUL, OR, SAR, SELECT, SEXT, SHL, SHR, SUB, TRUNC, WEAK_STORE, XOR, ZEXT, Op
+
+
+class Scaled(NamedTuple):
+    """`base + index * scale`, where the index is unknown."""
+
+    base: int
+    scale: int
+
+
+class Entry(NamedTuple):
+    """`plus + scale * memory[table + index * stride]`, an entry of `size` bytes."""
+
+    table: int
+    stride: int
+    size: int
+    signed: bool
+    scale: int
+    plus: int
+
+
+Known = int | Scaled | Entry
+
+
+def run(ops: list[Op], registers: dict[int, Known], image: Image) -> dict[int, Known]:
+    """Registers and temporaries with known values behind `ops`; `registers` is changed in place and returned."""
+    mask = (1 << (8 * image.word)) - 1
+    for kind, out, a, b, size, _at in ops:
+        if kind == SELECT:
+            registers.pop(out, None)
+            continue
+        if kind in (4, WEAK_STORE):
+            continue
+        left = ~a if a < 0 else registers.get(a)
+        right = ~b if b < 0 else registers.get(b)
+        value = _value(kind, left, right, size, image, mask)
+        if value is None:
+            registers.pop(out, None)
+        else:
+            registers[out] = value
+    return registers
+
+
+def _value(kind: int, left: Known | None, right: Known | None, size: int, image: Image, mask: int) -> Known | None:
+    if kind in (MOV, ZEXT, TRUNC):
+        return left
+    if kind == SEXT:
+        if isinstance(left, int):
+            sign = 1 << (8 * size - 1)
+            return ((left & (2 * sign - 1)) ^ sign) - sign & mask
+        return left._replace(signed=True) if isinstance(left, Entry) else left
+    if kind == LOAD:
+        return _load(left, size, image)
+    if kind == ADD:
+        return _add(left, right, mask)
+    if kind in (SHL, MUL):
+        return _scale(kind, left, right, mask)
+    if not isinstance(left, int) or not isinstance(right, int):
+        return None
+    if kind == SUB:
+        return (left - right) & mask
+    if kind == AND:
+        return left & right
+    if kind == OR:
+        return left | right
+    if kind == XOR:
+        return left ^ right
+    if kind == SHR or kind == SAR:
+        return left >> right if right < 64 else 0
+    return None
+
+
+def _load(address: Known | None, size: int, image: Image) -> Known | None:
+    if isinstance(address, int):
+        value = image.number(address, size)
+        # a lazily bound GOT is writable, but what it will hold is known
+        return value if value is not None and (image.constant(address) or image.import_name(value)) else None
+    if isinstance(address, Scaled) and address.base:
+        return Entry(address.base, address.scale, size, False, 1, 0)
+    return None
+
+
+def _add(left: Known | None, right: Known | None, mask: int) -> Known | None:
+    if isinstance(left, int) and isinstance(right, int):
+        return (left + right) & mask
+    if isinstance(right, int):
+        left, right = right, left
+    if not isinstance(left, int):
+        return None
+    if right is None:
+        return Scaled(left, 1)
+    if isinstance(right, Scaled):
+        return Scaled((right.base + left) & mask, right.scale)
+    if isinstance(right, Entry):
+        return right._replace(plus=(right.plus + left) & mask)
+    return None
+
+
+def _scale(kind: int, left: Known | None, right: Known | None, mask: int) -> Known | None:
+    if not isinstance(right, int):
+        return None
+    factor = 1 << right if kind == SHL else right
+    if isinstance(left, int):
+        return (left * factor) & mask
+    if isinstance(left, Entry):
+        return left._replace(scale=left.scale * factor, plus=left.plus * factor)
+    if isinstance(left, Scaled):
+        return Scaled(left.base * factor, left.scale * factor)
+    return Scaled(0, factor)

@@ -1,0 +1,453 @@
+"""Evaluates one function over symbolic values: every path together, loops to a fixpoint, calls by summary."""
+
+import heapq
+from typing import TYPE_CHECKING
+
+from . import fold, library
+from .code import Function
+from .conditions import Conditions
+from .elf import IMPORT_BASE
+from .join import Implied, join
+from .lift import LOAD as OP_LOAD
+from .lift import BAND, BNOT, BOR, MOV, NEG, NOT, OTHER, PIECE, SELECT, SEXT, STORE, TRUNC, UNIQUE, VIRTUAL, WEAK_STORE, ZEXT, Block
+from .loops import Loops
+from .memory import Memory
+from .state import Content, State
+from .summary import Application, Event, Summary
+from .terms import ADDR, CONST, LOAD, OP, STACK, Terms
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+_UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT))
+_MAX_VISITS = 7
+_MAX_TARGETS = 12
+
+
+class Evaluation:
+    """One function being evaluated. The surface that library models use is `library.Caller`."""
+
+    def __init__(self, whole: "Whole", function: Function) -> None:
+        self.whole = whole
+        self.function = function
+        self.terms: Terms = whole.terms
+        self.image = whole.image
+        self.conditions = Conditions(whole.terms, whole.sets, self._constant_text, self._constant_bytes)
+        self.implied: Implied = self.conditions.implied
+        self.memory = Memory(whole.terms, whole.image, function.address, self.note)
+        convention = whole.lifter.convention
+        registers = whole.lifter.registers
+        self.memory.stack_arguments = convention.stack_arguments
+        self.memory.register_arguments = len(convention.arguments)
+        self.memory.shadow = convention.shadow
+        self.memory.number_deps = whole.number_deps
+        self.argument_registers = [registers[name] for name in convention.arguments]
+        self.result_register = registers[convention.result]
+        self.stack_register = registers[convention.stack]
+        self.gp = registers["gp"] if whole.image.architecture == "mips" else -1
+        self.link = convention.link
+        self.preserved = frozenset(registers[name] for name in convention.preserved if name in registers)
+        self.events: dict[int, dict[Event, None]] = {}
+        self.here: dict[Event, None] = {}
+        self.returned: dict[int, tuple[int, State]] = {}
+        self.edges: dict[tuple[int, int], State] = {}
+        self.site = 0
+        self.frame_marks: set[int] = set()
+
+    # -- driving
+    def run(self) -> Summary:
+        order = self.function.order
+        position = {address: index for index, address in enumerate(order)}
+        self.position = position
+        self.loops = Loops(self.function, position, self.terms, self.whole.sets)
+        befores: dict[int, list[int]] = {address: [] for address in order}
+        for address in order:
+            for after in self.function.successors.get(address, ()):
+                if after in befores:
+                    befores[after].append(address)
+        heads: dict[int, State] = {}
+        visits: dict[int, int] = {}
+        queue = [0]
+        queued = {0}
+        while queue:
+            index = heapq.heappop(queue)
+            queued.discard(index)
+            address = order[index]
+            if visits.get(address, 0) >= _MAX_VISITS or self.whole.expired():
+                self.whole.cut = self.whole.cut or self.whole.expired()
+                continue
+            states = [self.edges[(one, address)] for one in befores[address] if (one, address) in self.edges]
+            if index == 0:
+                states.insert(0, self._entry())
+            if not states:
+                continue
+            state = join(self.terms, self.function.address, address, states, self.whole.lifter.flags, self.implied)
+            self.loops.enter(address, state)
+            old = heads.get(address)
+            if old is not None and old.same(state) and not self.loops.changed(address):
+                continue
+            heads[address] = state.copy()
+            visits[address] = visits.get(address, 0) + 1
+            for after, out in self._block(self.function.blocks[address], state):
+                if after not in position:
+                    continue
+                self.edges[(address, after)] = out
+                target = position[after]
+                if target not in queued:
+                    heapq.heappush(queue, target)
+                    queued.add(target)
+        return self._summary()
+
+    def _entry(self) -> State:
+        state = State()
+        state.registers = {register: self.terms.param(index) for index, register in enumerate(self.argument_registers)}
+        state.registers[self.stack_register] = self.memory.frame
+        for key, value in self.whole.code.entry_registers(self.function.address).items():
+            if isinstance(value, int):
+                state.registers[key] = self.terms.const(value)
+        return state
+
+    def _block(self, block: Block, state: State) -> list[tuple[int, State]]:
+        self.here = self.events[block.address] = {}
+        self.site = block.address
+        self._ops(block, state)
+        leave = block.exit
+        kind = leave.kind
+        after = self.function.successors.get(block.address, ())
+        self.site = leave.site
+        out: list[tuple[int, State]] = []
+        if kind == "cond":
+            out = self._condition(block, state, after)
+        elif kind in ("call", "icall"):
+            if self._call(block, state) and after:
+                out = [(after[0], state)]
+        elif kind == "ret":
+            self._return(block.address, state)
+        elif kind == "ijump" and block.address not in self.function.tails and not after:
+            self._tail_pointer(block, state)
+        elif block.address in self.function.tails:
+            self._tail(block.address, state, self.function.tails[block.address])
+        else:
+            out = [(one, state if index == 0 else state.copy()) for index, one in enumerate(after)]
+        for target, one in out:
+            if target < VIRTUAL:
+                one.registers = {key: value for key, value in one.registers.items() if key < UNIQUE}
+            self.loops.leave(block.address, target, one)
+        return out
+
+    def _condition(self, block: Block, state: State, after: tuple[int, ...]) -> list[tuple[int, State]]:
+        term = self._value(state, block.exit.value)
+        out = []
+        taken = state.copy()
+        if self.conditions.refine(taken, term, True):
+            if block.exit.target in after:
+                out.append((block.exit.target, taken))
+            elif block.address in self.function.tails:
+                self._tail(block.address, taken.copy(), self.function.tails[block.address])
+        if self.conditions.refine(state, term, False) and block.exit.next in after:
+            out.append((block.exit.next, state))
+        return out
+
+    # -- straight code
+    def _value(self, state: State, operand: int) -> int:
+        if operand < 0:
+            return self.terms.const(~operand)
+        found = state.registers.get(operand)
+        if found is None:
+            if operand == self.gp and self.image.gp is not None:
+                return self.terms.const(self.image.gp)
+            found = self.terms.unknown(("register", self.function.address, operand))
+        return found
+
+    def _ops(self, block: Block, state: State) -> None:
+        registers = state.registers
+        terms = self.terms
+        const = terms.const
+        value = self._value
+        gp = self.gp if self.image.gp is not None else -1
+        for kind, out, a, b, size, at in block.ops:
+            if kind == STORE or kind == WEAK_STORE:
+                self.site = at
+                self.memory.store(state, value(state, a), value(state, b), size, kind == WEAK_STORE)
+                continue
+            left = const(~a) if a < 0 else registers.get(a)
+            if left is None:
+                left = value(state, a)
+            if kind == OP_LOAD:
+                self.site = at
+                result = self.memory.load(state, left, size)
+            elif kind in _UNARY:
+                result = left if kind == MOV or kind == ZEXT else fold.unary(terms, kind, left, size)
+            elif kind == SELECT:
+                self._select(state, out, left, value(state, b), size)
+                continue
+            elif kind == OTHER:
+                result = terms.unknown(("other", self.function.address, at))
+            else:
+                right = const(~b) if b < 0 else registers.get(b)
+                if right is None:
+                    right = value(state, b)
+                if kind == PIECE:
+                    result = right if terms.nodes[left][0] == CONST else fold.binary(terms, kind, left, right, size)
+                else:
+                    result = fold.binary(terms, kind, left, right, size)
+            if out == gp:
+                continue
+            registers[out] = result
+
+    def _select(self, state: State, out: int, condition: int, new: int, sense: int) -> None:
+        """`out = condition ? new : out` (the other way round when sense is 0)."""
+        old = state.registers.get(out)
+        if old is None:
+            old = self.terms.unknown(("register", self.function.address, out))
+        if old == new:
+            return
+        terms = self.terms
+        decided = terms.value(condition)
+        if decided is not None:
+            state.registers[out] = new if bool(decided) == bool(sense) else old
+            return
+        yes, no = (new, old) if sense else (old, new)
+        if out in self.whole.lifter.flags:
+            state.registers[out] = self._flag(condition, yes, no)
+        elif terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST:
+            state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+        else:
+            state.registers[out] = terms.merge({yes, no})
+
+    def _flag(self, condition: int, yes: int, no: int) -> int:
+        """A flag that a conditional compare sets: `condition ? yes : no` as and/or."""
+        terms = self.terms
+        if terms.value(no) is not None:
+            if terms.value(no):
+                inverted = fold.unary(terms, BNOT, condition, 1)
+                return fold.binary(terms, BOR, inverted, yes, 1)
+            return fold.binary(terms, BAND, condition, yes, 1)
+        if terms.value(yes) is not None:
+            if terms.value(yes):
+                return fold.binary(terms, BOR, condition, no, 1)
+            return fold.binary(terms, BAND, fold.unary(terms, BNOT, condition, 1), no, 1)
+        return terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+
+    # -- calls
+    def _call(self, block: Block, state: State) -> bool:
+        """Apply a call; False when it does not return."""
+        leave = block.exit
+        target = self.terms.const(leave.target) if leave.kind == "call" else self._value(state, leave.value)
+        result = self._invoke(state, target, leave.site)
+        if result is None:
+            return False
+        self._after_call(state, result)
+        return True
+
+    def _after_call(self, state: State, result: int) -> None:
+        registers = state.registers
+        kept = {key: value for key, value in registers.items() if key in self.preserved}
+        if self.link:
+            kept[self.stack_register] = self.terms.add(registers.get(self.stack_register, self.memory.frame), self.link)
+        kept[self.result_register] = result
+        state.registers = kept
+
+    def _invoke(self, state: State, target: int, site: int) -> int | None:
+        """Call whatever `target` may be. The result's term, or None."""
+        known = [value for one in self.terms.flat(target) if (value := self.terms.value(one)) is not None and value >= 4096]
+        known += [one for one in self.whole.resolved.get((self.function.address, site), ()) if one not in known]
+        if not known:
+            arguments = tuple(self.argument(state, index) for index in range(6))
+            if self.terms.nodes[target][0] != CONST:
+                self.note(("icall", site, target, arguments, self.function.address))
+            return self.terms.result(site, "icall", arguments[:3])
+        if len(known) == 1:
+            return self._invoke_one(state, known[0], site)
+        return self._invoke_many(state, known[:_MAX_TARGETS], site)
+
+    def _invoke_many(self, state: State, targets: list[int], site: int) -> int | None:
+        states: list[State] = []
+        results: set[int] = set()
+        before = state.copy()
+        for one in targets:
+            branch = before.copy()
+            result = self._invoke_one(branch, one, site)
+            if result is not None:
+                results.add(result)
+                states.append(branch)
+        if not states:
+            return None
+        merged = join(self.terms, self.function.address, site, states, self.whole.lifter.flags, {})
+        for name in State.__slots__:
+            setattr(state, name, getattr(merged, name))
+        return self.terms.merge(results)
+
+    def _invoke_one(self, state: State, target: int, site: int) -> int | None:
+        self.site = site
+        name = self.whole.code.name(target)
+        if name is not None:
+            model = self.whole.model(name)
+            if model is not None:
+                return library.call(self, state, name, model)
+            return library.plain_result(self, state, name)
+        if target >= IMPORT_BASE or not self.image.executable(target & ~1 if self.whole.arm else target):
+            return self.terms.result(site, "unknown", ())
+        summary = self.whole.summary(target)
+        if summary is None:
+            return self.terms.result(site, "recursion", ())
+        return Application(self, state, summary, site).apply()
+
+    def _tail(self, address: int, state: State, target: int) -> None:
+        if self.link:
+            state.registers[self.stack_register] = self.terms.add(state.registers.get(self.stack_register, self.memory.frame), 0)
+        result = self._tail_invoke(state, self.terms.const(target), self.function.blocks[address].exit.site)
+        if result is not None:
+            state.registers[self.result_register] = result
+            self._return(address, state)
+
+    def _tail_invoke(self, state: State, target: int, site: int) -> int | None:
+        return self._invoke(state, target, site)
+
+    def _tail_pointer(self, block: Block, state: State) -> None:
+        result = self._invoke(state, self._value(state, block.exit.value), block.exit.site)
+        if result is not None:
+            state.registers[self.result_register] = result
+            self._return(block.address, state)
+
+    def _return(self, address: int, state: State) -> None:
+        value = state.registers.get(self.result_register, self.terms.unknown("void"))
+        self.returned[address] = (value, state)
+
+    # -- the surface for library models
+    def argument(self, state: State, index: int) -> int:
+        if index < len(self.argument_registers):
+            register = self.argument_registers[index]
+            found = state.registers.get(register)
+            return found if found is not None else self.terms.unknown(("argument", index))
+        offset = self.memory.stack_arguments + (index - len(self.argument_registers)) * self.terms.word
+        stack = state.registers.get(self.stack_register, self.memory.frame)
+        return self.memory.load(state, self.terms.add(stack, offset), self.terms.word)
+
+    def variable_arguments(self, state: State, first: int, count: int) -> tuple[int, ...]:
+        return tuple(self.argument(state, first + index) for index in range(count))
+
+    def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]:
+        """What a va_list yields; its layout is the platform's."""
+        word, load, add = self.terms.word, self.memory.load, self.terms.add
+        architecture = self.image.architecture
+        if architecture == "x86_64":
+            saved = load(state, add(pointer, 16), word)
+            more = load(state, add(pointer, 8), word)
+            start = self.terms.value(load(state, pointer, 4))
+            start = 48 if start is None else start
+            places = [add(saved, start + 8 * index) if start + 8 * index < 48 else add(more, start + 8 * index - 48) for index in range(count)]
+            return tuple(load(state, one, word) for one in places)
+        if architecture == "arm64":
+            top = load(state, add(pointer, 8), word)
+            stack = load(state, pointer, word)
+            start = self.terms.value(load(state, add(pointer, 24), 4))
+            offset = 0 if start is None else start - (1 << 32 if start >> 31 else 0)
+            places = [add(top, offset + 8 * index) if offset + 8 * index < 0 else add(stack, offset + 8 * index) for index in range(count)]
+            return tuple(load(state, one, word) for one in places)
+        return tuple(load(state, add(pointer, word * index), word) for index in range(count))
+
+    def sink(self, state: State, name: str, content: Content, extra: str = "") -> None:
+        if content.deps:
+            self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
+
+    def overrun(self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0) -> None:
+        if content is None or not content.deps:
+            return
+        bound = self.bound(state, size, None)
+        capacity = self.capacity(target)
+        if bound is not None and capacity is not None and bound <= capacity:
+            return
+        self.note(
+            ("over", name, self.site, target, capacity, content, bound, state.facts, ((self.function.address, self.site),), content.extent)
+        )
+
+    def capacity(self, target: int) -> int | None:
+        return None
+
+    def bound(self, state: State, size: object, application: Application | None) -> int | None:
+        """The largest number of bytes that a copy can write; None when nothing bounds it."""
+        if size is None or not isinstance(size, int):
+            return None
+        if application is not None:
+            return size
+        span = self.range_of(state, size)
+        return span[1] if span is not None else None
+
+    def note(self, event: Event) -> None:
+        self.here[event] = None
+
+    def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
+        for one in self.terms.flat(function):
+            target = self.terms.value(one)
+            if target is None:
+                if arguments or self.terms.open[one]:
+                    self.note(("icall", self.site, one, arguments, self.function.address))
+                continue
+            if target < 4096 or self.whole.code.name(target) is not None or not self.image.executable(target & ~1 if self.whole.arm else target):
+                continue
+            site = self.site
+            summary = self.whole.summary(target)
+            if summary is not None:
+                application = Application(self, state.copy(), summary, site)
+                application.arguments = dict(enumerate(arguments))
+                application.apply()
+            self.site = site
+
+    def range_of(self, state: State, term: int) -> tuple[int, int] | None:
+        """What is known of a number's size: constants, tests in force, widths of loads."""
+        value = self.terms.value(term)
+        if value is not None:
+            signed = self.terms.signed(value)
+            return (signed, signed)
+        known = state.ranges.get(term)
+        node = self.terms.nodes[term]
+        if known is not None and known[1] < 1 << 62:
+            return known
+        if node[0] == LOAD and node[4] <= 2:
+            return (0, (1 << (8 * node[4])) - 1)
+        if node[0] == ADDR:
+            inner = self.range_of(state, node[1]) if not node[3] else None
+            return None if inner is None else (inner[0] + node[2], inner[1] + node[2])
+        return None
+
+    def _constant_text(self, term: int) -> str | None:
+        texts = set()
+        for one in self.terms.flat(term):
+            value = self.terms.value(one)
+            if value is None or value < 4096:
+                return None
+            text = self.image.text(value) if self.image.constant(value) else None
+            if text is None:
+                return None
+            texts.add(text)
+        return texts.pop() if len(texts) == 1 else None
+
+    def _constant_bytes(self, term: int, size: int) -> bytes | None:
+        value = self.terms.value(term)
+        if value is None or value < 4096 or not self.image.constant(value):
+            return None
+        return self.image.bytes_at(value, size) or None
+
+    # -- what callers see
+    def _summary(self) -> Summary:
+        out = Summary(self.function.address)
+        out.returning = bool(self.returned)
+        seen: dict[Event, None] = {}
+        for events in self.events.values():
+            seen.update(events)
+        states = [state for _, state in self.returned.values()]
+        if states:
+            flags = self.whole.lifter.flags
+            end = join(self.terms, self.function.address, -1, states, flags, {})
+            nodes = self.terms.nodes
+            out.words = {key: value for key, value in end.words.items() if nodes[key[0]][0] != STACK}
+            out.texts = {key: text for key, text in end.texts.items() if nodes[key[0]][0] != STACK}
+            out.sure = {key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)}
+            for value, state in self.returned.values():
+                alternatives = self.implied.get(value) or ((value, frozenset()),)
+                out.returns += [(one, facts | state.facts) for one, facts in alternatives]
+            out.returns = out.returns[:10]
+        for event in seen:
+            self.whole.record(event, out)
+        return out

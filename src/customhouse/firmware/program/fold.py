@@ -1,0 +1,179 @@
+"""Arithmetic on terms: constants are computed, pointers keep their form, the rest stays symbolic."""
+
+from . import lift
+from .lift import ADD, AND, BAND, BNOT, BOR, BXOR, DIV, EQ, LE, LT, MOV, MUL, NE, NEG, NOT, OR, SAR, SEXT, SHL, SHR, SLE, SLT, SUB, TRUNC, XOR, ZEXT
+from .terms import ADDR, CONST, MERGE, OP, Terms
+
+_BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))
+
+
+def _signed(value: int, size: int) -> int:
+    sign = 1 << (8 * size - 1)
+    return ((value & (2 * sign - 1)) ^ sign) - sign
+
+
+def constant(kind: int, a: int, b: int, size: int) -> int | None:
+    """The value of an operation on constants; `size` in bytes is that of the operands (of the result for arithmetic)."""
+    if size <= 0 or size > 16:
+        return None
+    mask = (1 << (8 * size)) - 1
+    if kind == ADD:
+        return (a + b) & mask
+    if kind == SUB:
+        return (a - b) & mask
+    if kind == AND:
+        return a & b
+    if kind == OR:
+        return a | b
+    if kind == XOR:
+        return a ^ b
+    if kind == MUL:
+        return (a * b) & mask
+    if kind == SHL:
+        return (a << b) & mask if b < 8 * size else 0
+    if kind == SHR:
+        return (a >> b) & mask if b < 128 else 0
+    if kind == SAR:
+        return (_signed(a, size) >> min(b, 127)) & mask
+    return _compare(kind, a & mask, b & mask, size)
+
+
+def _compare(kind: int, a: int, b: int, size: int) -> int | None:
+    if kind == EQ:
+        return int(a == b)
+    if kind == NE:
+        return int(a != b)
+    if kind == LT:
+        return int(a < b)
+    if kind == LE:
+        return int(a <= b)
+    if kind == SLT:
+        return int(_signed(a, size) < _signed(b, size))
+    if kind == SLE:
+        return int(_signed(a, size) <= _signed(b, size))
+    if kind == BAND:
+        return int(bool(a) and bool(b))
+    if kind == BOR:
+        return int(bool(a) or bool(b))
+    if kind == BXOR:
+        return int(bool(a) != bool(b))
+    if kind == DIV:
+        return a // b if b else None
+    if kind == lift.REM:
+        return a % b if b else None
+    if kind == lift.CARRY:
+        return int(a + b >= 1 << (8 * size))
+    if kind in (lift.SCARRY, lift.SBORROW):
+        total = _signed(a, size) + _signed(b, size) * (1 if kind == lift.SCARRY else -1)
+        return int(not -(1 << (8 * size - 1)) <= total < 1 << (8 * size - 1))
+    return None
+
+
+def unary(terms: Terms, kind: int, a: int, size: int) -> int:
+    """MOV, extensions, negations. For extensions `size` is that of the operand."""
+    if kind in (MOV, ZEXT):
+        return a
+    node = terms.nodes[a]
+    if node[0] == CONST:
+        value = node[1]
+        mask = (1 << (8 * size)) - 1
+        if kind == SEXT:
+            return terms.const(_signed(value, size))
+        if kind == TRUNC:
+            return terms.const(value & mask)
+        if kind == NEG:
+            return terms.const(-value & mask)
+        if kind == NOT:
+            return terms.const(~value & mask)
+        if kind == BNOT:
+            return terms.const(int(not value))
+    if kind in (SEXT, TRUNC):
+        return a  # widths of symbolic values are not tracked
+    if kind == BNOT and node[0] == OP and node[1] == BNOT:
+        return int(node[2])
+    return terms.make((OP, kind, a, terms.zero), a)
+
+
+def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
+    left, right = terms.nodes[a], terms.nodes[b]
+    if left[0] == CONST and right[0] == CONST:
+        value = constant(kind, left[1], right[1], size)
+        if value is not None:
+            return terms.const(value)
+    if kind == ADD:
+        if right[0] == CONST:
+            return terms.add(a, _near(right[1], size, terms))
+        if left[0] == CONST:
+            return terms.add(b, _near(left[1], size, terms))
+        return _sum(terms, a, b)
+    if kind == SUB:
+        if right[0] == CONST:
+            return terms.add(a, -_near(right[1], size, terms))
+        if a == b:
+            return terms.zero
+        if left[0] == ADDR and not left[3] and left[1] == b:
+            return terms.const(left[2])
+    elif kind == AND and right[0] == CONST:
+        return _masked(terms, a, right[1], size)
+    elif kind == XOR and a == b:
+        return terms.zero
+    elif kind in (OR, XOR, SHL, SHR, SAR) and right[0] == CONST and not right[1]:
+        return a
+    elif kind == OR and left[0] == CONST and not left[1]:
+        return b
+    elif kind in (OR, BAND, BOR) and a == b:
+        return a
+    elif kind == MUL and right[0] == CONST and right[1] == 1:
+        return a
+    elif kind in (EQ, NE) and a == b:
+        return terms.const(int(kind == EQ))
+    elif kind in (BAND, BOR):
+        return _logic(terms, kind, a, b)
+    if left[0] == CONST and kind in (MUL, AND, OR, XOR, EQ, NE):
+        a, b = b, a
+    return terms.make((OP, kind, a, b), a, b)
+
+
+def _logic(terms: Terms, kind: int, a: int, b: int) -> int:
+    for one, other in ((a, b), (b, a)):
+        value = terms.value(one)
+        if value is not None:
+            if kind == BAND:
+                return other if value else terms.zero
+            return terms.const(1) if value else other
+    return terms.make((OP, kind, a, b), a, b)
+
+
+def _near(value: int, size: int, terms: Terms) -> int:
+    return _signed(value, size if 0 < size <= 8 else terms.word)
+
+
+def _sum(terms: Terms, a: int, b: int) -> int:
+    """A sum of two unknowns keeps constant offsets outside, so that `p + i + 4` and `p + 4 + i` are one term."""
+    offset = 0
+    for one in (a, b):
+        node = terms.nodes[one]
+        if node[0] == ADDR and not node[3] and terms.nodes[node[1]][0] != CONST:
+            offset += node[2]
+    if offset:
+        a, b = (_plain(terms, one) for one in (a, b))
+    if a > b and terms.rank(a) <= terms.rank(b):
+        a, b = b, a
+    return terms.add(terms.make((OP, ADD, a, b), a, b), offset)
+
+
+def _plain(terms: Terms, term: int) -> int:
+    node = terms.nodes[term]
+    return int(node[1]) if node[0] == ADDR and not node[3] and terms.nodes[node[1]][0] != CONST else term
+
+
+def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
+    node = terms.nodes[a]
+    if node[0] == MERGE and all(terms.nodes[one][0] == CONST for one in node[1]):
+        return terms.merge({terms.const(terms.nodes[one][1] & mask) for one in node[1]})
+    full = (1 << (8 * min(size, terms.word))) - 1
+    if mask == full:
+        return a
+    if mask & 0xFFFFFFF0 == 0xFFFFFFF0 & full or mask == full - 1:
+        return a  # alignment, or the mode bit of a code pointer
+    return terms.make((OP, AND, a, terms.const(mask)), a)

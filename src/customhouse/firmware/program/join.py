@@ -1,0 +1,121 @@
+"""Where paths meet: equal values stay, others become phis; facts hold when they held on every path."""
+
+from .state import Content, Fact, State, either
+from .terms import LOAD, STACK, Location, Terms
+
+Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
+"""For a phi: each value it may have, with the facts that held on the path that gave it."""
+
+
+def join(terms: Terms, function: int, block: int, states: list[State], flags: frozenset[int], implied: Implied) -> State:
+    """The state behind `states` at the head of `block`."""
+    first = states[0]
+    if len(states) == 1:
+        return first.copy()
+    new = State()
+    common = first.facts
+    for one in states[1:]:
+        common = common & one.facts
+    new.facts = common
+    differs = any(one.facts != common for one in states)
+    _registers(terms, function, block, states, flags, new, implied if differs else None)
+    _words(terms, function, block, states, new)
+    _texts(states, new, terms)
+    for key, mask in first.masks.items():
+        for one in states[1:]:
+            other = one.masks.get(key)
+            if other is None:
+                break
+            mask |= other
+        else:
+            new.masks[key] = mask
+    for key, (low, high) in first.ranges.items():
+        for one in states[1:]:
+            span = one.ranges.get(key)
+            if span is None:
+                break
+            low, high = min(low, span[0]), max(high, span[1])
+        else:
+            new.ranges[key] = (low, high)
+    return new
+
+
+def _registers(
+    terms: Terms, function: int, block: int, states: list[State], flags: frozenset[int], new: State, implied: Implied | None
+) -> None:
+    registers = new.registers
+    others = [one.registers for one in states[1:]]
+    for key, value in states[0].registers.items():
+        same = True
+        whole = True
+        for one in others:
+            other = one.get(key)
+            if other is None:
+                whole = False
+                break
+            if other != value:
+                same = False
+        if not whole:
+            continue
+        if same:
+            registers[key] = value
+        elif key not in flags:
+            phi = terms.phi(function, block, key)
+            for state in states:
+                terms.add_alternative(phi, state.registers[key])
+            registers[key] = phi
+            if implied is not None:
+                implied[phi] = _implied(states, key, implied)
+
+
+def _implied(states: list[State], key: int, implied: Implied) -> tuple[tuple[int, frozenset[Fact]], ...]:
+    out: list[tuple[int, frozenset[Fact]]] = []
+    for state in states:
+        value = state.registers[key]
+        for other, facts in implied.get(value, ((value, frozenset()),)):
+            out.append((other, facts | state.facts))
+    return tuple(out[:12])
+
+
+def _words(terms: Terms, function: int, block: int, states: list[State], new: State) -> None:
+    keys = set(states[0].words)
+    for one in states[1:]:
+        if one.words is not states[0].words:
+            keys.update(one.words)
+    for key in keys:
+        values = [one.words.get(key) for one in states]
+        first = values[0]
+        if first is not None and all(one == first for one in values):
+            new.words[key] = first
+            continue
+        size = max(one[0] for one in values if one is not None)
+        phi = terms.phi(function, block, key)
+        for one in values:
+            if one is not None:
+                terms.add_alternative(phi, one[1])
+            elif terms.nodes[key[0]][0] != STACK:
+                terms.add_alternative(phi, before(terms, key, size))
+        new.words[key] = (size, phi)
+
+
+def before(terms: Terms, place: Location, size: int) -> int:
+    """The value that memory held at a place before the function ran."""
+    root, offset, stride = place
+    return terms.make((LOAD, root, offset, stride, size), root)
+
+
+def _texts(states: list[State], new: State, terms: Terms) -> None:
+    keys = set(states[0].texts)
+    for one in states[1:]:
+        keys.update(one.texts)
+    for key in keys:
+        content: Content | None = None
+        for one in states:
+            part = one.texts.get(key)
+            if part is None:
+                if terms.nodes[key[0]][0] == STACK:
+                    continue
+                part = Content(frozenset({("T", *key, False)}), "%s", 0, True)
+            content = part if content is None else either(content, part)
+        if content is not None:
+            new.texts[key] = content

@@ -1,0 +1,550 @@
+"""Calls of the C library and its kin, by the models of `libc.toml`.
+
+A model changes the state and gives the call's result as a term. What a model needs of the evaluation is the small surface `Caller`.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from . import bytesets
+from .formats import conversions
+from .lift import MUL
+from .memory import Memory
+from .state import EMPTY, Content, Dep, State, either, joined
+from .tables import table
+from .terms import CONST, DERIVED, HEAP, OP, Location, Terms
+
+MODELS: dict[str, list[object]] = table("libc.toml")["models"]
+STRTOK_CELL = 0xF7FFFF00
+"""A made-up global that stands for strtok's hidden pointer."""
+KEY_ROOT = "key"
+
+
+class Caller(Protocol):
+    """The evaluation that a model acts on."""
+
+    terms: Terms
+    memory: Memory
+    site: int
+
+    def argument(self, state: State, index: int) -> int: ...
+    def variable_arguments(self, state: State, first: int, count: int) -> tuple[int, ...]: ...
+    def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]: ...
+    def sink(self, state: State, name: str, content: Content, extra: str = "") -> None: ...
+    def overrun(self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0) -> None: ...
+    def note(self, event: tuple[object, ...]) -> None: ...
+    def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None: ...
+    def range_of(self, state: State, term: int) -> tuple[int, int] | None: ...
+
+
+def call(caller: Caller, state: State, name: str, model: list[object]) -> int:
+    """Apply the model of `name` and return the result's term."""
+    action, numbers = str(model[0]), [int(one) for one in model[1:]]  # type: ignore[call-overload]
+    return _ACTIONS[action](_Call(caller, state, name, numbers))
+
+
+def plain_result(caller: Caller, state: State, name: str) -> int:
+    """The result of a function without a model: a value named by its arguments."""
+    arguments = tuple(caller.argument(state, index) for index in range(4))
+    return caller.terms.result(caller.site, name, arguments)
+
+
+class _Call:
+    """One call being modelled."""
+
+    def __init__(self, caller: Caller, state: State, name: str, numbers: list[int]) -> None:
+        self.caller, self.state, self.name, self.numbers = caller, state, name, numbers
+        self.terms, self.memory = caller.terms, caller.memory
+
+    def number(self, index: int) -> int:
+        return self.numbers[index] if index < len(self.numbers) else -1
+
+    def arg(self, index: int) -> int:
+        return self.caller.argument(self.state, index)
+
+    def nth(self, position: int) -> int:
+        """The argument that the model's number at `position` names."""
+        return self.arg(self.numbers[position])
+
+    def text(self, pointer: int) -> Content:
+        return self.memory.text(self.state, pointer)
+
+    def result(self, count: int = 3) -> int:
+        return self.terms.result(self.caller.site, self.name, tuple(self.arg(index) for index in range(count)))
+
+    def size(self, index: int) -> int | None:
+        """The largest value of a size argument, when known."""
+        if index < 0:
+            return None
+        span = self.caller.range_of(self.state, self.arg(index))
+        return span[1] if span is not None and 0 <= span[1] < 1 << 24 else None
+
+    def write(self, pointer: int, content: Content) -> None:
+        spots = self.terms.locate(pointer)
+        for spot in spots[:6]:
+            self.memory.write_text(self.state, spot, content, weak=len(spots) > 1)
+
+
+def _copy(one: _Call) -> int:
+    target, content = one.nth(0), one.text(one.nth(1))
+    limit = one.size(one.number(2))
+    if one.number(3) == 1:
+        one.caller.overrun(one.state, one.name, target, content, None)
+    elif one.number(2) >= 0:
+        one.caller.overrun(one.state, one.name, target, content, one.nth(2))
+    one.write(target, content._replace(extent=limit or content.extent, verbatim=False))
+    return target
+
+
+def _copy_end(one: _Call) -> int:
+    target = _copy(one)
+    return one.terms.make((DERIVED, target, one.result()), target)
+
+
+def _append(one: _Call) -> int:
+    target, content = one.nth(0), one.text(one.nth(1))
+    if one.number(3) == 1:
+        one.caller.overrun(one.state, one.name, target, joined(one.text(target), content), None)
+    one.memory.append(one.state, target, content._replace(verbatim=False))
+    return target
+
+
+def _block(one: _Call) -> int:
+    target, source, size = one.nth(0), one.nth(1), one.nth(2)
+    length = one.terms.value(size)
+    content = one.text(source)
+    one.caller.overrun(one.state, one.name, target, content, size)
+    sources = one.terms.locate(source)
+    saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
+    verbatim = content.verbatim or (not content.deps and not content.template)
+    if content.deps or not saved:
+        one.write(target, content._replace(extent=length or 0, verbatim=verbatim))
+    for offset, bytes_, value in saved:
+        one.memory.store(one.state, one.terms.add(target, offset), value, bytes_)
+    if len(sources) == 1:
+        _inner_texts(one, sources[0], target, length)
+    return target
+
+
+def _snapshot(one: _Call, source: Location, length: int | None) -> list[tuple[int, int, int]]:
+    root, start, stride = source
+    if stride:
+        return []
+    end = start + (length if length is not None else 256)
+    return [(key[1] - start, size, value) for key, (size, value) in one.state.words.items() if key[0] == root and not key[2] and start <= key[1] < end][:64]
+
+
+def _inner_texts(one: _Call, source: Location, target: int, length: int | None) -> None:
+    """Texts that lie inside a copied structure."""
+    root, start, stride = source
+    end = start + (length if length is not None else 0)
+    inner = [(key[1] - start, text) for key, text in one.state.texts.items() if key[0] == root and not key[2] and not stride and start < key[1] < end]
+    for offset, text in inner[:16]:
+        one.write(one.terms.add(target, offset), text)
+
+
+def _fill(one: _Call) -> int:
+    target = one.nth(0)
+    size = one.size(one.number(1))
+    for root, offset, stride in one.terms.locate(target)[:2]:
+        if not stride and size and len(one.terms.locate(target)) == 1:
+            one.memory._clear(one.state, (root, offset, 0), size)
+            if one.terms.nodes[root][0] != CONST and one.terms.nodes[root][0] != HEAP:
+                one.state.texts[(root, offset, 0)] = EMPTY
+    return target
+
+
+def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...]) -> Content:
+    """The text that a format gives: `%s` takes the text of its argument, numbers carry nothing."""
+    deps: frozenset[Dep] = frozenset()
+    template = ""
+    index = 0
+    extent = 0
+    for piece in conversions(format_):
+        if piece.kind == "":
+            template += piece.text
+            continue
+        index += piece.stars
+        if piece.kind == "s":
+            part = memory.text(state, arguments[index]) if index < len(arguments) else Content(frozenset(), "%s")
+            deps |= part.deps
+            template += part.template if (not part.deps and part.template) else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
+        elif piece.kind == "c" and index < len(arguments):
+            deps |= memory.deps_of(state, arguments[index])
+            template += "%c"
+        else:
+            template += piece.text
+        index += 1
+    deps = _quoted(memory, state, template, deps)
+    return Content(deps, template[:400], extent)
+
+
+def _quoted(memory: Memory, state: State, template: str, deps: frozenset[Dep]) -> frozenset[Dep]:
+    """Inside single quotes a text without single quotes is safe; whether it is was settled by the `clean` mark alone."""
+    return deps
+
+
+def formatted(one: _Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]) -> Content:
+    """A printf-like text; a format that is a parameter stays open until a caller gives it."""
+    content: Content | None = None
+    for term in one.terms.flat(format_term):
+        value = one.terms.value(term)
+        text = one.memory.image.text(value) if value is not None and value >= 4096 else None
+        if text is not None:
+            count = sum(1 + piece.stars for piece in conversions(text) if piece.kind)
+            part = fill(one.memory, one.state, text, arguments(min(count, 16)))
+        elif value is not None:
+            continue
+        else:
+            shape = one.text(term)
+            values = arguments(8)
+            deps: frozenset[Dep] = frozenset({("V", term, values, 0, False)})
+            known = one.memory.text(one.state, term)
+            part = Content(deps | (shape.deps if not known.verbatim else frozenset()), "%s")
+        content = part if content is None else either(content, part)
+    return content if content is not None else Content(frozenset(), "%s")
+
+
+def _format(one: _Call) -> int:
+    target = one.nth(0)
+    content = formatted(one, one.nth(2), lambda count: one.caller.variable_arguments(one.state, one.numbers[3], count))
+    return _formatted_into(one, target, content)
+
+
+def _vformat(one: _Call) -> int:
+    target = one.nth(0)
+    content = formatted(one, one.nth(2), lambda count: one.caller.list_arguments(one.state, one.nth(3), count))
+    return _formatted_into(one, target, content)
+
+
+def _formatted_into(one: _Call, target: int, content: Content) -> int:
+    if one.number(1) == -1:
+        one.caller.overrun(one.state, one.name, target, content, None)
+    elif one.number(1) >= 0:
+        one.caller.overrun(one.state, one.name, target, content, one.nth(1))
+    limit = one.size(one.number(1)) if one.number(1) >= 0 else None
+    one.write(target, content._replace(extent=limit or 0))
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _new_text(one: _Call, content: Content) -> None:
+    heap = one.terms.make((HEAP, one.caller.site))
+    one.write(heap, content)
+    one.memory.store(one.state, one.nth(0), heap, one.terms.word)
+
+
+def _format_new(one: _Call) -> int:
+    _new_text(one, formatted(one, one.nth(1), lambda count: one.caller.variable_arguments(one.state, one.numbers[2], count)))
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _vformat_new(one: _Call) -> int:
+    _new_text(one, formatted(one, one.nth(1), lambda count: one.caller.list_arguments(one.state, one.nth(2), count)))
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _print(one: _Call) -> int:
+    content = formatted(one, one.nth(1), lambda count: one.caller.variable_arguments(one.state, one.numbers[2], count))
+    if content.deps:
+        one.caller.note(("out", one.nth(0), content, one.caller.site))
+    return one.result(1)
+
+
+def _write(one: _Call) -> int:
+    content = one.text(one.nth(1))
+    if content.deps:
+        one.caller.note(("out", one.nth(0), content, one.caller.site))
+    return one.result(3)
+
+
+def _dup(one: _Call) -> int:
+    content = one.text(one.nth(0))
+    heap = one.terms.make((HEAP, one.caller.site))
+    one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False))
+    return heap
+
+
+def _alloc(one: _Call) -> int:
+    heap = one.terms.make((HEAP, one.caller.site))
+    size = one.nth(0)
+    if one.number(1) >= 0:
+        left, right = one.terms.value(size), one.terms.value(one.nth(1))
+        size = one.terms.const(left * right) if left is not None and right is not None else one.terms.make((OP, MUL, size, one.nth(1)), size, one.nth(1))
+    one.caller.note(("alloc", heap, size))
+    return heap
+
+
+def _realloc(one: _Call) -> int:
+    heap = one.terms.make((HEAP, one.caller.site))
+    old = [term for term in one.terms.flat(one.nth(0)) if one.terms.value(term) is None]
+    return one.terms.merge({heap, *old}) if old else heap
+
+
+def _inside(one: _Call) -> int:
+    pointer = one.nth(0)
+    return one.terms.make((DERIVED, pointer, one.result(2)), pointer)
+
+
+def _token(one: _Call) -> int:
+    text = one.nth(0)
+    cell = one.nth(1) if one.number(1) >= 0 else one.terms.const(STRTOK_CELL)
+    fresh = [term for term in one.terms.flat(text) if one.terms.value(term) != 0]
+    if len(fresh) < len(one.terms.flat(text)):
+        saved = one.memory.load(one.state, cell, one.terms.word)
+        pointer = one.terms.merge({*fresh, saved})
+    else:
+        pointer = text
+    origin = pointer
+    node = one.terms.nodes[pointer]
+    if node[0] == DERIVED:
+        origin = node[1]
+    result = one.terms.make((DERIVED, origin, one.result(2)), origin)
+    rest = one.terms.make((DERIVED, origin, one.terms.result(one.caller.site, "rest", ())), origin)
+    one.memory.store(one.state, cell, rest, one.terms.word)
+    return result
+
+
+def _separate(one: _Call) -> int:
+    cell = one.nth(0)
+    pointer = one.memory.load(one.state, cell, one.terms.word)
+    node = one.terms.nodes[pointer]
+    origin = node[1] if node[0] == DERIVED else pointer
+    rest = one.terms.make((DERIVED, origin, one.terms.result(one.caller.site, "rest", ())), origin)
+    one.memory.store(one.state, cell, rest, one.terms.word)
+    return one.terms.make((DERIVED, origin, one.result(2)), origin)
+
+
+def _scan_into(one: _Call, deps: frozenset[Dep]) -> int:
+    text = one.memory.image.text(one.terms.value(one.nth(1)) or 0)
+    if text is None:
+        return one.result(2)
+    pieces = [piece for piece in conversions(text, scanning=True) if piece.kind and not piece.stars]
+    targets = one.caller.variable_arguments(one.state, one.numbers[2], len(pieces))
+    for piece, target in zip(pieces, targets, strict=False):
+        if piece.kind in "s[c":
+            allowed = bytesets.of(piece.set) if piece.set else bytesets.ALL
+            safe = piece.kind == "[" and not (~allowed if piece.negated else allowed) & bytesets.SHELL
+            kept = frozenset((*dep[:4], True) for dep in deps) if safe else deps
+            content = Content(kept, "%s", piece.width + 1 if piece.width else 0)  # type: ignore[arg-type]
+            one.caller.overrun(one.state, one.name, target, content, one.terms.const(piece.width + 1) if piece.width else None)
+            one.write(target, content)
+        elif piece.kind not in "n%":
+            value = one.terms.result((one.caller.site, target), "number", ())
+            one.memory.store(one.state, target, value, 8 if piece.long and one.terms.word == 8 else 4)
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _scan(one: _Call) -> int:
+    return _scan_into(one, one.text(one.nth(0)).deps)
+
+
+def _scan_stream(one: _Call) -> int:
+    source = one.terms.result(one.caller.site, one.name, (one.nth(0),))
+    return _scan_into(one, frozenset({("X", source, 0, 0, False)}))
+
+
+def _receive(one: _Call) -> int:
+    descriptor = one.nth(0) if one.number(0) >= 0 else one.terms.unknown("stdin")
+    size = one.nth(2) if one.number(2) >= 0 else None
+    source = one.terms.result(one.caller.site, one.name, (descriptor,))
+    limit = one.size(one.number(2))
+    if one.name in ("fread", "fread_unlocked"):
+        span = one.caller.range_of(one.state, one.arg(2))
+        limit = limit * span[1] if limit and span and 0 < span[1] < 1 << 20 else None
+        size = one.terms.const(limit) if limit else None
+    content = Content(frozenset({("X", source, 0, 0, False)}), "%s", limit or 0)
+    if one.name != "fread" or size is not None:
+        one.caller.overrun(one.state, one.name, one.nth(1), content, size)
+    one.write(one.nth(1), content)
+    if one.name in ("fgets", "__fgets_chk", "fgets_unlocked", "gets"):
+        return one.nth(1)
+    if limit:
+        one.state.ranges[source] = (-1, limit)
+    return source
+
+
+def _receive_vector(one: _Call) -> int:
+    """recvmsg: msg_iov is the third pointer of struct msghdr (after name and its length)."""
+    word = one.terms.word
+    vector = one.memory.load(one.state, one.terms.add(one.nth(1), 2 * word), word)
+    return _fill_list(one, vector)
+
+
+def _receive_list(one: _Call) -> int:
+    return _fill_list(one, one.nth(1))
+
+
+def _fill_list(one: _Call, vector: int) -> int:
+    source = one.terms.result(one.caller.site, one.name, (one.nth(0),))
+    for index in range(2):
+        target = one.memory.load(one.state, one.terms.add(vector, index * 2 * one.terms.word), one.terms.word)
+        if index == 0 or one.memory.is_pointer(target):
+            one.write(target, Content(frozenset({("X", source, 0, 0, False)}), "%s"))
+    return source
+
+
+def _receive_line(one: _Call) -> int:
+    source = one.terms.result(one.caller.site, one.name, (one.nth(0),))
+    heap = one.terms.make((HEAP, one.caller.site))
+    one.write(heap, Content(frozenset({("X", source, 0, 0, False)}), "%s"))
+    one.memory.store(one.state, one.nth(1), heap, one.terms.word)
+    return source
+
+
+def _outside(one: _Call) -> int:
+    key = one.text(one.nth(0))
+    named = one.terms.result("key", key.template if not key.deps else "?")
+    return one.terms.result(one.caller.site, one.name, (named,))
+
+
+def _command(one: _Call) -> int:
+    one.caller.sink(one.state, one.name, one.text(one.nth(0)))
+    return one.result(1)
+
+
+def _command_words(one: _Call) -> int:
+    return _command(one)
+
+
+def _command_format(one: _Call) -> int:
+    content = formatted(one, one.nth(0), lambda count: one.caller.variable_arguments(one.state, one.numbers[0] + 1, count))
+    one.caller.sink(one.state, one.name, content)
+    return one.result(1)
+
+
+_SHELL = re.compile(r"(^|/)(sh|bash|ash|dash)$")
+
+
+def _execute(one: _Call, path: int, arguments: list[int]) -> None:
+    """A shell with -c runs its next argument; a program path from outside is a command as well."""
+    program = one.text(path)
+    if program.deps:
+        one.caller.sink(one.state, one.name, program, "path")
+    texts = [one.text(term) for term in arguments]
+    for index, text in enumerate(texts[:-1]):
+        if not text.deps and text.template in ("-c", "-lc", "-ec") and (
+            (not program.deps and _SHELL.search(program.template)) or any(not t.deps and _SHELL.search(t.template) for t in texts[:index])
+        ):
+            one.caller.sink(one.state, one.name, texts[index + 1])
+            return
+
+
+def _execute_list(one: _Call) -> int:
+    arguments = []
+    for term in one.caller.variable_arguments(one.state, 1, 10):
+        if one.terms.value(term) == 0:
+            break
+        arguments.append(term)
+    _execute(one, one.nth(0), arguments)
+    return one.result(1)
+
+
+def _execute_vector(one: _Call) -> int:
+    vector = one.nth(1)
+    arguments = []
+    for index in range(8):
+        term = one.memory.load(one.state, one.terms.add(vector, index * one.terms.word), one.terms.word)
+        if one.terms.value(term) == 0:
+            break
+        arguments.append(term)
+    _execute(one, one.nth(0), arguments)
+    return one.result(1)
+
+
+def _bind(one: _Call) -> int:
+    address = one.nth(1)
+    family = one.memory.load(one.state, address, 2)
+    port = one.memory.load(one.state, one.terms.add(address, 2), 2)
+    one.caller.note(("bind", one.caller.site, port, one.nth(0), family))
+    return one.result(1)
+
+
+def _swap(one: _Call) -> int:
+    value = one.terms.value(one.nth(0))
+    size = one.numbers[1]
+    if one.memory.image.big:
+        return one.nth(0)
+    if value is not None:
+        return one.terms.const(int.from_bytes((value & ((1 << (8 * size)) - 1)).to_bytes(size, "big"), "little"))
+    return one.terms.result("swap", f"swap{size}", (one.nth(0),))
+
+
+def _service(one: _Call) -> int:
+    """getaddrinfo: the service string is the port."""
+    service = one.text(one.nth(1))
+    one.caller.note(("service", one.caller.site, one.nth(1), service, one.nth(0)))
+    return one.result(2)
+
+
+def _pair(one: _Call) -> int:
+    for index in range(2):
+        end = one.terms.result(one.caller.site, "pipe", (one.terms.const(index),))
+        one.memory.store(one.state, one.terms.add(one.nth(0), 4 * index), end, 4)
+    return one.result(0)
+
+
+def _duplicate(one: _Call) -> int:
+    one.caller.note(("dup2", one.nth(0), one.nth(1)))
+    return one.nth(1)
+
+
+def _stream(one: _Call) -> int:
+    return one.terms.result(one.caller.site, one.name, (one.nth(0),))
+
+
+def _attach(one: _Call) -> int:
+    return one.result(2)
+
+
+def _callback(one: _Call) -> int:
+    arguments = tuple(one.arg(index) if index >= 0 else one.terms.unknown("callback") for index in one.numbers[1:])
+    one.caller.callback(one.state, one.nth(0), arguments)
+    return one.result(1)
+
+
+def _handler(one: _Call) -> int:
+    """sigaction: the handler is the first word of the structure."""
+    function = one.memory.load(one.state, one.nth(0), one.terms.word)
+    one.caller.callback(one.state, function, ())
+    return one.result(1)
+
+
+def _put(one: _Call) -> int:
+    key, value = one.text(one.nth(0)), one.text(one.nth(1))
+    if value.deps:
+        one.caller.note(("put", one.name, key.template if not key.deps else "?", value))
+    return one.result(1)
+
+
+def _get(one: _Call) -> int:
+    key = one.text(one.nth(0))
+    return one.terms.result("store", key.template if not key.deps else "?")
+
+
+def _member(one: _Call) -> int:
+    pointer = one.nth(0)
+    one.memory.store(one.state, one.nth(1), one.terms.make((DERIVED, pointer, one.result(2)), pointer), one.terms.word)
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _nothing(one: _Call) -> int:
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _plain(one: _Call) -> int:
+    path = one.text(one.arg(0))
+    named = one.terms.result("path", path.template if not path.deps else "?")
+    return one.terms.result(one.caller.site, one.name, (named,))
+
+
+_ACTIONS: dict[str, Callable[[_Call], int]] = {
+    "copy": _copy, "copy_end": _copy_end, "append": _append, "block": _block, "fill": _fill, "format": _format, "vformat": _vformat,
+    "format_new": _format_new, "vformat_new": _vformat_new, "print": _print, "write": _write, "dup": _dup, "alloc": _alloc, "realloc": _realloc,
+    "inside": _inside, "token": _token, "separate": _separate, "scan": _scan, "scan_stream": _scan_stream, "receive": _receive,
+    "receive_vector": _receive_vector, "receive_list": _receive_list, "receive_line": _receive_line, "outside": _outside, "command": _command,
+    "command_words": _command_words, "command_format": _command_format, "execute_list": _execute_list, "execute_vector": _execute_vector,
+    "bind": _bind, "swap": _swap, "service": _service, "pair": _pair, "duplicate": _duplicate, "stream": _stream, "attach": _attach,
+    "callback": _callback, "callback_none": _nothing, "handler": _handler, "put": _put, "get": _get, "member": _member, "nothing": _nothing,
+    "plain": _plain,
+}  # fmt: skip

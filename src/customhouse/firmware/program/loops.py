@@ -1,0 +1,171 @@
+"""Loops that look at every byte of a string: what they let pass is what the string is made of.
+
+A loop walks a pointer (or an index) from the start of a string. When every way round the loop implies that the byte just read is in a set, and the
+loop is left where that byte is NUL or the end is reached, the whole string is made of that set.
+"""
+
+from . import bytesets
+from .bytesets import ByteSets
+from .code import Function
+from .lift import ADD
+from .state import Fact, State
+from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
+
+
+class Loops:
+    """The natural loops of a function, and what their back edges imply of the bytes read."""
+
+    def __init__(self, function: Function, position: dict[int, int], terms: Terms, sets: ByteSets) -> None:
+        self.function = function.address
+        self.terms = terms
+        self.sets = sets
+        self.bodies = _natural_loops(function, position)
+        self.back: dict[int, dict[int, dict[int, int]]] = {head: {} for head in self.bodies}
+        """head -> source of the back edge -> masks there."""
+        self._dirty: set[int] = set()
+        self._phis: dict[int, frozenset[int]] = {}
+
+    def enter(self, block: int, state: State) -> None:
+        """At a loop's head the bytes of the last round are forgotten."""
+        if block not in self.bodies:
+            return
+        for term in [term for term in state.masks if block in self.heads_of(term)]:
+            del state.masks[term]
+        if any(fact[0] == "lacks" and block in self.heads_of(fact[1]) for fact in state.facts):  # type: ignore[arg-type]
+            state.facts = frozenset(fact for fact in state.facts if fact[0] != "lacks" or block not in self.heads_of(fact[1]))  # type: ignore[arg-type]
+
+    def changed(self, block: int) -> bool:
+        if block in self._dirty:
+            self._dirty.discard(block)
+            return True
+        return False
+
+    def leave(self, source: int, target: int, state: State) -> None:
+        """An edge is taken: note what a back edge implies, conclude when a loop is left."""
+        if target in self.bodies and source in self.bodies[target]:
+            masks = dict(state.masks)
+            if self.back[target].get(source) != masks:
+                self.back[target][source] = masks
+                self._dirty.add(target)
+        for head, body in self.bodies.items():
+            if source in body and target not in body:
+                facts = self._concluded(head, state)
+                if facts and len(state.facts) < 60:
+                    state.facts = state.facts | facts
+
+    def heads_of(self, term: int, level: int = 0) -> frozenset[int]:
+        """The loop heads whose phis a term is made of."""
+        found = self._phis.get(term)
+        if found is not None:
+            return found
+        node = self.terms.nodes[term]
+        kind = node[0]
+        out: frozenset[int] = frozenset()
+        if kind == PHI:
+            return frozenset((node[2],)) if node[1] == self.function else out
+        if level < 6:
+            parts: tuple[int, ...] = ()
+            if kind in (ADDR, BYTE, DERIVED):
+                parts = (node[1],)
+            elif kind == OP:
+                parts = node[2:]
+            elif kind == RESULT:
+                parts = node[3][:1]
+            elif kind == MERGE:
+                parts = tuple(node[1])
+            for one in parts:
+                out |= self.heads_of(one, level + 1)
+        self._phis[term] = out
+        return out
+
+    def _concluded(self, head: int, state: State) -> frozenset[Fact]:
+        back = self.back[head]
+        if not back:
+            return frozenset()
+        out: set[Fact] = set()
+        for term in {term for masks in back.values() for term in masks}:
+            passed = 0
+            for masks in back.values():
+                passed |= masks.get(term, bytesets.ALL)
+            if passed & bytesets.SHELL == bytesets.SHELL:
+                continue
+            last = self._last(head, term, state)
+            for start in self._starts(head, term):
+                out.add(("lacks", start, ~(passed | last) & bytesets.ALL))
+        return frozenset(out)
+
+    def _last(self, head: int, term: int, state: State) -> int:
+        """What the byte at hand, not yet behind a back edge, can be: the one that the loop was left with and its successors."""
+        last = 0
+        roots = self._starts(head, term)
+        for one, mask in state.masks.items():
+            if one == term or (head in self.heads_of(one) and self._starts(head, one) & roots):
+                last |= mask
+        return last
+
+    def _starts(self, head: int, term: int, level: int = 0) -> frozenset[int]:
+        """Pointers to where the walk over the string began, for a byte read in the loop."""
+        node = self.terms.nodes[term]
+        out: set[int] = set()
+        if node[0] == PHI and level < 4:
+            for one in self.terms.alternatives[term]:
+                if self.terms.nodes[one][0] in (BYTE, PHI):
+                    out |= self._starts(head, one, level + 1) if one != term else frozenset()
+            return frozenset(out)
+        if node[0] != BYTE:
+            return frozenset()
+        pointer, offset = node[1], 0
+        top = self.terms.nodes[pointer]
+        if top[0] == ADDR and not top[3]:
+            pointer, offset = top[1], top[2]
+            top = self.terms.nodes[pointer]
+        if top[0] == PHI:
+            for one in self.terms.alternatives[pointer]:
+                if not self._steps(one, pointer):
+                    out.add(self.terms.add(one, offset if offset < 0 else 0))
+                    out.add(self.terms.add(one, offset))
+        elif top[0] == OP and top[1] == ADD:
+            for base, index in ((top[2], top[3]), (top[3], top[2])):
+                phi = self.terms.nodes[index]
+                if phi[0] == PHI:
+                    for one in self.terms.alternatives[index]:
+                        first = self.terms.nodes[one]
+                        if first[0] == CONST and first[1] < 1 << 16:
+                            out.add(self.terms.add(base, first[1]))
+        elif head not in self.heads_of(pointer):
+            out.add(node[1])
+        return frozenset(out)
+
+    def _steps(self, term: int, phi: int, level: int = 0) -> bool:
+        """Whether the alternative is the loop's own pointer moved on."""
+        node = self.terms.nodes[term]
+        if term == phi:
+            return True
+        if node[0] == ADDR:
+            return self._steps(node[1], phi, level + 1)
+        if node[0] == PHI and level < 4:
+            return any(self._steps(one, phi, level + 1) for one in self.terms.alternatives[term] if one != term)
+        return False
+
+
+def _natural_loops(function: Function, position: dict[int, int]) -> dict[int, set[int]]:
+    """Loop bodies by head: the blocks that reach a back edge without passing the head."""
+    before: dict[int, list[int]] = {}
+    backs: list[tuple[int, int]] = []
+    for address in function.order:
+        for after in function.successors.get(address, ()):
+            if after not in position:
+                continue
+            before.setdefault(after, []).append(address)
+            if position[after] <= position[address]:
+                backs.append((address, after))
+    bodies: dict[int, set[int]] = {}
+    for source, head in backs:
+        body = bodies.setdefault(head, {head})
+        stack = [source]
+        while stack:
+            one = stack.pop()
+            if one not in body:
+                body.add(one)
+                stack += before.get(one, ())
+    return bodies

@@ -1,0 +1,40 @@
+"""The word that a packet must begin with, from the comparisons that hold on the way to the sink."""
+
+from .state import Fact
+from .whole import Whole
+
+
+def magic_of(whole: Whole, facts: frozenset[Fact], source: int) -> str:
+    """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none."""
+    texts = [str(fact[2]) for fact in facts if fact[0] == "eq" and len(str(fact[2])) >= 2]
+    words = _words(whole, facts)
+    best = max(texts + words, key=len, default="")
+    return best
+
+
+def _words(whole: Whole, facts: frozenset[Fact]) -> list[str]:
+    cells: dict[object, dict[int, bytes]] = {}
+    order = "big" if whole.image.big else "little"
+    for fact in facts:
+        if fact[0] != "word":
+            continue
+        _, root, offset, size, value = fact
+        raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)  # type: ignore[call-overload,arg-type]
+        cells.setdefault(root, {})[int(offset)] = raw  # type: ignore[call-overload]
+    out = []
+    for parts in cells.values():
+        run = b""
+        end = None
+        for offset in sorted(parts):
+            if end is not None and offset < end:
+                raw = parts[offset][end - offset :]
+            elif offset == end or end is None:
+                raw = parts[offset]
+            else:
+                out.append(run)
+                run, raw = b"", parts[offset]
+            run += raw
+            end = max(end or 0, offset + len(parts[offset]))
+        out.append(run)
+    texts = [one.split(b"\0")[0] for one in out]
+    return [one.decode("ascii") for one in texts if len(one) >= 3 and all(32 <= c < 127 for c in one)]

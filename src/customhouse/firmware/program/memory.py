@@ -1,0 +1,393 @@
+"""Memory as one function sees it: loads, stores and texts over symbolic locations, flow-sensitive."""
+
+from collections.abc import Callable
+
+from . import bytesets
+from .elf import Image
+from .join import before
+from .state import EMPTY, Content, Dep, State, either, joined, literal
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, UNKNOWN, Location, Terms
+
+_MAX_TEXT = 512
+
+
+class Memory:
+    """Loads and stores of one function's evaluation. `note` receives writes that outlive the function."""
+
+    def __init__(self, terms: Terms, image: Image, function: int, note: Callable[[tuple[object, ...]], None]) -> None:
+        self.terms = terms
+        self.image = image
+        self.function = function
+        self.frame = terms.make((STACK, function))
+        self.note = note
+        self.stack_arguments = 0
+        self.register_arguments = 0
+        self.shadow = 0
+        self.number_deps: dict[int, frozenset[Dep]] = {}
+
+    # -- words
+    def load(self, state: State, address: int, size: int) -> int:
+        """The value in memory; `size` in bytes."""
+        terms = self.terms
+        if size > terms.word and size <= 32:
+            parts = tuple(self.load(state, terms.add(address, at), terms.word) for at in range(0, size, terms.word))
+            return terms.make((RESULT, "wide", "wide", parts), *parts)
+        spots = terms.locate(address)
+        if not spots:
+            return terms.unknown(("load", address))
+        if len(spots) == 1:
+            return self._load_at(state, spots[0], size, address)
+        values = {self._load_at(state, spot, size, address) for spot in spots[:8]}
+        return terms.merge(values)
+
+    def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:
+        terms = self.terms
+        entry = state.words.get(spot)
+        if entry is not None:
+            if entry[0] == size or terms.nodes[entry[1]][0] != CONST:
+                return entry[1]
+            if entry[0] > size:
+                value = terms.nodes[entry[1]][1]
+                if self.image.big:
+                    value >>= 8 * (entry[0] - size)
+                return terms.const(value & ((1 << (8 * size)) - 1))
+        root, offset, stride = spot
+        if entry is None and not stride:
+            inside = self._inside_wider(state, spot, size)
+            if inside is not None:
+                return inside
+        if root == GLOBAL and not stride and entry is None:
+            known = self._initial(offset, size)
+            if known is not None:
+                return known
+        if root == self.frame and not stride and entry is None and size == terms.word and offset >= self.stack_arguments - self.shadow:
+            index = self._argument_index(offset)
+            if index is not None:
+                return terms.param(index)
+        return self._unwritten(state, spot, size, address)
+
+    def _argument_index(self, offset: int) -> int | None:
+        """Which parameter lives at this place above the frame."""
+        at = offset - self.stack_arguments
+        if at < 0:
+            return (offset - (self.stack_arguments - self.shadow)) // self.terms.word
+        index = self.register_arguments + at // self.terms.word
+        return index if index < 24 else None
+
+    def _inside_wider(self, state: State, spot: Location, size: int) -> int | None:
+        """Part of a wider constant that was stored a few bytes earlier."""
+        root, offset, _ = spot
+        for back in range(1, self.terms.word):
+            entry = state.words.get((root, offset - back, 0))
+            if entry is None:
+                continue
+            if back + size <= entry[0] and self.terms.nodes[entry[1]][0] == CONST:
+                shift = 8 * (entry[0] - size - back) if self.image.big else 8 * back
+                return self.terms.const(self.terms.nodes[entry[1]][1] >> shift & ((1 << (8 * size)) - 1))
+            return None
+        return None
+
+    def _initial(self, address: int, size: int) -> int | None:
+        """What a global holds for good; None when the program may have changed it."""
+        terms = self.terms
+        name = self.image.import_name(address & ~15) if address >= 0xF8000000 else self.image.data_imports.get(address)
+        if name is not None:
+            return terms.result("data", name)
+        value = self.image.number(address, size) if size <= 8 else None
+        if value is None:
+            return None
+        if self.image.constant(address) or (size == terms.word and self.image.import_name(value)):
+            return terms.const(value)
+        return None
+
+    def _unwritten(self, state: State, spot: Location, size: int, address: int) -> int:
+        """The value at function entry, or a part of a text that was written since."""
+        terms = self.terms
+        root, offset, stride = spot
+        if size == 1 or stride:
+            term = terms.make((BYTE, address, root, offset, stride, size), address, root)
+        else:
+            shifted = self._copied(state, spot)
+            if shifted is not None and shifted != spot:
+                entry = state.words.get(shifted)
+                if entry is not None:
+                    return entry[1]
+                root, offset, stride = shifted
+            term = terms.make((LOAD, root, offset, stride, size), root)
+        if terms.nodes[root][0] == STACK or spot in state.texts or size <= 2:
+            content = self._covering(state, (spot[0], spot[1], 1 if stride else 0))
+            if content is not None and content.deps:
+                self.number_deps[term] = self.number_deps.get(term, frozenset()) | content.deps
+        return term
+
+    def _copied(self, state: State, spot: Location) -> Location | None:
+        """Where the word comes from when a block copy wrote it."""
+        found = self._entry(state, spot)
+        if found is None:
+            return None
+        key, content = found
+        if not content.verbatim or len(content.deps) != 1:
+            return None
+        dep = next(iter(content.deps))
+        if dep[0] != "T" or (content.extent and spot[1] - key[1] >= content.extent):
+            return None
+        return (dep[1], dep[2] + spot[1] - key[1], dep[3])  # type: ignore[operator,return-value]
+
+    def store(self, state: State, address: int, value: int, size: int, weak: bool = False) -> None:
+        terms = self.terms
+        node = terms.nodes[value]
+        if size > terms.word:
+            if node[0] == RESULT and node[2] == "wide":
+                for index, part in enumerate(node[3][: size // terms.word]):
+                    self.store(state, terms.add(address, index * terms.word), part, terms.word, weak)
+                return
+            if node[0] != CONST:
+                return
+            for index in range(0, min(size, 32), terms.word):
+                self.store(state, terms.add(address, index), terms.zero if not node[1] else terms.unknown("wide"), terms.word, weak)
+            return
+        spots = terms.locate(address)
+        weak = weak or len(spots) > 1
+        for spot in spots[:8]:
+            self._store_at(state, spot, value, size, weak)
+        if size == 1 and node[0] != CONST:
+            self._byte(state, spots, value)
+
+    def _store_at(self, state: State, spot: Location, value: int, size: int, weak: bool) -> None:
+        root, offset, stride = spot
+        terms = self.terms
+        kind = terms.nodes[root][0]
+        if kind == UNKNOWN and root != GLOBAL:
+            return
+        old = state.words.get(spot)
+        if weak or stride:
+            if old is not None:
+                value = terms.merge({old[1], value})
+            elif weak and kind != STACK:
+                value = terms.merge({value, before(terms, spot, size)}) if not stride else value
+        else:
+            text = state.texts.get(spot)
+            if text is not None:
+                constant = terms.value(value)
+                if size == 1 and constant == 0:
+                    state.texts[spot] = EMPTY
+                elif size > 1 or constant is not None:
+                    if not (size < terms.word and text.deps and constant is None):
+                        del state.texts[spot]
+        if len(state.words) < 600:
+            state.words[spot] = (size, value)
+        if kind != STACK and size >= 1 and terms.nodes[value][0] != UNKNOWN:
+            self.note(("word", root, offset, stride, size, value))
+
+    def _byte(self, state: State, spots: tuple[Location, ...], value: int) -> None:
+        """A byte copied by hand: the buffer now holds text of where the byte came from."""
+        deps = self.deps_of(state, value)
+        if not deps:
+            return
+        mask = self.byte_mask(state, value)
+        if mask is not None and not mask & bytesets.SHELL:
+            deps = frozenset((*dep[:4], True) for dep in deps)  # type: ignore[misc]
+        content = Content(deps, "%s")
+        for root, offset, stride in spots[:4]:
+            if stride or (root, offset, 0) in state.texts:
+                self.write_text(state, (root, offset, 0), content, weak=True)
+            else:
+                self.write_text(state, (root, offset, 0), content, weak=False)
+
+    def byte_mask(self, state: State, value: int) -> int | None:
+        """The byte values that `value` can have here, when it is a byte that was tested."""
+        return state.masks.get(value)
+
+    def deps_of(self, state: State, value: int, level: int = 0) -> frozenset[Dep]:
+        """The texts whose bytes a number is made of."""
+        terms = self.terms
+        node = terms.nodes[value]
+        kind = node[0]
+        if value in self.number_deps:
+            return self.number_deps[value]
+        if kind == BYTE:
+            return self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps if node[2] != GLOBAL or not self._constant(node) else frozenset()
+        if kind == LOAD and node[4] <= 4 and node[1] != self.frame:
+            return self.text_at(state, (node[1], node[2], node[3])).deps if node[4] < terms.word else frozenset({("T", node[1], node[2], node[3], False)})
+        if kind == RESULT and node[2] in ("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"):
+            return frozenset({("X", value, 0, 0, False)})
+        if level >= 5:
+            return frozenset()
+        out: frozenset[Dep] = frozenset()
+        if kind in (PHI, MERGE):
+            for one in self.terms.flat(value):
+                if one != value:
+                    out |= self.deps_of(state, one, level + 1)
+        elif kind == OP:
+            for one in node[2:]:
+                out |= self.deps_of(state, one, level + 1)
+        elif kind == ADDR:
+            out = self.deps_of(state, node[1], level + 1)
+        elif kind == RESULT and node[2] in ("tolower", "toupper") and node[3]:
+            out = self.deps_of(state, node[3][0], level + 1)
+        return out
+
+    def _constant(self, node: tuple) -> bool:  # type: ignore[type-arg]
+        return bool(self.image.constant(node[3]))
+
+    # -- texts
+    def write_text(self, state: State, spot: Location, content: Content, weak: bool = False) -> None:
+        root, offset, stride = spot
+        kind = self.terms.nodes[root][0]
+        if (kind == UNKNOWN and root != GLOBAL) or root == GLOBAL and self.image.constant(offset):
+            return
+        key = (root, offset, 0) if stride == 1 else spot
+        old = state.texts.get(key)
+        if stride == 1 or weak:
+            if old is None and kind != STACK:
+                old = None
+            elif old is None:
+                found = self._entry(state, key)
+                if found is not None:
+                    key, old = found
+            if old is not None:
+                content = either(old, content)
+        else:
+            self._clear(state, key, content.extent)
+        if len(state.texts) < 200:
+            state.texts[key] = content
+        self.note(("text", root, offset, stride, content))
+
+    def _clear(self, state: State, spot: Location, extent: int) -> None:
+        """A whole new text replaces what the buffer held, and facts about it."""
+        root, offset, _ = spot
+        end = offset + max(extent, 1)
+        for key in [key for key in state.words if key[0] == root and offset <= key[1] < end]:
+            del state.words[key]
+        for key in [key for key in state.texts if key[0] == root and offset <= key[1] < end]:
+            del state.texts[key]
+        if state.facts:
+            state.facts = frozenset(fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot))
+
+    def _about(self, pointer: object, spot: Location) -> bool:
+        return any(one[0] == spot[0] and one[1] == spot[1] for one in self.terms.locate(pointer))  # type: ignore[arg-type]
+
+    def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
+        """The text entry that covers a place: the nearest one that begins at or before it."""
+        root, offset, stride = spot
+        exact = state.texts.get(spot)
+        if exact is not None:
+            return spot, exact
+        best: Location | None = None
+        for key in state.texts:
+            if key[0] != root or (key[1] > offset):
+                continue
+            if best is None or key[1] > best[1]:
+                best = key
+        if best is None:
+            return None
+        content = state.texts[best]
+        if not stride and not best[2]:
+            if content.extent and offset >= best[1] + content.extent:
+                return None
+            if self.terms.nodes[root][0] in (PARAM, LOAD, RESULT) and not content.extent and offset - best[1] > 1024:
+                return None
+        return best, content
+
+    def _covering(self, state: State, spot: Location) -> Content | None:
+        found = self._entry(state, spot)
+        return None if found is None else found[1]
+
+    def text(self, state: State, pointer: int) -> Content:
+        """The string that a pointer points to."""
+        terms = self.terms
+        content: Content | None = None
+        for one in terms.flat(pointer):
+            node = terms.nodes[one]
+            if node[0] == CONST and node[1] < 4096 and len(terms.flat(pointer)) > 1:
+                continue
+            for spot in terms.locate(one):
+                part = self._clean(state, self.text_at(state, spot, one), one, pointer)
+                content = part if content is None else either(content, part)
+        return content if content is not None else Content(frozenset(), "%s")
+
+    def _clean(self, state: State, content: Content, one: int, pointer: int) -> Content:
+        """Marks what checks in force keep free of shell characters."""
+        if not content.deps:
+            return content
+        lacks = 0
+        wanted = {one, pointer}
+        for fact in state.facts:
+            if fact[0] == "lacks" and (fact[1] in wanted):
+                lacks |= fact[2]  # type: ignore[operator]
+        if bytesets.SHELL & ~lacks:
+            return content
+        return content._replace(deps=frozenset((*dep[:4], True) for dep in content.deps))  # type: ignore[misc]
+
+    def text_at(self, state: State, spot: Location, pointer: int | None = None) -> Content:
+        root, offset, stride = spot
+        if root == GLOBAL and not stride:
+            fixed = self._constant_text(offset)
+            if fixed is not None:
+                return fixed
+        found = self._entry(state, spot)
+        if found is not None:
+            key, content = found
+            if key[1] == offset or stride:
+                return content
+            if content.verbatim and len(content.deps) == 1:
+                dep = next(iter(content.deps))
+                if dep[0] == "T":
+                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])  # type: ignore[operator]
+                    return Content(frozenset({moved}), "%s", 0, True)  # type: ignore[arg-type]
+            return Content(content.deps, "%s" if content.deps else "")
+        words = self._assembled(state, spot)
+        if words is not None:
+            return words
+        if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
+            return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
+        return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
+
+    def _constant_text(self, address: int) -> Content | None:
+        if not self.image.constant(address) or self.image.segment(address) is None:
+            return None
+        text = self.image.text(address)
+        return literal(text) if text is not None else None
+
+    def _assembled(self, state: State, spot: Location) -> Content | None:
+        """A string that was stored as words: `strcpy(buffer, "ping ")` after the compiler."""
+        root, offset, _ = spot
+        raw = b""
+        order = "big" if self.image.big else "little"
+        while len(raw) < _MAX_TEXT:
+            entry = state.words.get((root, offset + len(raw), 0))
+            if entry is None or self.terms.nodes[entry[1]][0] != CONST:
+                break
+            raw += (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)  # type: ignore[arg-type]
+            if 0 in raw:
+                break
+        if not raw:
+            return None
+        if 0 in raw:
+            return literal(raw[: raw.index(0)].decode("latin-1"))
+        follow = state.texts.get((root, offset + len(raw), 0))
+        if follow is not None:
+            return joined(literal(raw.decode("latin-1")), follow)
+        return None if not raw.isascii() else literal(raw.decode("latin-1"))
+
+    def append(self, state: State, pointer: int, added: Content) -> None:
+        """strcat."""
+        spots = self.terms.locate(pointer)
+        for spot in spots[:4]:
+            old = self.text_at(state, spot)
+            if old.verbatim and self.terms.nodes[spot[0]][0] != STACK and spot not in state.texts:
+                pass  # what was there before stays a part of the text
+            content = joined(old, added)
+            self._put(state, spot, content, len(spots) > 1)
+
+    def _put(self, state: State, spot: Location, content: Content, weak: bool) -> None:
+        key = (spot[0], spot[1], 0) if spot[2] == 1 else spot
+        old = state.texts.get(key)
+        if weak and old is not None:
+            content = either(old, content)
+        state.texts[key] = content
+        self.note(("text", *spot, content))
+
+    def is_pointer(self, term: int) -> bool:
+        kind = self.terms.nodes[term][0]
+        return kind in (STACK, HEAP, ADDR, DERIVED, OP, PARAM, LOAD, RESULT, PHI, MERGE)

@@ -1,0 +1,118 @@
+"""Which port a program binds, and how sure that is."""
+
+from .terms import CONST, RESULT
+from .whole import Whole
+
+
+class Ports:
+    """Ports of all bind calls, by the socket that they bind."""
+
+    def __init__(self, whole: Whole) -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.store = whole.store
+        self.bound: list[tuple[int, str, str, frozenset[int]]] = []
+        events = list(whole.events) + [event for events in whole.residual.values() for event in events]
+        for event in events:
+            if event[0] == "bind":
+                self._bind(event)
+            elif event[0] == "service":
+                self._service(event)
+
+    def _bind(self, event: tuple[object, ...]) -> None:
+        _, _site, port, descriptor, family = event
+        values, exact = self.values(port)  # type: ignore[arg-type]
+        protocol, sockets = self._socket(descriptor)  # type: ignore[arg-type]
+        kind = self.terms.value(family)  # type: ignore[arg-type]
+        if kind is not None and kind in (1, 16, 17):
+            return
+        for value in values:
+            if 0 < value < 65536:
+                self.bound.append((value, protocol, "exact" if exact and len(values) == 1 else "default", sockets))
+
+    def _service(self, event: tuple[object, ...]) -> None:
+        content = event[3]
+        text = content.template if not content.deps else ""  # type: ignore[attr-defined]
+        if text.isdigit() and 0 < int(text) < 65536 and "bind" in self.whole.image.import_address:
+            self.bound.append((int(text), "", "exact", frozenset()))
+
+    def values(self, term: int, swapped: bool = False, level: int = 0) -> tuple[set[int], bool]:
+        """Constants that a port in network order can be, and whether it can be nothing else."""
+        out: set[int] = set()
+        exact = True
+        for one in self.terms.flat(term):
+            node = self.terms.nodes[one]
+            if node[0] == CONST:
+                out.add(self._host(node[1], swapped))
+            elif node[0] == RESULT and str(node[2]).startswith("swap") and level < 4:
+                inner, sure = self.values(node[3][0], not swapped, level + 1)
+                out |= inner
+                exact = exact and sure
+            else:
+                from_op = self._swapped_by_hand(one)
+                if from_op is not None and level < 4:
+                    inner, sure = self.values(from_op, not swapped, level + 1)
+                    out |= inner
+                    exact = exact and sure
+                    continue
+                constants = {value for value in self.store.constants(one) if 0 < value < 65536}
+                out |= {self._host(value, swapped) for value in constants}
+                exact = exact and bool(constants) and all(root == 0 for root, _, _ in self.store.points(one))
+        return out, exact
+
+    def _host(self, value: int, swapped: bool) -> int:
+        value &= 0xFFFF
+        if self.whole.image.big or swapped:
+            return value
+        return (value & 255) << 8 | value >> 8
+
+    def _swapped_by_hand(self, term: int) -> int | None:
+        """`(x << 8 | x >> 8)`: the compiler's htons. The one thing swapped, or None."""
+        leaves: set[int] = set()
+        found = False
+        stack = [(term, 0)]
+        while stack:
+            one, level = stack.pop()
+            node = self.terms.nodes[one]
+            if node[0] == 10 and level < 8:
+                found = True
+                stack += [(part, level + 1) for part in node[2:]]
+            elif node[0] != CONST:
+                leaves.add(one)
+        if not found or self.whole.image.big or len(leaves) != 1:
+            return leaves.pop() if found and len(leaves) == 1 else None
+        return leaves.pop()
+
+    def _socket(self, descriptor: int) -> tuple[str, frozenset[int]]:
+        protocols = set()
+        sockets = self.store.leaves(descriptor)
+        for leaf in sockets:
+            node = self.terms.nodes[leaf]
+            if node[2] == "socket" and len(node[3]) > 1:
+                kind = self.terms.value(node[3][1])
+                mips = self.whole.image.architecture == "mips"
+                if kind is not None:
+                    # SOCK_STREAM and SOCK_DGRAM change places on MIPS (asm/socket.h); high bits are flags
+                    stream = (kind & 15) == (2 if mips else 1)
+                    protocols.add("tcp" if stream else "udp" if (kind & 15) in (1, 2) else "")
+        return (protocols.pop() if len(protocols) == 1 else ""), sockets
+
+    def of(self, descriptor: int | None) -> tuple[int | None, str, str]:
+        """(port, certainty, protocol) of the socket that a source reads; of the only port when that is not known."""
+        if descriptor is not None:
+            sockets = set(self.store.leaves(descriptor))
+            for leaf in list(sockets):
+                node = self.terms.nodes[leaf]
+                if node[2] in ("accept", "accept4") and node[3]:
+                    sockets |= self.store.leaves(node[3][0])
+            for value, protocol, certainty, bound in self.bound:
+                if bound & sockets:
+                    return value, certainty, protocol
+        distinct = {(value, protocol, certainty) for value, protocol, certainty, _ in self.bound}
+        if len({value for value, _, _ in distinct}) == 1:
+            value, protocol, certainty = sorted(distinct, key=lambda one: one[2] != "exact")[0]
+            return value, certainty, protocol
+        return None, "unknown", ""
+
+    def all(self) -> tuple[tuple[int, str, str], ...]:
+        return tuple(sorted({(value, protocol, certainty) for value, protocol, certainty, _ in self.bound}))

@@ -1,0 +1,179 @@
+"""Events to facts: flows, constructed commands, bound ports."""
+
+import re
+
+from customhouse.model import ConstructedCommand, Confidence, Flow, FlowStep, Outcome, ProgramFacts
+
+from .resolve import Origin
+from .state import Content, Fact
+from .tables import table
+from .terms import RESULT
+from .whole import Whole
+from .ports import Ports
+from .magic import magic_of
+
+_NAMES = table("libc.toml")["names"]
+_NETWORK = frozenset(_NAMES["network"])
+_GETTERS = frozenset(_NAMES["getters"])
+_CGI = frozenset(_NAMES["cgi"])
+_SOCKETS = frozenset(("accept", "accept4", "socket", "SSL_new", "SSL_accept", "wolfSSL_new"))
+_LOCAL = frozenset(("open", "open64", "fopen", "fopen64", "popen", "pipe", "tmpfile", "opendir", "signalfd", "inotify_init", "timerfd_create", "eventfd"))
+
+
+class Reporter:
+    """Turns what a program's evaluation gathered into facts."""
+
+    def __init__(self, whole: Whole) -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.store = whole.store
+        self.ports = Ports(whole)
+        imported = set(whole.image.import_address)
+        self.serves = bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
+        self.is_cgi = self._is_cgi()
+
+    def _is_cgi(self) -> bool:
+        for node in self.terms.nodes:
+            if node[0] == RESULT and node[1] == "key" and node[2] in _CGI:
+                return True
+        return False
+
+    def source(self, origin: Origin) -> tuple[str, str] | None:
+        """(name, confidence) when the origin is bytes from outside."""
+        node = self.terms.nodes[origin.term]
+        if node[0] != RESULT:
+            return None
+        _, _site, name, arguments = node
+        if name in _GETTERS or name in self.whole.extra and self.whole.extra[name][0] == "outside":
+            return name, "high"
+        if name in ("getenv", "secure_getenv"):
+            key = self.terms.nodes[arguments[0]][2]
+            return (f"getenv({key})", "high") if key in _CGI or str(key).startswith("HTTP_") else None
+        if not arguments and name not in _NETWORK:
+            return None
+        kind = self._descriptor(arguments[0]) if arguments else "unknown"
+        if name in _NETWORK:
+            return None if kind == "local" and self._only_local(arguments[0]) else (name, "high")
+        if name not in _READERS:
+            return None
+        if kind == "network":
+            return name, "high"
+        if kind == "stdin":
+            return (f"{name}(stdin)", "high") if self.is_cgi else None
+        if kind == "unknown" and self.serves:
+            return name, "medium"
+        return None
+
+    def _only_local(self, descriptor: int) -> bool:
+        """A socket of a family that is no network (AF_UNIX, AF_NETLINK, AF_PACKET is one)."""
+        found = False
+        for leaf in self.store.leaves(descriptor):
+            node = self.terms.nodes[leaf]
+            if node[2] in ("accept", "accept4") and node[3]:
+                inner = self.store.leaves(node[3][0])
+                if not inner or not all(self._local_socket(one) for one in inner):
+                    return False
+                found = True
+            elif self._local_socket(leaf):
+                found = True
+            else:
+                return False
+        return found
+
+    def _local_socket(self, leaf: int) -> bool:
+        node = self.terms.nodes[leaf]
+        return node[2] == "socket" and bool(node[3]) and self.terms.value(node[3][0]) in (1, 16)
+
+    def _descriptor(self, term: int) -> str:
+        names = {self.terms.nodes[leaf][2] for leaf in self.store.leaves(term)}
+        if names & _SOCKETS:
+            return "local" if self._only_local(term) else "network"
+        if "stdin" in names:
+            return "stdin"
+        if names & _LOCAL:
+            return "local"
+        if 0 in self.store.constants(term) and not names:
+            return "stdin" if self.terms.value(term) == 0 else "unknown"
+        return "unknown"
+
+    # -- flows
+    def run(self) -> ProgramFacts:
+        flows: dict[tuple[int, str], Flow] = {}
+        commands: dict[int, ConstructedCommand] = {}
+        for event in self._sinks():
+            _, name, site, content, facts, chain, extra = event
+            if site not in commands or len(content.template) > len(commands[site].format):  # type: ignore[attr-defined,arg-type,index]
+                commands[site] = self._constructed(name, site, content)  # type: ignore[index,arg-type]
+            for origin in self.store.origins(content):  # type: ignore[arg-type]
+                if origin.clean:
+                    continue
+                source = self.source(origin)
+                if source is None:
+                    continue
+                flow = self._flow(name, site, content, facts, chain, origin, source)  # type: ignore[arg-type]
+                key = (site, flow.source)
+                if key not in flows or _better(flow, flows[key]):  # type: ignore[index]
+                    flows[key] = flow  # type: ignore[index]
+        outcome = Outcome.PARTIAL if self.whole.cut else Outcome.DONE
+        return ProgramFacts(
+            flows=tuple(sorted(flows.values(), key=lambda one: (one.confidence, one.sink, one.source))),
+            constructed_commands=tuple(commands[site] for site in sorted(commands)),
+            bound_ports=self.ports.all(),
+            outcome=outcome,
+            why="the time for this program ran out" if self.whole.cut else "",
+        )
+
+    def _sinks(self) -> list[tuple[object, ...]]:
+        out = [event for event in self.whole.events if event[0] == "sink"]
+        out += [event for events in self.whole.residual.values() for event in events if event[0] == "sink"]
+        return out
+
+    def _constructed(self, name: str, site: int, content: Content) -> ConstructedCommand:
+        inputs = []
+        for origin in self.store.origins(content):
+            node = self.terms.nodes[origin.term]
+            if node[0] == RESULT:
+                inputs.append(f"{node[2]}@{node[1]:#x}" if isinstance(node[1], int) else str(node[2]))
+        return ConstructedCommand(program="", sink=name, address=site, format=content.template, inputs=tuple(sorted(set(inputs))[:8]))
+
+    def _flow(
+        self, name: str, site: int, content: Content, facts: frozenset[Fact], chain: tuple[tuple[int, int], ...], origin: Origin, source: tuple[str, str]
+    ) -> Flow:
+        node = self.terms.nodes[origin.term]
+        where = node[1] if isinstance(node[1], int) else 0
+        port, certainty, protocol = self.ports.of(node[3][0] if node[3] else None)
+        confidence = Confidence.HIGH if source[1] == "high" else Confidence.MEDIUM
+        steps = tuple(FlowStep(function=self._name(function), address=at) for function, at in chain)
+        return Flow(
+            program="",
+            architecture=self.whole.image.architecture,
+            source=f"{source[0]}@{where:#x}",
+            sink=f"{name}@{site:#x}",
+            kind="command",
+            port=port,
+            port_certainty=certainty,
+            protocol=protocol,
+            magic=magic_of(self.whole, facts, origin.term),
+            command=content.template,
+            path=steps,
+            confidence=confidence,
+        )
+
+    def _name(self, function: int) -> str:
+        plain = function & ~1 if self.whole.arm else function
+        return self.whole.image.names.get(plain) or f"fn_{plain:x}"
+
+
+_READERS = frozenset(
+    name for name, model in table("libc.toml")["models"].items() if str(model[0]).startswith("receive") or model[0] == "scan_stream"
+) | {"fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"}
+_BLANK = re.compile(r"\s+")
+
+
+def _better(a: Flow, b: Flow) -> bool:
+    order = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
+    return (order[a.confidence], not a.magic, -len(a.command), len(a.path)) < (order[b.confidence], not b.magic, -len(b.command), len(b.path))
+
+
+def report(whole: Whole) -> ProgramFacts:
+    return Reporter(whole).run()

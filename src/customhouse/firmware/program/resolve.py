@@ -1,0 +1,335 @@
+"""The program's memory regardless of order: what any function may have put into globals, heap objects and escaped frames.
+
+Questions are answered on demand: what does a pointer point to, what is a text made of in the end.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .state import Content, Dep
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location, overlap
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+_MAX_POINTS = 24
+_MAX_TABLE = 128
+
+
+class Origin(NamedTuple):
+    """Where bytes come from in the end: a RESULT term, whether a check cleans them, and whether memory lay between."""
+
+    term: int
+    clean: bool
+    stored: bool
+
+
+class Store:
+    """Flow-insensitive contents, from the events of a whole program."""
+
+    def __init__(self, whole: "Whole") -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.image = whole.image
+        self.words: dict[int, list[tuple[int, int, int, int]]] = {}
+        self.texts: dict[int, list[tuple[int, int, Content]]] = {}
+        self.puts: dict[str, list[Content]] = {}
+        self.outs: list[tuple[int, Content]] = []
+        self._points: dict[int, frozenset[Location]] = {}
+        self._busy: set[int] = set()
+        self._origins: dict[tuple[object, ...], frozenset[Origin]] = {}
+        later = self._gather()
+        for _ in range(3):
+            if not self._place(later):
+                break
+            self._points.clear()
+        self._marks = sorted({one[0] for one in self.words.get(GLOBAL, ())} | {one[0] for one in self.texts.get(GLOBAL, ())})
+
+    def _gather(self) -> list[tuple[object, ...]]:
+        later = []
+        for event in self.whole.events:
+            kind = event[0]
+            if kind in ("word", "text"):
+                root = self.terms.nodes[event[1]]  # type: ignore[index]
+                if event[1] == GLOBAL or root[0] in (HEAP, STACK):
+                    self._add(event, event[1], event[2], event[3])  # type: ignore[arg-type]
+                else:
+                    later.append(event)
+            elif kind == "put":
+                self.puts.setdefault(str(event[2]), []).append(event[3])  # type: ignore[arg-type]
+            elif kind == "out":
+                self.outs.append((event[1], event[2]))  # type: ignore[arg-type]
+        return later
+
+    def _add(self, event: tuple[object, ...], root: int, offset: int, stride: int) -> bool:
+        if event[0] == "word":
+            entry = (offset, stride, event[4], event[5])
+            cells = self.words.setdefault(root, [])
+            if entry in cells:
+                return False
+            cells.append(entry)  # type: ignore[arg-type]
+            return True
+        text = (offset, stride, event[4])
+        texts = self.texts.setdefault(root, [])
+        if text in texts:
+            return False
+        texts.append(text)  # type: ignore[arg-type]
+        return True
+
+    def _place(self, later: list[tuple[object, ...]]) -> bool:
+        """Stores through pointers that memory held: now that more is known, where do they go?"""
+        changed = False
+        for event in later:
+            for root, offset, stride in self.points(event[1]):  # type: ignore[arg-type]
+                node = self.terms.nodes[root]
+                if root == GLOBAL or node[0] in (HEAP, STACK, RESULT):
+                    changed |= self._add(event, root, offset + event[2], _step(stride, event[3]))  # type: ignore[operator,arg-type]
+        return changed
+
+    # -- pointers
+    def points(self, term: int) -> frozenset[Location]:
+        """What the term may point to; constants are locations under GLOBAL."""
+        found = self._points.get(term)
+        if found is not None:
+            return found
+        if term in self._busy:
+            return frozenset()
+        self._busy.add(term)
+        try:
+            out = self._find(term)
+        finally:
+            self._busy.discard(term)
+        if len(out) > _MAX_POINTS:
+            out = frozenset(sorted(out)[:_MAX_POINTS])
+        if not self._busy:
+            self._points[term] = out
+        return out
+
+    def _find(self, term: int) -> frozenset[Location]:
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if term == GLOBAL:
+            return frozenset({(GLOBAL, 0, 0)})
+        if kind == CONST:
+            return frozenset({(GLOBAL, node[1], 0)})
+        if kind in (HEAP, STACK, RESULT):
+            return frozenset({(term, 0, 0)})
+        if kind == ADDR:
+            return frozenset((root, off + node[2], _step(stride, node[3])) for root, off, stride in self.points(node[1]))
+        if kind in (PHI, MERGE):
+            out: frozenset[Location] = frozenset()
+            for one in self.terms.flat(term):
+                if one != term:
+                    out |= self.points(one)
+            return out
+        if kind == DERIVED:
+            return frozenset((root, off, 1) for root, off, _ in self.points(node[1]))
+        if kind == LOAD:
+            return self._loaded(node[1], node[2], node[3], node[4])
+        if kind == BYTE and node[5] == self.terms.word:
+            return self._loaded(node[2], node[3], node[4], node[5])
+        if kind == OP:
+            out = frozenset()
+            for root, offset, stride in self.terms.locate(term):
+                if root != term:
+                    out |= frozenset((r, o + offset, _step(s, stride)) for r, o, s in (self.points(root) if root != GLOBAL else [(GLOBAL, 0, 0)]))
+            return out
+        return frozenset()
+
+    def _bases(self, root: int, offset: int, stride: int) -> list[Location]:
+        if root == GLOBAL:
+            return [(GLOBAL, offset, stride)]
+        node = self.terms.nodes[root]
+        if node[0] in (HEAP, STACK, RESULT):
+            return [(root, offset, stride)]
+        return [(base, off + offset, _step(step, stride)) for base, off, step in self.points(root)]
+
+    def _loaded(self, root: int, offset: int, stride: int, size: int) -> frozenset[Location]:
+        out: set[Location] = set()
+        for base, off, step in self._bases(root, offset, stride):
+            for cell_off, cell_step, _size, value in self.words.get(base, ()):
+                if overlap(off, step, cell_off, cell_step):
+                    out |= self.points(value)
+            out |= self._copied(base, off, step, size)
+            if base == GLOBAL:
+                out |= self._initial(off, step, size)
+            if len(out) > _MAX_POINTS:
+                break
+        return frozenset(out)
+
+    def _copied(self, base: int, off: int, step: int, size: int) -> set[Location]:
+        """Words inside structures that were copied whole."""
+        out: set[Location] = set()
+        if size != self.terms.word:
+            return out
+        for text_off, text_step, content in self.texts.get(base, ()):
+            if not content.verbatim or not content.extent or not overlap(off, step, text_off, text_step, content.extent):
+                continue
+            inside = (off - text_off) % _step(step, text_step) if step or text_step else off - text_off
+            for dep in content.deps:
+                if dep[0] == "T":
+                    out |= self._loaded(dep[1], dep[2] + inside, dep[3], size)  # type: ignore[arg-type,operator]
+        return out
+
+    def _initial(self, address: int, stride: int, size: int) -> set[Location]:
+        """Pointers in initialised data; a table is read to its end."""
+        out: set[Location] = set()
+        count = 1 if not stride else _MAX_TABLE
+        word = self.terms.word
+        step = stride if stride > 1 else word
+        if size != word and stride:
+            return out
+        for index in range(count):
+            at = address + index * step
+            value = self.image.number(at, size)
+            if value is None:
+                break
+            name = self.image.data_imports.get(at)
+            if name is not None:
+                out.add((self.terms.result("data", name), 0, 0))
+            elif self.image.segment(value) is not None or value >= 0xF8000000:
+                out.add((GLOBAL, value, 0))
+            elif not stride:
+                out.add((GLOBAL, value, 0))
+            elif value > 4096:
+                break
+        return out
+
+    def functions(self, term: int) -> tuple[int, ...]:
+        """Code addresses that a called pointer may be."""
+        out = []
+        arm = self.whole.arm
+        for root, offset, stride in sorted(self.points(term)):
+            if root != GLOBAL or stride or offset < 4096:
+                continue
+            if offset >= 0xF8000000 or self.image.executable(offset & ~1 if arm else offset):
+                out.append(offset)
+        return tuple(out[:_MAX_POINTS])
+
+    # -- texts
+    def origins(self, content: Content) -> frozenset[Origin]:
+        """The sources of a text in the end."""
+        out: set[Origin] = set()
+        for dep in content.deps:
+            out |= self._dep(dep, frozenset())
+        return frozenset(out)
+
+    def _dep(self, dep: Dep, seen: frozenset[object]) -> set[Origin]:
+        kind, clean = dep[0], dep[4]
+        if kind == "X":
+            return self._read(dep[1], clean, seen)  # type: ignore[arg-type]
+        if kind == "T":
+            return {
+                origin._replace(clean=origin.clean or clean)
+                for origin in self._held(dep[1], dep[2], dep[3], seen)  # type: ignore[arg-type]
+            }
+        out: set[Origin] = set()
+        for one in dep[2]:  # type: ignore[attr-defined]
+            out |= self._held(one, 0, 0, seen)
+        return out
+
+    def _held(self, root: int, offset: int, stride: int, seen: frozenset[object]) -> set[Origin]:
+        key = (root, offset, stride)
+        if key in seen or len(seen) > 40:
+            return set()
+        seen = seen | {key}
+        out: set[Origin] = set()
+        for base, off, step in self._bases(root, offset, stride):
+            node = self.terms.nodes[base]
+            if base != GLOBAL and node[0] == RESULT:
+                out |= self._given(base, node, seen)
+            out |= self._texts_at(base, off, step, seen)
+        return out
+
+    def _texts_at(self, base: int, off: int, step: int, seen: frozenset[object]) -> set[Origin]:
+        out: set[Origin] = set()
+        entries = self.texts.get(base)
+        if not entries:
+            return out
+        for text_off, text_step, content in entries:
+            if not self._covers(base, off, step, text_off, text_step, content):
+                continue
+            for dep in content.deps:
+                moved = dep
+                if content.verbatim and dep[0] == "T" and not step and not text_step:
+                    moved = ("T", dep[1], dep[2] + off - text_off, dep[3], dep[4])  # type: ignore[operator]
+                elif content.verbatim and dep[0] == "T":
+                    both = _step(step, text_step)
+                    moved = ("T", dep[1], dep[2] + (off - text_off) % both, dep[3], dep[4])  # type: ignore[operator]
+                out |= {origin._replace(stored=True) for origin in self._dep(moved, seen)}
+        return out
+
+    def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
+        if content.extent:
+            return overlap(off, step, text_off, text_step, content.extent)
+        if overlap(off, step, text_off, text_step, 1):
+            return True
+        if step or text_step or off < text_off:
+            return False
+        if base == GLOBAL:
+            return off - text_off < 4096 and not any(text_off < mark <= off for mark in self._marks)
+        return off - text_off < 4096 and not any(text_off < one[0] <= off for one in self.texts[base])
+
+    def _given(self, term: int, node: tuple, seen: frozenset[object]) -> set[Origin]:  # type: ignore[type-arg]
+        """Text behind a pointer that a call returned."""
+        if node[1] == "store":
+            out: set[Origin] = set()
+            for name in (node[2], "?"):
+                for content in self.puts.get(name, ()):
+                    for dep in content.deps:
+                        out |= {origin._replace(stored=True) for origin in self._dep(dep, seen)}
+            return out
+        return {Origin(term, False, False)}
+
+    def _read(self, term: int, clean: bool, seen: frozenset[object]) -> set[Origin]:
+        """Bytes that a read gave; of a pipe or file, also what was written there."""
+        out = {Origin(term, clean, False)}
+        if ("read", term) in seen:
+            return out
+        node = self.terms.nodes[term]
+        mine = self.channels(node[3][0]) if node[0] == RESULT and node[3] else frozenset()
+        if not mine:
+            return out
+        for stream, content in self.outs:
+            if self.channels(stream) & mine:
+                for dep in content.deps:
+                    out |= {origin._replace(stored=True) for origin in self._dep(dep, seen | {("read", term)})}
+        return out
+
+    def channels(self, term: int) -> frozenset[object]:
+        """Pipes and constant file names behind a descriptor."""
+        out: set[object] = set()
+        for root in self.leaves(term):
+            node = self.terms.nodes[root]
+            if node[2] == "pipe":
+                out.add(("pipe", node[1]))
+            elif node[2] in ("fopen", "open", "open64", "fopen64", "mq_open", "mkfifo") and node[3]:
+                path = self.terms.nodes[node[3][0]]
+                if path[0] == RESULT and path[1] == "path" and path[2] not in ("?", ""):
+                    out.add(("path", path[2]))
+        return frozenset(out)
+
+    def leaves(self, term: int, level: int = 0) -> frozenset[int]:
+        """The calls (and library variables) that gave a descriptor, through fdopen, dup and TLS handles."""
+        out: set[int] = set()
+        for root, _off, _step in self.points(term):
+            node = self.terms.nodes[root]
+            if root == GLOBAL or node[0] != RESULT:
+                continue
+            if node[2] in ("fdopen", "dup", "SSL_new", "BIO_new_socket", "BIO_new_fd", "fcntl") and node[3] and level < 4:
+                inner = self.leaves(node[3][0], level + 1)
+                out |= inner or {root}
+            else:
+                out.add(root)
+        return frozenset(out)
+
+    def constants(self, term: int) -> frozenset[int]:
+        return frozenset(off for root, off, stride in self.points(term) if root == GLOBAL and not stride)
+
+    def unresolved(self, term: int) -> bool:
+        return self.terms.nodes[term][0] == PARAM or not self.points(term)
+
+
+def _step(a: int, b: int) -> int:
+    while b:
+        a, b = b, a % b
+    return abs(a)

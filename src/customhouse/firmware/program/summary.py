@@ -1,0 +1,265 @@
+"""What a function does, in words of its parameters, and how that reads at a call."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import fold
+from .state import Content, Dep, Fact, State, either, joined
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location
+
+if TYPE_CHECKING:
+    from .evaluate import Evaluation
+
+Event = tuple[object, ...]
+_MAX_CHAIN = 12
+
+
+@dataclass
+class Summary:
+    """`returns` pairs each returned value with the facts that hold when it is returned; `events` are those that speak of parameters."""
+
+    function: int
+    returns: list[tuple[int, frozenset[Fact]]] = field(default_factory=list)
+    words: dict[Location, tuple[int, int]] = field(default_factory=dict)
+    texts: dict[Location, Content] = field(default_factory=dict)
+    sure: set[Location] = field(default_factory=set)
+    """Places that are written whichever way the function returns."""
+    events: list[Event] = field(default_factory=list)
+    returning: bool = False
+
+
+class Application:
+    """A summary being read at one call."""
+
+    def __init__(self, caller: "Evaluation", state: State, summary: Summary, site: int) -> None:
+        self.caller, self.state, self.summary, self.site = caller, state, summary, site
+        self.terms = caller.terms
+        self.memory = caller.memory
+        self.known: dict[int, int] = {}
+        self.arguments: dict[int, int] | None = None
+
+    def term(self, term: int) -> int:
+        """The callee's term in the caller's words."""
+        found = self.known.get(term)
+        if found is None:
+            self.known[term] = self.terms.unknown("recursive")
+            found = self.known[term] = self._term(term)
+        return found
+
+    def _term(self, term: int) -> int:
+        terms = self.terms
+        node = terms.nodes[term]
+        kind = node[0]
+        if kind == PARAM:
+            if self.arguments is not None:
+                return self.arguments.get(node[1], terms.unknown("argument"))
+            return self.caller.argument(self.state, node[1])
+        if kind == LOAD:
+            root, offset, stride, size = node[1:]
+            if terms.nodes[root][0] == STACK:
+                return term
+            return self.memory.load(self.state, self.address(root, offset, stride), size)
+        if kind in (PHI, MERGE):
+            if not terms.open[term] and kind == MERGE:
+                return term
+            flat = terms.flat(term)
+            return terms.merge({self.term(one) for one in flat if one != term}) if flat else term
+        if not terms.open[term]:
+            return self._closed(term, node)
+        if kind == ADDR:
+            return terms.add(self.term(node[1]), node[2], node[3])
+        if kind == BYTE:
+            if terms.nodes[node[2]][0] == STACK:
+                return term
+            address = self.term(node[1])
+            return self.memory.load(self.state, address, node[5])
+        if kind == OP:
+            parts = [self.term(one) for one in node[2:]]
+            if len(parts) == 2:
+                return fold.binary(terms, node[1], parts[0], parts[1], terms.word)
+            return terms.make((OP, node[1], *parts), *parts)
+        if kind == RESULT:
+            arguments = tuple(self.term(one) for one in node[3])
+            if node[2].startswith("swap") and arguments and terms.nodes[arguments[0]][0] == CONST and not self.memory.image.big:
+                size = int(node[2][4:])
+                value = terms.nodes[arguments[0]][1] & ((1 << (8 * size)) - 1)
+                return terms.const(int.from_bytes(value.to_bytes(size, "big"), "little"))
+            return terms.make((RESULT, node[1], node[2], arguments), *arguments)
+        if kind == DERIVED:
+            pointer = self.term(node[1])
+            result = self.term(node[2])
+            return terms.make((DERIVED, pointer, result), pointer, result)
+        return term
+
+    def _closed(self, term: int, node: tuple) -> int:  # type: ignore[type-arg]
+        if node[0] == ADDR:
+            base = self.term(node[1])
+            return term if base == node[1] else self.terms.add(base, node[2], node[3])
+        if node[0] == DERIVED:
+            pointer = self.term(node[1])
+            return term if pointer == node[1] else self.terms.make((DERIVED, pointer, node[2]), pointer)
+        return term
+
+    def address(self, root: int, offset: int, stride: int) -> int:
+        if root == GLOBAL:
+            return self.terms.add(self.terms.const(offset), 0, stride)
+        return self.terms.add(self.term(root), offset, stride)
+
+    # -- texts
+    def content(self, content: Content) -> Content:
+        """A text in the caller's words."""
+        if not content.deps:
+            return content
+        out: Content | None = None
+        single = len(content.deps) == 1
+        for dep in content.deps:
+            part = self._dep(dep)
+            if dep[4] and part.deps:
+                part = part._replace(deps=frozenset((*one[:4], True) for one in part.deps))  # type: ignore[misc]
+            out = part if out is None else joined(out, part)
+        if out is None:
+            return content
+        template = content.template
+        if single and template.count("%s") == 1:
+            hole = out.template if out.template and (not out.deps or "%s" in out.template) else "%s"
+            template = template.replace("%s", hole, 1)
+        elif single and next(iter(content.deps))[0] == "V":
+            template = out.template
+        verbatim = content.verbatim and out.verbatim and single
+        return Content(out.deps, template[:400], content.extent or (out.extent if content.verbatim else 0), verbatim)
+
+    def _dep(self, dep: Dep) -> Content:
+        kind = dep[0]
+        if kind == "X":
+            return Content(frozenset({("X", self.term(dep[1]), 0, 0, dep[4])}), "%s")  # type: ignore[arg-type]
+        if kind == "V":
+            return self._format(dep)
+        root, offset, stride = dep[1], dep[2], dep[3]
+        if self.terms.nodes[root][0] == STACK:  # type: ignore[index]
+            return Content(frozenset({dep}), "%s")
+        address = self.address(root, offset, stride)  # type: ignore[arg-type]
+        if address == self.terms.zero:
+            return Content(frozenset(), "")
+        return self.memory.text(self.state, address)
+
+    def _format(self, dep: Dep) -> Content:
+        from .library import fill  # the models need the memory, which needs nothing of this module
+
+        term = self.term(dep[1])  # type: ignore[arg-type]
+        arguments = tuple(self.term(one) for one in dep[2])  # type: ignore[attr-defined]
+        out: Content | None = None
+        for one in self.terms.flat(term):
+            value = self.terms.value(one)
+            text = self.memory.image.text(value) if value is not None and value >= 4096 else None
+            if text is not None:
+                part = fill(self.memory, self.state, text, arguments)
+            elif value is None:
+                part = Content(frozenset({("V", one, arguments, 0, dep[4])}) | self.memory.text(self.state, one).deps, "%s")
+            else:
+                continue
+            out = part if out is None else either(out, part)
+        return out if out is not None else Content(frozenset(), "%s")
+
+    # -- facts
+    def facts(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        out: set[Fact] = set()
+        for fact in facts:
+            if fact[0] in ("lacks", "eq"):
+                pointer = self.term(fact[1])  # type: ignore[arg-type]
+                out.add((fact[0], pointer, fact[2]))
+            elif fact[0] == "word":
+                address = self.address(fact[1], fact[2], 0)  # type: ignore[arg-type]
+                for root, offset, stride in self.terms.locate(address)[:2]:
+                    if not stride:
+                        out.add(("word", root, offset, *fact[3:]))
+        return frozenset(out)
+
+    # -- the whole
+    def apply(self) -> int | None:
+        """Change the caller's state as the callee does; the result's term, or None when the callee does not return."""
+        summary = self.summary
+        for event in summary.events:
+            moved = self.event(event)
+            if moved is not None:
+                self.caller.note(moved)
+        words = [(self.address(*key), size, self.term(value), key in summary.sure) for key, (size, value) in summary.words.items()]
+        texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
+        returns = [(self.term(value), self.facts(facts)) for value, facts in summary.returns]
+        for address, text, sure in texts:
+            spots = self.terms.locate(address)
+            for spot in spots[:4]:
+                self.memory.write_text(self.state, spot, text, weak=not sure or len(spots) > 1)
+        for address, size, value, sure in words:
+            self.memory.store(self.state, address, value, size, weak=not sure)
+        if not summary.returning:
+            return None
+        return self._result(returns)
+
+    def _result(self, returns: list[tuple[int, frozenset[Fact]]]) -> int:
+        if not returns:
+            return self.terms.unknown(("void", self.site))
+        common = returns[0][1]
+        for _, facts in returns[1:]:
+            common = common & facts
+        self.state.facts = self.state.facts | common
+        if len({value for value, _ in returns}) == 1:
+            return returns[0][0]
+        phi = self.terms.phi(self.caller.function.address, self.site, "result")
+        for value, _ in returns:
+            self.terms.add_alternative(phi, value)
+        self.caller.conditions.implied[phi] = tuple(returns)
+        return phi
+
+    def event(self, event: Event) -> Event | None:
+        """An event of the callee in the caller's words."""
+        kind = event[0]
+        if kind in ("word", "text"):
+            self._write(event)
+            return None
+        if kind == "sink":
+            _, name, site, content, facts, chain, extra = event
+            if len(chain) >= _MAX_CHAIN:  # type: ignore[arg-type]
+                return None
+            content = self.content(content)  # type: ignore[arg-type]
+            if not content.deps:
+                return None
+            gathered = self.facts(facts) | self.state.facts  # type: ignore[arg-type]
+            return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)  # type: ignore[misc]
+        if kind == "over":
+            return self._over(event)
+        if kind == "bind":
+            return ("bind", event[1], self.term(event[2]), self.term(event[3]), self.term(event[4]))  # type: ignore[arg-type]
+        if kind == "service":
+            return ("service", event[1], self.term(event[2]), self.content(event[3]), self.term(event[4]))  # type: ignore[arg-type]
+        if kind == "out":
+            return ("out", self.term(event[1]), self.content(event[2]), event[3])  # type: ignore[arg-type]
+        if kind == "put":
+            return ("put", event[1], event[2], self.content(event[3]))  # type: ignore[arg-type]
+        if kind == "dup2":
+            return ("dup2", self.term(event[1]), self.term(event[2]))  # type: ignore[arg-type]
+        if kind == "icall":
+            _, site, target, arguments, function = event
+            return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)  # type: ignore[arg-type,attr-defined]
+        return None
+
+    def _write(self, event: Event) -> None:
+        """A store that the callee's final state does not show: it counts for the whole program, not for the state."""
+        address = self.address(event[1], event[2], event[3])  # type: ignore[arg-type]
+        for spot in self.terms.locate(address)[:3]:
+            if event[0] == "text":
+                self.caller.note(("text", *spot, self.content(event[4])))  # type: ignore[arg-type]
+            else:
+                self.caller.note(("word", *spot, event[4], self.term(event[5])))  # type: ignore[arg-type]
+
+    def _over(self, event: Event) -> Event | None:
+        _, name, site, target, capacity, content, size, facts, chain, prefix = event
+        if len(chain) >= 6:  # type: ignore[arg-type]
+            return None
+        moved = self.content(content)  # type: ignore[arg-type]
+        if not moved.deps:
+            return None
+        address = self.term(target)  # type: ignore[arg-type]
+        gathered = self.facts(facts) | self.state.facts  # type: ignore[arg-type]
+        step = ((self.caller.function.address, self.site), *chain)  # type: ignore[misc]
+        bound = self.caller.bound(self.state, size, self)  # type: ignore[arg-type]
+        return ("over", name, site, address, self.caller.capacity(address), moved, bound, gathered, step, prefix)

@@ -1,0 +1,298 @@
+"""Symbolic values of the analysis: hash-consed terms, named by small integers.
+
+A term says what a register or a memory cell holds in words of the function's own parameters, its frame, global addresses, allocation sites and calls.
+Kinds, with their fields:
+  CONST value | PARAM index | STACK function | HEAP site | ADDR base offset stride (base + offset + k*stride)
+  LOAD base offset stride size (what memory held when the function was entered) | BYTE address base offset stride size (a byte or a table's entry, named
+  by its address)
+  RESULT site name arguments | PHI function block slot (alternatives are kept aside) | MERGE alternatives | OP operation a b | DERIVED pointer result
+  (a pointer somewhere into what `pointer` points to) | UNKNOWN tag
+Roots of locations are base terms; all constant addresses share the root `GLOBAL`.
+"""
+
+from . import lift
+
+(CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN) = range(13)
+
+GLOBAL = 0
+"""Root of every location with a constant address; the offset is the address."""
+
+MAX_DEPTH = 14
+MAX_ALTERNATIVES = 10
+
+Location = tuple[int, int, int]
+"""(root term, offset, stride); stride 0 is exact, 1 is anywhere behind."""
+
+
+class Terms:
+    """All terms of one program. `word` in bytes."""
+
+    def __init__(self, word: int) -> None:
+        self.mask = (1 << (8 * word)) - 1
+        self.sign = 1 << (8 * word - 1)
+        self.word = word
+        self.nodes: list[tuple] = [(UNKNOWN, "global")]
+        self.depth: list[int] = [0]
+        self.open: list[bool] = [False]
+        """Whether the term speaks of a parameter."""
+        self.index: dict[tuple, int] = {self.nodes[0]: 0}
+        self.alternatives: dict[int, set[int]] = {}
+        self._flat: dict[int, frozenset[int]] = {}
+        self._located: dict[int, tuple[Location, ...]] = {}
+        self.zero = self.const(0)
+
+    def make(self, node: tuple, *parts: int) -> int:
+        """Intern a node whose sub-terms are `parts`; too deep a term becomes unknown."""
+        found = self.index.get(node)
+        if found is not None:
+            return found
+        depth = 0
+        is_open = node[0] == PARAM
+        for one in parts:
+            if self.depth[one] > depth:
+                depth = self.depth[one]
+            is_open = is_open or self.open[one]
+        if depth >= MAX_DEPTH:
+            return self.make((UNKNOWN, "deep"))
+        number = len(self.nodes)
+        self.nodes.append(node)
+        self.depth.append(depth + 1)
+        self.open.append(is_open)
+        self.index[node] = number
+        return number
+
+    def const(self, value: int) -> int:
+        node = (CONST, value & self.mask)
+        found = self.index.get(node)
+        return found if found is not None else self.make(node)
+
+    def value(self, term: int) -> int | None:
+        node = self.nodes[term]
+        return node[1] if node[0] == CONST else None
+
+    def signed(self, value: int) -> int:
+        return value - self.mask - 1 if value & self.sign else value
+
+    def param(self, index: int) -> int:
+        return self.make((PARAM, index))
+
+    def unknown(self, tag: object) -> int:
+        return self.make((UNKNOWN, tag))
+
+    def result(self, site: object, name: str, arguments: tuple[int, ...] = ()) -> int:
+        return self.make((RESULT, site, name, arguments), *arguments)
+
+    def phi(self, function: int, block: int, slot: object) -> int:
+        node = (PHI, function, block, slot)
+        term = self.make(node)
+        if term not in self.alternatives:
+            self.alternatives[term] = set()
+        return term
+
+    def add_alternative(self, phi: int, term: int) -> bool:
+        known = self.alternatives[phi]
+        if term == phi or term in known:
+            return False
+        if len(known) >= MAX_ALTERNATIVES:
+            return False
+        known.add(term)
+        if self.open[term]:
+            self.open[phi] = True
+        self._flat.clear()
+        self._located.clear()
+        return True
+
+    def merge(self, terms: "set[int] | frozenset[int]") -> int:
+        flat: set[int] = set()
+        for one in terms:
+            node = self.nodes[one]
+            if node[0] == MERGE:
+                flat |= node[1]
+            else:
+                flat.add(one)
+        if len(flat) == 1:
+            return next(iter(flat))
+        if len(flat) > MAX_ALTERNATIVES:
+            flat = set(sorted(flat)[:MAX_ALTERNATIVES])
+        return self.make((MERGE, frozenset(flat)), *flat)
+
+    def add(self, term: int, offset: int, stride: int = 0) -> int:
+        """`term + offset` (+ k * stride)."""
+        if not offset and not stride:
+            return term
+        node = self.nodes[term]
+        if node[0] == CONST:
+            if not stride:
+                return self.const(node[1] + offset)
+            return self.make((ADDR, self.const(node[1] + offset), 0, stride), term)
+        if node[0] == ADDR:
+            base, before, old = node[1], node[2], node[3]
+            offset = self._near(before + offset)
+            stride = _both(old, stride)
+            if not offset and not stride:
+                return base
+            return self.make((ADDR, base, offset, stride), base)
+        if node[0] == MERGE:
+            return self.merge({self.add(one, offset, stride) for one in node[1]})
+        return self.make((ADDR, term, self._near(offset), stride), term)
+
+    def _near(self, offset: int) -> int:
+        offset &= self.mask
+        return offset - self.mask - 1 if offset & self.sign else offset
+
+    # -- alternatives and locations
+    def flat(self, term: int) -> frozenset[int]:
+        """The term without phis and merges: what it may be. Steps of a loop become a stride on where the loop began."""
+        node = self.nodes[term]
+        kind = node[0]
+        if kind == MERGE and not any(self.nodes[one][0] in (PHI, ADDR) for one in node[1]):
+            return node[1]
+        if kind not in (PHI, MERGE, ADDR):
+            return frozenset((term,))
+        found = self._flat.get(term)
+        if found is None:
+            found = self._flat[term] = self._flatten(term)
+        return found
+
+    def _flatten(self, term: int) -> frozenset[int]:
+        out: set[int] = set()
+        seen: dict[int, tuple[int, int]] = {}
+        stack: list[tuple[int, int, int]] = [(term, 0, 0)]
+        strides: dict[int, int] = {}
+        found: list[tuple[int, int, int, int]] = []
+        while stack:
+            one, offset, stride = stack.pop()
+            node = self.nodes[one]
+            if node[0] == PHI:
+                before = seen.get(one)
+                if before is not None:
+                    if before[0] != offset or stride:
+                        step = abs(offset - before[0]) or stride
+                        strides[0] = _both(strides.get(0, 0), step)
+                    continue
+                seen[one] = (offset, stride)
+                if len(seen) > 40:
+                    continue
+                for other in self.alternatives[one]:
+                    stack.append((other, offset, stride))
+            elif node[0] == MERGE:
+                for other in node[1]:
+                    stack.append((other, offset, stride))
+            elif node[0] == ADDR and self.nodes[node[1]][0] in (PHI, MERGE):
+                stack.append((node[1], offset + node[2], _both(stride, node[3])))
+            else:
+                found.append((one, offset, stride, 0))
+        loop = strides.get(0, 0)
+        for one, offset, stride, _ in found:
+            node = self.nodes[one]
+            if node[0] in (UNKNOWN,) and len(found) > 1:
+                continue
+            whole = _both(stride, loop)
+            # a null pointer plus an offset, or a counter, is no place; keep plain constants exact
+            if node[0] == CONST and node[1] < 4096:
+                whole = 0 if not offset else whole
+            out.add(self.add(one, offset, whole))
+        if len(out) > MAX_ALTERNATIVES:
+            return frozenset(sorted(out)[:MAX_ALTERNATIVES])
+        return frozenset(out)
+
+    def locate(self, term: int) -> tuple[Location, ...]:
+        """Where the term points when it is used as an address: one location an alternative."""
+        found = self._located.get(term)
+        if found is None:
+            found = self._located[term] = self._locate(term, 0)
+        return found
+
+    def _locate(self, term: int, level: int) -> tuple[Location, ...]:
+        out: list[Location] = []
+        for one in self.flat(term):
+            node = self.nodes[one]
+            kind = node[0]
+            if kind == CONST:
+                if node[1] >= 4096 or len(self.flat(term)) == 1:
+                    out.append((GLOBAL, node[1], 0))
+            elif kind == ADDR:
+                base = self.nodes[node[1]]
+                if base[0] == CONST:
+                    out.append((GLOBAL, base[1] + node[2], node[3]))
+                elif level < 8 and base[0] in (DERIVED, OP):
+                    out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
+                else:
+                    out.append((node[1], node[2], node[3]))
+            elif kind == DERIVED and level < 8:
+                out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
+            elif kind == OP and level < 8:
+                out += self._indexed(node, level)
+            else:
+                out.append((one, 0, 0))
+        return tuple(dict.fromkeys(out))
+
+    def _indexed(self, node: tuple, level: int) -> list[Location]:
+        """`pointer + index`: the side that looks like a pointer is the base."""
+        if node[1] == lift.AND:
+            return list(self._locate(node[2], level + 1))
+        if node[1] not in (lift.ADD, lift.SUB):
+            return []
+        left, right = node[2], node[3]
+        stride = self.scale(right)
+        if node[1] == lift.ADD and self.rank(right) > self.rank(left):
+            left, stride = right, self.scale(left)
+        return [(root, off, _both(old, stride)) for root, off, old in self._locate(left, level + 1)]
+
+    def rank(self, term: int) -> int:
+        """How much a term looks like a pointer rather than an index."""
+        best = -1
+        for one in self.flat(term):
+            node = self.nodes[one]
+            kind = node[0]
+            if kind == CONST:
+                score = 4 if node[1] >= 4096 else -2
+            elif kind == ADDR:
+                score = 6 if self.nodes[node[1]][0] in (STACK, HEAP, CONST) else max(1, self.rank(node[1]))
+            elif kind in (STACK, HEAP, DERIVED):
+                score = 6
+            elif kind == PARAM:
+                score = 2 - node[1] / 100
+            elif kind == LOAD:
+                score = 2 if node[4] == self.word else -1
+            elif kind == RESULT:
+                score = 1
+            elif kind == OP:
+                score = self.rank(node[2]) if node[1] == lift.ADD and self.depth[one] < 8 else -1
+            else:
+                score = 0
+            best = max(best, score)
+        return best
+
+    def scale(self, term: int) -> int:
+        """The step of an index: 12 for `i * 12`."""
+        node = self.nodes[term]
+        if node[0] == OP and node[1] in (lift.MUL, lift.SHL):
+            factor = self.value(node[3])
+            if factor and factor < 1 << 20:
+                return factor if node[1] == lift.MUL else 1 << min(factor, 20)
+        if node[0] == OP and node[1] == lift.ADD:
+            left, right = self.scale(node[2]), self.scale(node[3])
+            return _both(left, right)
+        if node[0] == PHI:
+            steps = {self.nodes[one][2] for one in self.alternatives[term] if self.nodes[one][0] == ADDR and self.nodes[one][1] == term}
+            if len(steps) == 1:
+                return abs(int(steps.pop())) or 1
+        return 1
+
+
+def _both(a: int, b: int) -> int:
+    """The stride that covers two strides."""
+    while b:
+        a, b = b, a % b
+    return abs(a)
+
+
+def overlap(off: int, stride: int, other: int, other_stride: int, size: int = 1) -> bool:
+    """Whether two places under the same root may be the same."""
+    if not stride and not other_stride:
+        return other <= off < other + size
+    step = _both(stride, other_stride)
+    if step == 1:
+        return off >= other if other_stride and not stride else (other >= off if stride and not other_stride else True)
+    return (off - other) % step < size

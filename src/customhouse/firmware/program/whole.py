@@ -1,0 +1,177 @@
+"""The whole program: functions evaluated callees first, events gathered, indirect calls resolved and evaluated again."""
+
+import sys
+import time
+from collections.abc import Mapping
+
+from .bytesets import ByteSets
+from .code import Code
+from .elf import Image
+from .evaluate import Evaluation
+from .library import MODELS
+from .lift import Lifter
+from .resolve import Store
+from .state import Content, Dep
+from .summary import Event, Summary
+from .terms import Terms
+
+_MAX_EVENTS = 400
+_NEST = 60
+
+
+class Whole:
+    """One program under analysis. `models` add functions of the image's own libraries to the C library's."""
+
+    def __init__(self, image: Image, deadline: float, models: Mapping[str, list[object]] | None = None) -> None:
+        self.image = image
+        self.arm = image.architecture == "arm"
+        self.lifter = Lifter(image)
+        self.code = Code(image, self.lifter)
+        self.terms = Terms(image.word)
+        self.sets = ByteSets(self.terms, image)
+        self.extra = models or {}
+        self.deadline = deadline
+        self.cut = False
+        self.resolved: dict[tuple[int, int], tuple[int, ...]] = {}
+        self.number_deps: dict[int, frozenset[Dep]] = {}
+        self.summaries: dict[int, Summary | None] = {}
+        self.events: dict[Event, None] = {}
+        self.residual: dict[int, list[Event]] = {}
+        self.depth = 0
+        self.callers: dict[int, set[int]] = {}
+        self.store = Store(self)
+
+    def model(self, name: str) -> list[object] | None:
+        found = MODELS.get(name)
+        return found if found is not None else self.extra.get(name)
+
+    def expired(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    # -- driving
+    def run(self, roots: list[int]) -> None:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 20000))
+        try:
+            self._round(roots)
+            for _ in range(3):
+                self.store = Store(self)
+                if not self._resolve() or self.expired():
+                    break
+                self.summaries.clear()
+                self.events.clear()
+                self.residual.clear()
+                self._round(roots)
+            self.store = Store(self)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    def _round(self, roots: list[int]) -> None:
+        for root in roots:
+            for address in self._bottom_up(root):
+                self.summary(address)
+
+    def _bottom_up(self, root: int) -> list[int]:
+        """The functions that `root` calls directly, callees before callers."""
+        out: list[int] = []
+        seen: set[int] = set()
+        stack = [(root, False)]
+        while stack:
+            address, done = stack.pop()
+            if done:
+                out.append(address)
+                continue
+            if address in seen or self.code.name(address) is not None:
+                continue
+            seen.add(address)
+            stack.append((address, True))
+            function = self.code.function(address)
+            for _, target in function.calls:
+                stack.append((target, False))
+            for target in function.tails.values():
+                stack.append((target, False))
+            if self.expired():
+                self.cut = True
+                break
+        return out
+
+    def summary(self, address: int) -> Summary | None:
+        """The function's summary; None while it is being evaluated (recursion)."""
+        if address in self.summaries:
+            return self.summaries[address]
+        if self.depth > _NEST or self.expired():
+            self.cut = True
+            return None
+        self.summaries[address] = None
+        self.depth += 1
+        try:
+            found = self.summaries[address] = Evaluation(self, self.code.function(address)).run()
+        finally:
+            self.depth -= 1
+        return found
+
+    # -- events
+    def record(self, event: Event, summary: Summary) -> None:
+        """Keep an event: for callers when it speaks of parameters, for the whole program when it can be read without them."""
+        if self._open(event):
+            if event[0] in ("word", "text") and self._final(event, summary):
+                return
+            if len(summary.events) < _MAX_EVENTS:
+                summary.events.append(event)
+            if event[0] in ("sink", "over", "bind", "icall"):
+                self.residual.setdefault(summary.function, []).append(event)
+        else:
+            self.events[event] = None
+
+    def _final(self, event: Event, summary: Summary) -> bool:
+        key = (event[1], event[2], event[3])
+        if event[0] == "word":
+            return summary.words.get(key) == (event[4], event[5])  # type: ignore[arg-type]
+        return summary.texts.get(key) == event[4]  # type: ignore[arg-type]
+
+    def _open(self, event: Event) -> bool:
+        kind = event[0]
+        is_open = self.terms.open
+        if kind == "sink":
+            return self.open_content(event[3])  # type: ignore[arg-type]
+        if kind == "text":
+            return is_open[event[1]] or self.open_content(event[4])  # type: ignore[index,arg-type]
+        if kind == "word":
+            return is_open[event[1]] or is_open[event[5]]  # type: ignore[index]
+        if kind == "over":
+            return is_open[event[3]] or self.open_content(event[5])  # type: ignore[index,arg-type]
+        if kind == "bind":
+            return any(is_open[one] for one in event[2:])  # type: ignore[index]
+        if kind == "service":
+            return is_open[event[2]]  # type: ignore[index]
+        if kind == "out":
+            return is_open[event[1]] or self.open_content(event[2])  # type: ignore[index,arg-type]
+        if kind == "put":
+            return self.open_content(event[3])  # type: ignore[arg-type]
+        if kind == "dup2":
+            return is_open[event[1]] or is_open[event[2]]  # type: ignore[index]
+        if kind == "icall":
+            return is_open[event[2]]  # type: ignore[index]
+        return False
+
+    def open_content(self, content: Content) -> bool:
+        for dep in content.deps:
+            if dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]):  # type: ignore[index]
+                return True
+        return False
+
+    # -- indirect calls
+    def _resolve(self) -> bool:
+        """Name the targets of indirect calls; True when something new was found."""
+        found = False
+        pending: list[Event] = [event for event in self.events if event[0] == "icall"]
+        pending += [event for events in self.residual.values() for event in events if event[0] == "icall"]
+        for event in pending:
+            targets = self.store.functions(event[2])  # type: ignore[arg-type]
+            key = (event[4], event[1])
+            known = self.resolved.get(key, ())  # type: ignore[call-overload]
+            fresh = tuple(one for one in targets if one not in known)
+            if fresh:
+                self.resolved[key] = (*known, *fresh)  # type: ignore[index]
+                found = True
+        return found
