@@ -1,0 +1,68 @@
+"""The command line: options in, a Context made, one room of `app` called, an exit status out."""
+
+import sys
+import traceback
+from os import environ
+from typing import Annotated
+
+import typer
+
+from customhouse import __version__
+from customhouse.host.errors import CustomhouseError
+
+from . import audit
+
+ERROR = 1
+INTERRUPTED = 130
+"""128 + SIGINT, as shells expect."""
+
+app = typer.Typer(
+    name="customhouse",
+    help="Audits the firmware of devices, says whether they may pass and why, and holds them to what they declared.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"customhouse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def customhouse(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Example: customhouse audit camera.bin -o html:camera.html"""
+
+
+app.command("audit", epilog="Example: customhouse audit camera.bin -o html:camera.html")(audit.audit)
+app.command("schema", epilog="Example: customhouse schema > dossier.schema.json")(audit.schema)
+app.command("isolation", epilog="Example: customhouse isolation")(audit.isolation)
+
+
+def run() -> None:
+    """Entry point of the command; every expected failure is one line on stderr."""
+    try:
+        app()
+    except CustomhouseError as error:
+        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.exit(ERROR)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was left behind\n")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ERROR)
+    except Exception as error:  # a bug of ours: the user gets one line, the maker the whole story on request
+        if environ.get("CUSTOMHOUSE_TRACEBACK"):
+            traceback.print_exc()
+        sys.stderr.write(f"error: this is a fault of ours: {type(error).__name__}: {error}\n")
+        sys.stderr.write("hint: run it again with CUSTOMHOUSE_TRACEBACK=1 and report what it prints\n")
+        sys.exit(ERROR)
