@@ -3,6 +3,7 @@
 from typing import Final
 
 from .facts import Extractor
+from .facts.applets import AppletTable
 from .facts.components import Components
 from .facts.content import ContentExtractor
 from .facts.elf import ElfExtractor
@@ -13,4 +14,5 @@ EXTRACTORS: Final[tuple[Extractor, ...]] = (
     TextExtractor(),
     ContentExtractor(),
     Components(),
+    AppletTable(),
 )

@@ -47,6 +47,7 @@ from .evidence import (
     NotExamined,
 )
 from .facts import (
+    AppletFacts,
     ComponentFacts,
     ComponentHint,
     ContentFacts,
@@ -100,6 +101,7 @@ __all__ = [
     "Account",
     "Ace",
     "Advisory",
+    "AppletFacts",
     "ClauseResult",
     "Component",
     "ComponentFacts",

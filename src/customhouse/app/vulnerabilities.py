@@ -1,0 +1,93 @@
+"""Known flaws of a device: matched, judged by who can reach them, and ranked.
+
+Wires knowledge and judgement; `audit` and `advise` both come here.
+"""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from customhouse.judgement.clock import clock_start
+from customhouse.judgement.exposure import expose
+from customhouse.judgement.ranking import ranked
+from customhouse.judgement.situation import Seen, situation_of
+from customhouse.knowledge.match import match
+from customhouse.knowledge.snapshot import open_store
+from customhouse.model import Component, Deployment, DeviceFacts, FeedStatus, How, Match, Reachability, Vulnerability
+
+from .seen import seen_of
+
+
+def vulnerabilities_of(
+    device: DeviceFacts,
+    deployment: Deployment | None,
+    today: datetime.date,
+    store: Path | None = None,
+) -> tuple[tuple[Vulnerability, ...], tuple[FeedStatus, ...]]:
+    """Rows of the dossier, the one that matters most first, and the state of the feeds they rest on."""
+    return rows_of(device.components, deployment, seen_of(device), today, store)
+
+
+def rows_of(
+    components: Iterable[Component],
+    deployment: Deployment | None,
+    seen: Sequence[Seen],
+    today: datetime.date,
+    store: Path | None = None,
+) -> tuple[tuple[Vulnerability, ...], tuple[FeedStatus, ...]]:
+    """The same for any list of components, whatever is known of their use."""
+    del today  # records carry their dates; the day only matters to the policy
+    known = open_store(store)
+    matches = match(_distinct(components), known)
+    rows = [row_of(found, deployment, seen) for found in matches]
+    feeds = known.feeds()
+    known.close()
+    return ranked(rows), feeds
+
+
+def _distinct(components: Iterable[Component]) -> list[Component]:
+    """One of each name and version, the best known of them: the same flaw is not told twice for two copies."""
+    best: dict[tuple[str, str, str], Component] = {}
+    for component in components:
+        if component.how is How.MENTIONS:
+            continue
+        key = (component.name, component.version, component.revision)
+        best.setdefault(key, component)
+    declared = {(name, version) for (name, version, revision) in best if not revision}
+    return [
+        component
+        for (name, version, revision), component in best.items()
+        if not (revision and (name, version) in declared and component.how is How.DEFINES)
+    ]
+
+
+def row_of(found: Match, deployment: Deployment | None, seen: Sequence[Seen]) -> Vulnerability:
+    """One match, judged."""
+    advisory = found.advisory
+    reachability = expose(found, situation_of(found.component, found.version, deployment, seen))
+    return Vulnerability(
+        id=advisory.id,
+        aliases=advisory.aliases,
+        component=found.component,
+        version=found.version,
+        matched_because=found.matched_because,
+        title=advisory.title,
+        published=advisory.published,
+        clock_start=clock_start(advisory),
+        fixed=advisory.fixed,
+        severity=advisory.severity,
+        cvss=advisory.cvss,
+        epss=advisory.epss,
+        known_exploited=advisory.known_exploited is not None,
+        certain=found.certain,
+        note=advisory.note,
+        source=advisory.source,
+        reachability=reachability,
+    )
+
+
+def restated(row: Vulnerability, reachability: Reachability) -> Vulnerability:
+    """The row with another statement."""
+    return msgspec.structs.replace(row, reachability=reachability)

@@ -1,0 +1,256 @@
+"""Who could use a flaw on this device: one statement, the facts it rests on, and what would reopen it.
+
+The order of questions: is the code there, is its condition met, is it used in the role that has the flaw, can anybody
+stand where it takes. A "no" that rests on a fact ends in `not_affected`; a question without an answer leaves
+`under_investigation`. NAT alone is never a "no".
+"""
+
+from customhouse.model import Advisory, Fact, Match, Model, Reachability
+
+from .positions import NAMES, Standing, remaining, stated
+from .situation import Known, Situation, fact
+from .words import BUILD, USE, words
+
+NOT_PRESENT = "vulnerable_code_not_present"
+NOT_EXECUTED = "vulnerable_code_not_in_execute_path"
+NOT_CONTROLLED = "vulnerable_code_cannot_be_controlled_by_adversary"
+COMPONENT_ABSENT = "component_not_present"
+
+
+class Bar(Model, frozen=True, kw_only=True):
+    """A fact that, by itself, keeps everybody from the flaw."""
+
+    fact: Fact
+    justification: str
+    reopens: str
+
+
+class Answers(Model, frozen=True, kw_only=True):
+    """What the questions about one flaw came to."""
+
+    bars: tuple[Bar, ...] = ()
+    met: tuple[Fact, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def expose(match: Match, situation: Situation) -> Reachability:
+    """The statement for one match."""
+    advisory = match.advisory
+    answers = _joined(_code(advisory, situation), _conditions(advisory, situation), _roles(advisory, situation))
+    standing = remaining(stated(advisory, situation.sides), situation)
+    if not standing.positions and not standing.perimeter and standing.removed:
+        bars = Bar(
+            fact=Fact(
+                fact="; ".join(item.fact for item in standing.removed),
+                source=standing.removed[0].source,
+            ),
+            justification=NOT_CONTROLLED,
+            reopens=" or ".join(standing.reopens),
+        )
+        answers = _joined(answers, Answers(bars=(bars,)))
+    if answers.bars:
+        return _barred(answers)
+    return _open(match, answers, standing)
+
+
+def _joined(*parts: Answers) -> Answers:
+    return Answers(
+        bars=tuple(item for part in parts for item in part.bars),
+        met=tuple(item for part in parts for item in part.met),
+        missing=tuple(dict.fromkeys(item for part in parts for item in part.missing)),
+    )
+
+
+def _barred(answers: Answers) -> Reachability:
+    """Not affected. The strongest reason justifies; each of several would do, so all must fall to reopen it."""
+    order = (COMPONENT_ABSENT, NOT_PRESENT, NOT_EXECUTED, NOT_CONTROLLED)
+    bars = sorted(answers.bars, key=lambda bar: order.index(bar.justification))
+    reopens = dict.fromkeys(bar.reopens for bar in bars)
+    return Reachability(
+        status="not_affected",
+        justification=bars[0].justification,
+        facts=tuple(bar.fact for bar in bars),
+        reopens_if=(" and ".join(reopens),),
+        explanation=f"Nobody can use it: {bars[0].fact.fact}.",
+    )
+
+
+def _open(match: Match, answers: Answers, standing: Standing) -> Reachability:
+    who = ", ".join(f"{position} ({NAMES[position]})" for position in standing.positions)
+    doubts = list(answers.missing)
+    if not match.certain:
+        doubts.insert(0, "affected-version")
+    if doubts:
+        return Reachability(
+            status="under_investigation",
+            positions=standing.positions,
+            facts=(*answers.met, *standing.removed),
+            missing=tuple(doubts),
+            reopens_if=tuple(_question(name, match) for name in doubts),
+            explanation=f"Not settled: {_question(doubts[0], match)}" + (f"; it would take {who}." if who else "."),
+        )
+    if standing.perimeter:
+        return Reachability(
+            status="affected",
+            facts=(*answers.met, *standing.removed),
+            perimeter=True,
+            explanation="Only NAT keeps Internet peers out, which is no fix: keep it closed, and update.",
+        )
+    return Reachability(
+        status="affected",
+        positions=standing.positions,
+        facts=(*answers.met, *standing.removed),
+        explanation=f"Can be used by {who}.",
+    )
+
+
+def _question(name: str, match: Match) -> str:
+    if name == "affected-version":
+        return match.matched_because
+    if name.startswith("role:"):
+        return f"whether the device uses {match.component} as {name[5:]}"
+    if name.startswith("runs:"):
+        return f"whether {name[5:]} runs (nothing was seen to start it)"
+    parts = [part for part in name.split("|") if part]
+    return "whether " + " or ".join(
+        words().text(part.removeprefix("!")) + (" (not)" if part.startswith("!") else "") for part in parts
+    )
+
+
+# Is the code there?
+
+
+def _code(advisory: Advisory, situation: Situation) -> Answers:
+    seen = situation.seen
+    bars = []
+    met = []
+    if seen and advisory.applets and seen.applets is not None:
+        held = sorted(set(advisory.applets) & seen.applets)
+        if held:
+            met.append(fact(f"{situation.component} carries {', '.join(held)}", "applet table"))
+        else:
+            named = ", ".join(advisory.applets)
+            bars.append(
+                Bar(
+                    fact=fact(f"this {situation.component} carries no applet {named}", "applet table"),
+                    justification=NOT_PRESENT,
+                    reopens=f"{situation.component} is built with {named}",
+                )
+            )
+    if seen and advisory.symbols and seen.called is not None:
+        named = ", ".join(advisory.symbols)
+        if set(advisory.symbols) & seen.called:
+            met.append(fact(f"a program calls {named}", "symbol tables"))
+        else:
+            bars.append(
+                Bar(
+                    fact=fact(f"no program of the image calls {named}", "symbol tables"),
+                    justification=NOT_EXECUTED,
+                    reopens=f"a program calls {named}",
+                )
+            )
+    return Answers(bars=tuple(bars), met=tuple(met))
+
+
+# Is its condition met?
+
+
+def _conditions(advisory: Advisory, situation: Situation) -> Answers:
+    bars: list[Bar] = []
+    met: list[Fact] = []
+    missing: list[str] = []
+    for need in advisory.needs:
+        options = [(name, _value(name, situation)) for name in need.split("|")]
+        true = [(name, known) for name, known in options if known.value]
+        if true:
+            met.append(fact(_phrase(*true[0]), true[0][1].source))
+        elif all(known.value is False for _, known in options):
+            bars.append(_bar(options))
+        else:
+            missing.append(need)
+    return Answers(bars=tuple(bars), met=tuple(met), missing=tuple(missing))
+
+
+def _value(name: str, situation: Situation) -> Known:
+    """Of a literal: `!A` is met when A is known not to hold."""
+    known = situation.known(name.removeprefix("!"))
+    if name.startswith("!") and known.value is not None:
+        return Known(value=not known.value, source=known.source, absent=False)
+    return known
+
+
+def _phrase(name: str, known: Known) -> str:
+    """The literal's fact as it stands."""
+    holds = known.value if not name.startswith("!") else not known.value
+    text = words().text(name.removeprefix("!"))
+    return text if holds else f"not so: {text}"
+
+
+def _bar(options: list[tuple[str, Known]]) -> Bar:
+    name, known = options[0]
+    kind = words().kind(name.removeprefix("!"))
+    justification = {BUILD: NOT_PRESENT, USE: NOT_EXECUTED}.get(kind, NOT_CONTROLLED)
+    if any(item.absent for _, item in options):
+        justification = NOT_PRESENT
+    return Bar(
+        fact=fact("; ".join(_phrase(literal, item) for literal, item in options), known.source),
+        justification=justification,
+        reopens=" or ".join(
+            f"not any more: {words().text(literal[1:])}" if literal.startswith("!") else words().text(literal)
+            for literal, _ in options
+        ),
+    )
+
+
+# Is it used in the role that has the flaw?
+
+
+def _roles(advisory: Advisory, situation: Situation) -> Answers:
+    wanted = set(advisory.roles)
+    if "both" in wanted:
+        wanted |= {"client", "server"}
+    sides = situation.sides
+    shared = wanted & sides
+    if shared:
+        return Answers(met=(fact(f"used as {', '.join(sorted(shared))}", situation.deployment.source),))
+    if situation.complete and wanted and "local" not in wanted:
+        return _role_absent(advisory, situation)
+    return _role_seen(advisory, situation, wanted)
+
+
+def _role_absent(advisory: Advisory, situation: Situation) -> Answers:
+    named = " or ".join(advisory.roles)
+    if advisory.roles == ("app",) and any(words().kind(need) == USE for need in advisory.needs):
+        return Answers()  # the call itself is the condition, and it has been asked about
+    return Answers(
+        bars=(
+            Bar(
+                fact=fact(
+                    f"{situation.component} is used as {', '.join(sorted(situation.sides)) or 'nothing else'} only",
+                    situation.deployment.source,
+                ),
+                justification=NOT_EXECUTED,
+                reopens=f"the device uses {situation.component} as {named}",
+            ),
+        )
+    )
+
+
+def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> Answers:
+    """Nothing declared: what the firmware shows of start-up."""
+    seen = situation.seen
+    if advisory.applets and seen is not None:
+        running = sorted(set(advisory.applets) & seen.applets_run)
+        if running:
+            return Answers(met=(fact(f"boot starts {', '.join(running)}", seen.source),))
+        if "local" in wanted and seen.applets and set(advisory.applets) & seen.applets:
+            return Answers()
+        return Answers(missing=(f"runs:{advisory.applets[0]}",))
+    if "local" in wanted:
+        return Answers()
+    if seen is not None and seen.runs and wanted & {"server", "client"}:
+        where = f" on {', '.join(seen.ports)}" if seen.ports else ""
+        return Answers(met=(fact(f"{seen.started_by or 'boot'} starts it{where}", seen.source),))
+    if wanted & {"server", "client"} and seen is not None:
+        return Answers(missing=(f"runs:{situation.component}",))
+    return Answers(missing=(f"role:{' or '.join(sorted(wanted - {'both'})) or 'anything that meets strangers'}",))
