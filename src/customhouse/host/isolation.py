@@ -59,7 +59,7 @@ def run_isolated(
     *,
     writable: Path,
     readable: Sequence[Path] = (),
-    limits: Limits = Limits(),  # noqa: B008 – frozen
+    limits: Limits = Limits(),
     deadline: Deadline,
     isolate: bool = True,
     environment: Mapping[str, str] | None = None,
@@ -178,6 +178,20 @@ def _unshare(writable: Path, kept: Sequence[Path]) -> list[str]:
     words = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"]
     words += ["--fork", "--kill-child=SIGKILL", "/bin/sh", script, str(writable), str(len(kept))]
     return [*words, *(str(path) for path in kept)]
+
+
+def available() -> bool:
+    """Whether this machine can isolate at all."""
+    return bubblewrap_works() or namespaces_work()
+
+
+def describe() -> str:
+    """Which way isolation goes here, in one line."""
+    if bubblewrap_works():
+        return "bubblewrap: read-only host, no network, private /tmp"
+    if namespaces_work():
+        return "namespaces by unshare: read-only host, no network, private /tmp"
+    return "none: install bubblewrap, or pass --no-isolation"
 
 
 @functools.cache

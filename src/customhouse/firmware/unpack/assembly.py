@@ -21,8 +21,8 @@ from .journal import EndLine, ExtentLine, GapLine, Line, NodeLine, PartLine, Vol
 _EXPLAINED = (Outcome.DONE, Outcome.PARTIAL)
 _ROOT_SIGNS = {
     "etc": 3, "bin": 2, "sbin": 2, "lib": 1, "usr": 1, "dev": 1, "proc": 1, "sys": 1, "tmp": 1, "init": 2, "linuxrc": 2,
-    "sbin/init": 4, "bin/sh": 4, "bin/busybox": 4, "etc/inittab": 3, "etc/passwd": 3, "etc/init.d": 2, "etc/init.d/rcS": 3,
-    "etc/shadow": 2,
+    "sbin/init": 4, "bin/sh": 4, "bin/busybox": 4, "etc/inittab": 3, "etc/passwd": 3, "etc/init.d": 2,
+    "etc/init.d/rcS": 3, "etc/shadow": 2,
 }  # fmt: skip
 _ROOT_ENOUGH = 8
 
@@ -83,7 +83,12 @@ def root_volume(nodes: Sequence[FileNode], volumes: Sequence[Volume]) -> str | N
         scores[node.volume] += _ROOT_SIGNS.get(node.path, 0)
         entries[node.volume] += 1
     order = {volume.name: number for number, volume in reversed(list(enumerate(volumes)))}
-    able = [name for name, score in scores.items() if score >= _ROOT_ENOUGH]
+    paths = {(node.volume, node.path) for node in nodes if node.path in ("etc", "bin", "sbin", "usr")}
+    able = [
+        name
+        for name, score in scores.items()
+        if score >= _ROOT_ENOUGH and (name, "etc") in paths and any((name, p) in paths for p in ("bin", "sbin", "usr"))
+    ]
     if not able:
         return None
     return max(able, key=lambda name: (scores[name], entries[name], -order.get(name, len(order))))

@@ -11,7 +11,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator
 
-import lz4.block
+import lz4.block  # type: ignore[import-untyped]  # it ships no types
 import lzallright
 import zstandard
 
@@ -90,7 +90,7 @@ def unlzo(data: bytes, limit: int) -> bytes:
 
 def unlz4(data: bytes, limit: int) -> bytes:
     try:
-        return lz4.block.decompress(data, uncompressed_size=limit)
+        return bytes(lz4.block.decompress(data, uncompressed_size=limit))
     except (lz4.block.LZ4BlockError, ValueError, OverflowError) as trouble:
         raise Malformed(f"lz4: {trouble}") from trouble
 

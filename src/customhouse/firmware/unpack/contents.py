@@ -56,16 +56,17 @@ class ContentStore:
     def path(self, digest: Digest) -> Path:
         return self._folder / digest
 
-    def keep(self, pieces: Iterable[bytes]) -> tuple[Digest, int, bytes, bool]:
+    def keep(self, pieces: Iterable[bytes | memoryview]) -> tuple[Digest, int, bytes, bool]:
         """Digest, size, the first bytes, and whether the content is new here."""
-        hasher, size, kept, spill = hashlib.sha256(), 0, [], None
+        hasher, size, spill = hashlib.sha256(), 0, None
+        kept: list[bytes | memoryview] = []
         head = b""
         try:
             for piece in pieces:
                 self._budget.grow(len(piece))
                 hasher.update(piece)
                 size += len(piece)
-                head = head if len(head) >= 64 else head + piece[:64]
+                head = head if len(head) >= 64 else head + bytes(piece[:64])
                 if size > self._budget.quota.single:
                     raise BudgetSpent(f"one file of more than {self._budget.quota.single >> 20} MiB")
                 if spill is None:
@@ -81,7 +82,7 @@ class ContentStore:
         digest = Digest(hasher.hexdigest())
         return digest, size, head, self._settle(digest, kept, spilled=spill is not None)
 
-    def _settle(self, digest: Digest, kept: list[bytes], *, spilled: bool) -> bool:
+    def _settle(self, digest: Digest, kept: list[bytes | memoryview], *, spilled: bool) -> bool:
         final, growing = self.path(digest), self._folder / "growing"
         if final.exists():
             return False

@@ -14,6 +14,7 @@ from customhouse.model import Extent, FileNode, ImagePath, NodeKind, NotExamined
 
 from . import gaps
 from .contents import Budget, ContentStore
+from .folders import take_in_folder
 from .foreign import unpack_foreign
 from .format import DONE, BudgetSpent, Ending, Window
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
@@ -54,10 +55,30 @@ class Engine:
         self._look_into(path, part, part, 0, top=True)
         self._journal.flush()
 
-    def loose(self, path: Path, written: Written) -> None:
-        """A file of a root file system that was handed over as a folder: only its inside is looked at."""
-        if not is_leaf(written.head, written.size):
-            self._look_into(path, _basename(written.path), "", 1, top=False)
+    def folder(self, root: Path) -> None:
+        """A root file system handed over as a folder: its entries are facts, and each file may hold more inside."""
+        writer = VolumeWriter("root", self._journal, self._store, self._budget)
+        self._names.add("root")
+        ending = DONE
+        try:
+            take_in_folder(root, writer, owners=True)
+        except BudgetSpent as spent:
+            self._spent = f"the budget ran out: {spent}"
+            ending = Ending(Outcome.SKIPPED, self._spent)
+        if ending == DONE and writer.troubles:
+            ending = Ending(Outcome.PARTIAL, writer.complaint)
+        detail = {"owners": "as on the machine that the folder lies on"}
+        size = writer.written
+        self._journal.write(PartLine("", size))
+        self._journal.write(
+            VolumeLine(Volume(name="root", kind="folder", offset=Offset(0), size=size, root=True, detail=detail))
+        )
+        self._insides(writer, 1, -1, final=False)
+        if size:
+            self._extent(0, size, "folder", ending.outcome, "", ending.reason, None)
+        if ending.outcome is not Outcome.DONE:
+            self._journal.write(GapLine(NotExamined(what="the folder", outcome=ending.outcome, why=ending.reason)))
+        self._journal.flush()
 
     def _look_into(self, path: Path, name: str, part: str, depth: int, *, top: bool) -> Account:
         """Everything inside one content. `name` is what volumes found in it are named after."""

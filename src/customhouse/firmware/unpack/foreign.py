@@ -6,15 +6,15 @@ They write to a scratch folder, which is then taken in without following a link 
 import contextlib
 import os
 import signal
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from customhouse.host.workfolder import remove_tree
-from customhouse.model import NodeKind, Outcome
+from customhouse.model import Outcome
 
 from .contents import Budget
+from .folders import take_in_folder, walk
 from .format import DONE, Ending, Meta, TreeWriter
 from .unblob_adapter import Chunk, extract_with
 
@@ -33,7 +33,7 @@ def unpack_foreign(chunk: Chunk, source: Path, scratch: Path, tree: TreeWriter, 
         target, message = scratch / "out", scratch / "message"
         stopped = _in_child(chunk, carved, target, message, budget)
         complaint = stopped or (message.read_text("utf-8", "replace") if message.is_file() else "it crashed")
-        found = _take_in(target, tree) if target.is_dir() else 0
+        found = take_in_folder(target, tree) if target.is_dir() else 0
     finally:
         remove_tree(scratch)
     tree.say("read by", f"unblob's handler {chunk.kind}; owners and device nodes may be lost")
@@ -46,7 +46,7 @@ def unpack_foreign(chunk: Chunk, source: Path, scratch: Path, tree: TreeWriter, 
 
 
 def _carve_program(chunk: Chunk, source: Path, tree: TreeWriter) -> Ending:
-    """A program in the middle of other bytes becomes a file of its own; one that is the whole content is a file already."""
+    """A program among other bytes becomes a file of its own; one that is the whole content is a file already."""
     if chunk.start or chunk.end != source.stat().st_size:
         tree.file(b"program.elf", _slice(source, chunk.start, chunk.end), Meta(mode=0o755))
     return DONE
@@ -109,49 +109,10 @@ def _child(chunk: Chunk, carved: Path, target: Path, message: Path) -> None:
 
 
 def _grown_beyond(folder: Path, output: int, entries: int) -> bool:
-    size = count = 0
-    for entry in _walk(folder):
-        count += 1
+    size = 0
+    for count, entry in enumerate(walk(folder)):
         with contextlib.suppress(OSError):
             size += entry.stat(follow_symlinks=False).st_size
         if size > output or count > entries:
             return True
     return False
-
-
-def _walk(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    waiting = [str(folder)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    yield entry
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:
-            continue
-
-
-def _take_in(folder: Path, tree: TreeWriter) -> int:
-    """Write everything below `folder` through `tree`; returns how many entries."""
-    count = 0
-    base = len(os.fsencode(folder)) + 1
-    for entry in _walk(folder):
-        path, facts = os.fsencode(entry.path)[base:], entry.stat(follow_symlinks=False)
-        meta = Meta(mode=stat.S_IMODE(facts.st_mode))
-        count += 1
-        if entry.is_symlink():
-            tree.symlink(path, os.fsencode(os.readlink(entry.path)), meta)  # noqa: PTH115 – keeps the bytes as stored
-        elif entry.is_dir(follow_symlinks=False):
-            tree.directory(path, meta)
-        elif entry.is_file(follow_symlinks=False):
-            tree.file(path, _pieces(entry.path), meta)
-        else:
-            tree.special(path, NodeKind.FIFO, None, meta)
-    return count
-
-
-def _pieces(path: str) -> Iterator[bytes]:
-    with Path(path).open("rb") as source:
-        while piece := source.read(_PIECE):
-            yield piece

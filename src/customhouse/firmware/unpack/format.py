@@ -107,7 +107,7 @@ class TreeWriter(Protocol):
 
     def directory(self, path: bytes, meta: Meta) -> None: ...
 
-    def file(self, path: bytes, data: Iterable[bytes], meta: Meta) -> None:
+    def file(self, path: bytes, data: "Iterable[bytes | memoryview]", meta: Meta) -> None:
         """`data` is drawn piece by piece; `Malformed` from it records the file without content."""
 
     def symlink(self, path: bytes, target: bytes, meta: Meta) -> None: ...

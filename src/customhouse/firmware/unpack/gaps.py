@@ -12,7 +12,7 @@ _RUN = re.compile(rb"\x00{1024,}|\xff{1024,}|\A(?:\x00{4,}|\xff{4,})|(?:\x00{16,
 ENOUGH = 4096
 DENSE = 7.5
 _CHI_SQUARE_RANGE = (180.0, 340.0)
-"""Of 255 degrees of freedom: what random bytes stay within in all but one of a thousand cases. Compressed data goes beyond."""
+"""Of 255 degrees of freedom: random bytes stay within in all but one of a thousand cases, packed data goes beyond."""
 _SAMPLE = 1 << 22
 _END_MARK = b"\xde\xad\xc0\xde"
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -70,6 +71,8 @@ def _digest(path: Path) -> tuple[Digest, int]:
 
 
 def _folder(path: Path) -> Intake:
+    if _looks_like_a_root(path):
+        return _root(path)
     parts = [(name, entry) for name, entry in _regular_files(path) if entry.stat().st_size]
     if not parts:
         raise InputError(f"{path} is a folder without any file that holds bytes")
@@ -96,3 +99,37 @@ def _regular_files(folder: Path) -> list[tuple[str, Path]]:
             if stat.S_ISREG(entry.lstat().st_mode):
                 found.append((str(entry.relative_to(folder)), entry))
     return sorted(found)
+
+
+def _looks_like_a_root(folder: Path) -> bool:
+    """Directories as a root file system has them; a link `bin -> usr/bin` counts too."""
+    return _is_there(folder / "etc") and any(_is_there(folder / name) for name in ("bin", "sbin", "usr", "lib"))
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.is_dir()
+
+
+def _root(path: Path) -> Intake:
+    """The digest covers names, kinds, modes, owners and contents: all that an unpacking will tell."""
+    hasher, total = hashlib.sha256(b"root file system\n"), 0
+    for name, entry in _entries(path):
+        facts = entry.lstat()
+        described = f"{name}\0{facts.st_mode:o} {facts.st_uid} {facts.st_gid} {facts.st_rdev}\0"
+        if stat.S_ISREG(facts.st_mode):
+            digest, size = _digest(entry) if os.access(entry, os.R_OK) else (Digest("unreadable"), 0)
+            described, total = described + digest, total + size
+        elif stat.S_ISLNK(facts.st_mode):
+            described += str(entry.readlink())
+        hasher.update(described.encode("utf-8", "surrogateescape") + b"\n")
+    image = Image(name=path.resolve().name, size=total, sha256=Digest(hasher.hexdigest()))
+    return Intake(image=image, root=path.resolve())
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Everything below a folder in a fixed order, no link followed."""
+    for base, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted([*folders, *names]):
+            entry = Path(base, name)
+            yield str(entry.relative_to(folder)), entry

@@ -20,8 +20,8 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 REPLACED = frozenset(
     {
-        "cramfs", "jffs2_new", "jffs2_old", "ubi", "ubifs", "gzip", "xz", "lzma", "bzip2", "zip", "zstd", "lz4_legacy", "lz4_default", "tar",
-        "cpio_portable_ascii", "cpio_portable_ascii_crc", "cpio_portable_old_ascii",
+        "cramfs", "jffs2_new", "jffs2_old", "ubi", "ubifs", "gzip", "xz", "lzma", "bzip2", "zip", "zstd",
+        "lz4_legacy", "lz4_default", "tar", "cpio_portable_ascii", "cpio_portable_ascii_crc", "cpio_portable_old_ascii",
     }
 )  # fmt: skip
 """Handlers of unblob whose work a format of ours does (and all that start with `squashfs`)."""
@@ -119,7 +119,7 @@ def _outermost(chunks: Sequence[Chunk]) -> list[Chunk]:
 
 
 def extract_with(handler: Any, source: Path, target: Path) -> str:
-    """Let unblob's own handler write to a scratch folder. Returns what it complained of; empty is no proof of success."""
+    """Let unblob's own handler write to a scratch folder. Returns its complaint; none is no proof of success."""
     try:
         result = handler.extract(source, target)
         reports: Iterable[Any] = result.reports if result else ()

@@ -84,7 +84,7 @@ def _assembled(intake: Intake, folder: Path, ended: Ended) -> Unpacked:
         outcome = Outcome.SKIPPED if ended.timed_out else Outcome.FAILED
         not_examined = [*not_examined, NotExamined(what="the rest of the image", outcome=outcome, why=gone)]
     tree = assembly.tree()
-    sizes = {name: place.stat().st_size for name, place in intake.parts}
+    sizes = {name: place.stat().st_size for name, place in intake.parts} or {"": intake.image.size}
     contents = folder / "contents"
     return Unpacked(
         image=intake.image,

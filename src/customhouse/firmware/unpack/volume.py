@@ -42,7 +42,7 @@ class VolumeWriter:
     def directory(self, path: bytes, meta: Meta) -> None:
         self._add(path, NodeKind.DIRECTORY, meta)
 
-    def file(self, path: bytes, data: Iterable[bytes], meta: Meta) -> None:
+    def file(self, path: bytes, data: Iterable[bytes | memoryview], meta: Meta) -> None:
         before = self._budget.output
         try:
             digest, size, head, new = self._store.keep(data)

@@ -21,6 +21,8 @@ def work(order: Order) -> None:
     budget = Budget(order.quota)
     store = ContentStore(folder / "contents", budget)
     engine = Engine(journal, store, budget, folder / "scratch")
+    if order.root:
+        engine.folder(Path(order.root))
     for name, path in order.parts:
         engine.part(Path(path), name)
     journal.write(EndLine())

@@ -1,4 +1,4 @@
-"""C bit fields as file systems store them: from the low bit in little-endian images, from the high bit in big-endian ones."""
+"""C bit fields as file systems store them: from the low bit in little-endian images, else from the high bit."""
 
 
 class Bits:

@@ -1,4 +1,7 @@
-"""cpio: the archives that kernels carry as their first root file system. Source: Linux Documentation/driver-api/early-userspace/buffer-format.rst."""
+"""cpio: the archives that kernels carry as their first root file system.
+
+Source: Linux Documentation/driver-api/early-userspace/buffer-format.rst.
+"""
 
 import stat
 from collections.abc import Iterator
@@ -86,8 +89,8 @@ def _new(data: Window, at: int) -> _Member:
     name = _name(data, at + 110, length)
     start = (at + 110 + length + 3) // 4 * 4
     return _Member(
-        name=name, inode=((major << 32) | minor, inode), mode=mode, uid=uid, gid=gid, links=links, device=(rmajor, rminor),
-        start=start, size=size, following=(start + size + 3) // 4 * 4,
+        name=name, inode=((major << 32) | minor, inode), mode=mode, uid=uid, gid=gid, links=links,
+        device=(rmajor, rminor), start=start, size=size, following=(start + size + 3) // 4 * 4,
     )  # fmt: skip
 
 

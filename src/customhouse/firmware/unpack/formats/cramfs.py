@@ -1,4 +1,7 @@
-"""Cramfs: the compressed read-only file system of many cameras. Source: Linux Documentation/filesystems/cramfs.rst, cramfs_fs.h."""
+"""Cramfs: the compressed read-only file system of many cameras.
+
+Source: Linux Documentation/filesystems/cramfs.rst, cramfs_fs.h.
+"""
 
 import stat
 import zlib

@@ -1,6 +1,6 @@
 """What the application images of Espressif's chips share: a header with segments, a checksum, perhaps a digest.
 
-Source: ESP-IDF, esp_app_format (esp_image_format.h, esp_app_desc.h) and "Firmware Image Format" of esptool's documentation.
+Source: ESP-IDF (esp_image_format.h, esp_app_desc.h) and "Firmware Image Format" of esptool's documentation.
 """
 
 import hashlib

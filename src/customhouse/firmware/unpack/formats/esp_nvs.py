@@ -1,4 +1,7 @@
-"""NVS: where ESP32 devices keep settings, Wi-Fi credentials among them. Source: ESP-IDF, "Non-Volatile Storage Library"."""
+"""NVS: where ESP32 devices keep settings, Wi-Fi credentials among them.
+
+Source: ESP-IDF, "Non-Volatile Storage Library".
+"""
 
 import zlib
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
-"""JFFS2: the log-structured file system of raw flash. Source: Linux include/uapi/linux/jffs2.h and fs/jffs2.
+"""JFFS2: the log-structured file system of raw flash.
 
-All nodes are read; of each name and each byte of a file the highest version wins. Owners, modes and device nodes are facts.
+Source: Linux include/uapi/linux/jffs2.h and fs/jffs2.
+All nodes are read; of each name and each byte of a file the highest version wins.
 """
 
 import re
@@ -67,8 +68,8 @@ class Jffs2(Format):
     name = "jffs2"
     title = "JFFS2, little- and big-endian: zlib, rtime, lzo, vendors' LZMA"
     magics = (
-        Magic(0, rb"[\x84\x85]\x19(?:[\x01\x02\x08\x09]\xe0|[\x03\x04\x06]\x20)", regex=True),
-        Magic(0, rb"\x19[\x84\x85](?:\xe0[\x01\x02\x08\x09]|\x20[\x03\x04\x06])", regex=True),
+        Magic(0, rb"[\x84\x85]\x19(?:[\x01\x02\x08\x09]\xe0|[\x03\x04\x06][\x00\x20])", regex=True),
+        Magic(0, rb"\x19[\x84\x85](?:\xe0[\x01\x02\x08\x09]|[\x00\x20][\x03\x04\x06])", regex=True),
     )
     limits = "rubin compression is not read; extended attributes are not kept"
 
@@ -279,7 +280,7 @@ class _Writer:
     def _unlzma(self, raw: bytes, size: int) -> bytes:
         """OpenWrt leaves the header out and sets lc, lp and pb to zero; others did otherwise."""
         if self._lzma is None:
-            ways = [("", lambda data, limit: unlzma_raw(data, limit, 0)), *lzma_ways()]
+            ways = [("", _unlzma_openwrt), *lzma_ways()]
             for _name, way in ways:
                 try:
                     if len(way(raw, size)) == size:
@@ -290,6 +291,10 @@ class _Writer:
             else:
                 raise Malformed("no dialect of LZMA opens a node")
         return self._lzma(raw, size)
+
+
+def _unlzma_openwrt(data: bytes, limit: int) -> bytes:
+    return unlzma_raw(data, limit, 0)
 
 
 def unrtime(data: bytes, size: int) -> bytes:

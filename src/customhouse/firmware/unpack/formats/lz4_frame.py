@@ -2,8 +2,8 @@
 
 import struct
 
-import lz4.block
-import lz4.frame
+import lz4.block  # type: ignore[import-untyped]  # it ships no types
+import lz4.frame  # type: ignore[import-untyped]
 
 from ..format import Magic, Malformed, Window
 from ..streams import Decoder, StreamFormat
@@ -21,7 +21,10 @@ class Lz4(StreamFormat):
     header = 11
 
     def decoder(self, data: Window) -> Decoder:
-        return _Legacy() if data.read(0, 4) == _LEGACY else lz4.frame.LZ4FrameDecompressor()
+        if data.read(0, 4) == _LEGACY:
+            return _Legacy()
+        decoder: Decoder = lz4.frame.LZ4FrameDecompressor()
+        return decoder
 
 
 class _Legacy:
@@ -52,6 +55,6 @@ class _Legacy:
     @staticmethod
     def _block(data: bytes) -> bytes:
         try:
-            return lz4.block.decompress(data, uncompressed_size=_LEGACY_BLOCK)
+            return bytes(lz4.block.decompress(data, uncompressed_size=_LEGACY_BLOCK))
         except (lz4.block.LZ4BlockError, ValueError) as trouble:
             raise Malformed(f"lz4: {trouble}") from trouble

@@ -1,7 +1,8 @@
-"""LZMA with its 13-byte header (`.lzma`), as kernels and boot loaders of devices are packed. Source: lzma-specification.txt.
+"""LZMA with its 13-byte header (`.lzma`), as kernels and boot loaders are packed. Source: lzma-specification.txt.
 
-The header has no magic, so the pattern asks for all that holds of real ones: properties below 225, a dictionary that is a
-power of two or one and a half of it, a size below 256 MiB or unknown, and the zero byte that every range coder starts with.
+The header has no magic, so the pattern asks for all that holds of real ones: properties below 225, a dictionary that
+is a power of two or one and a half of it, a size below 256 MiB or unknown, and the zero byte that every range coder
+starts with.
 """
 
 import lzma

@@ -46,7 +46,7 @@ class Squashfs(Format):
         super_ = read_superblock(data)
         if not 4096 <= super_.block_size <= 1 << 20 or not super_.inodes:
             return None
-        if not 96 <= super_.bytes_used or super_.inode_table >= super_.bytes_used:
+        if super_.bytes_used < 96 or super_.inode_table >= super_.bytes_used:
             return None
         if super_.directory_table > super_.bytes_used or super_.inode_table > super_.directory_table:
             return None
@@ -86,7 +86,8 @@ class _Image(MetadataStream):
         self._metadata: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
         self._fragments: OrderedDict[int, bytes] = OrderedDict()
         self.blocks = self._learn()
-        self.ids, self.groups = (), ()
+        self.ids: tuple[int, ...] = ()
+        self.groups: tuple[int, ...] = ()
         self.ids = self._owners(super_.id_table, super_.id_count)
         if super_.major < 4:
             self.groups = self._owners(super_.group_table, super_.group_count)

@@ -1,7 +1,7 @@
 """Squashfs on disk: superblocks, inodes and directories of versions 2, 3 and 4 in both byte orders.
 
-Sources: Linux fs/squashfs/squashfs_fs.h (version 4); squashfs-tools' squashfs_compat.h (versions 2 and 3). The old versions use
-C bit fields, which start at the low bit in little-endian images and at the high bit in big-endian ones.
+Sources: Linux fs/squashfs/squashfs_fs.h (version 4); squashfs-tools' squashfs_compat.h (versions 2 and 3), which use
+C bit fields.
 """
 
 import struct

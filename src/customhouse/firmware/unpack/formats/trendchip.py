@@ -1,5 +1,7 @@
-"""The header that Trendchip/EcoNet/Ralink xDSL firmware carries (`2RDH`). Source: OpenWrt firmware-utils, mktrx's EcoNet variant
-(`struct trx_header` of the vendor's SDK): magic, header length, total length, CRC-32, then version text, big-endian."""
+"""The header that Trendchip/EcoNet xDSL firmware carries (`2RDH`).
+
+Source: `struct trx_header` of OpenWrt: magic, header length, total length, CRC-32, version text, big-endian.
+"""
 
 from ..format import DONE, Ending, Extent, Format, Magic, Meta, TreeWriter, Window
 

@@ -13,7 +13,7 @@ _EC, _VID = b"UBI#", b"UBI!"
 _LAYOUT = 0x7FFFEFFF
 _RECORD = 172
 _MOST_VOLUMES = 128
-_BLOCK_SIZES = tuple(1 << bits for bits in range(12, 23))
+_BLOCK_SIZES = tuple(1 << bits for bits in range(9, 23))
 _STATIC = 2
 
 

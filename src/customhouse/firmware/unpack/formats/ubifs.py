@@ -1,6 +1,6 @@
 """UBIFS. Source: Linux fs/ubifs/ubifs-media.h.
 
-The index is not walked: all nodes are read and the newest of each key counts, which also opens images whose index is damaged.
+The index is not walked: all nodes are read and the newest of each key counts, which also opens damaged images.
 """
 
 import re

@@ -18,7 +18,8 @@ _PIECE = 1 << 20
 _ENCRYPTED = 0x1
 _UNIX = 3
 _ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, struct.error
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
+    struct.error,
 )  # fmt: skip
 
 
