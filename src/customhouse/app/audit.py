@@ -92,7 +92,7 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
     with timing.stage("checks", "asking questions"):
         findings = check(device, options.today)
     with timing.stage("vulnerabilities", "looking up known vulnerabilities"):
-        vulnerabilities, feeds = vulnerabilities_of(device, options.deployment, options.today, options.vex)
+        vulnerabilities, feeds = vulnerabilities_of(device, options.deployment, options.today)
     not_examined = _merged(unpacked.not_examined, device.not_examined)
     with timing.stage("verdict", "judging"):
         verdict = judge(
