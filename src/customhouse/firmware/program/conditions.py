@@ -254,7 +254,7 @@ class Conditions:
         spots = self.terms.locate(term)
         for root, _offset, _stride in spots:
             node = self.terms.nodes[root]
-            if not (node[0] == LOAD and node[1] == GLOBAL and node[2] >= 4096 and node[4] == self.terms.word):
+            if not (node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word):
                 return False
         return bool(spots)
 

@@ -89,7 +89,15 @@ class Image:
     interpreter: bool = False
     constant_ranges: list[tuple[int, int]] = field(default_factory=list)
     """Writable memory that the loader makes read-only after relocation, and MIPS' GOT."""
+    places: set[int] = field(default_factory=set)
+    """Where relocations wrote."""
     dynamic_symbols: list[Symbol] = field(default_factory=list)
+
+    @property
+    def floor(self) -> int:
+        """The lowest address that code or a string can have: a position-independent program is read at address 0."""
+        low = min((one.start for one in self.segments), default=0)
+        return low + 0x180 if low < 4096 else 4096
 
     @property
     def order(self) -> str:
@@ -246,12 +254,24 @@ def _dynamic(image: Image, raw: bytes, order: str) -> None:
     for table, length, addend in ((7, 8, True), (17, 18, False), (23, 2, tags.get(20) == 7)):
         if table in tags:
             _relocate(image, tags[table], tags.get(length, 0), addend, symbols, order)
+    _got(image, tags)
     for array, length in ((25, 27), (26, 28), (32, 33)):
         for at in range(0, min(tags.get(length, 0), 4096), image.word):
             value = image.number(tags.get(array, 0) + at, image.word)
             if value and image.executable(_even(image, value)):
                 image.initial.append(value)
     image.initial += [tags[tag] for tag in (12, 13) if tags.get(tag) and image.executable(_even(image, tags[tag]))]
+
+
+def _got(image: Image, tags: dict[int, int]) -> None:
+    """The global offset table keeps what relocation wrote, also where it is not made read-only."""
+    start = tags.get(3)
+    if start is None or image.architecture == "mips":
+        return
+    end = start + 3 * image.word
+    while end in image.places:
+        end += image.word
+    image.constant_ranges.append((start, end))
 
 
 def _even(image: Image, value: int) -> int:
@@ -336,6 +356,7 @@ def _relocate(image: Image, table: int, length: int, addend: bool, symbols: list
 
 
 def _apply(image: Image, types: _Relocations, place: int, kind: int, symbol: Symbol | None, plus: int | None) -> None:
+    image.places.add(place)
     if kind in types.copy:
         if symbol is not None:
             image.data_imports[place] = symbol.name

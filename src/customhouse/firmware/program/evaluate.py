@@ -250,7 +250,7 @@ class Evaluation:
 
     def _invoke(self, state: State, target: int, site: int) -> int | None:
         """Call whatever `target` may be. The result's term, or None."""
-        known = [value for one in self.terms.flat(target) if (value := self.terms.value(one)) is not None and value >= 4096]
+        known = [value for one in self.terms.flat(target) if (value := self.terms.value(one)) is not None and value >= self.terms.floor]
         known += [one for one in self.whole.resolved.get((self.function.address, site), ()) if one not in known]
         if not known:
             arguments = tuple(self.argument(state, index) for index in range(6))
@@ -384,7 +384,7 @@ class Evaluation:
                 if arguments or self.terms.open[one]:
                     self.note(("icall", self.site, one, arguments, self.function.address))
                 continue
-            if target < 4096 or self.whole.code.name(target) is not None or not self.image.executable(target & ~1 if self.whole.arm else target):
+            if target < self.terms.floor or self.whole.code.name(target) is not None or not self.image.executable(target & ~1 if self.whole.arm else target):
                 continue
             site = self.site
             summary = self.whole.summary(target)
@@ -415,7 +415,7 @@ class Evaluation:
         texts = set()
         for one in self.terms.flat(term):
             value = self.terms.value(one)
-            if value is None or value < 4096:
+            if value is None or value < self.terms.floor:
                 return None
             text = self.image.text(value) if self.image.constant(value) else None
             if text is None:
@@ -425,7 +425,7 @@ class Evaluation:
 
     def _constant_bytes(self, term: int, size: int) -> bytes | None:
         value = self.terms.value(term)
-        if value is None or value < 4096 or not self.image.constant(value):
+        if value is None or value < self.terms.floor or not self.image.constant(value):
             return None
         return self.image.bytes_at(value, size) or None
 

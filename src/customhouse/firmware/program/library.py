@@ -190,7 +190,7 @@ def formatted(one: _Call, format_term: int, arguments: Callable[[int], tuple[int
     content: Content | None = None
     for term in one.terms.flat(format_term):
         value = one.terms.value(term)
-        text = one.memory.image.text(value) if value is not None and value >= 4096 else None
+        text = one.memory.image.text(value) if value is not None and value >= one.terms.floor else None
         if text is not None:
             count = sum(1 + piece.stars for piece in conversions(text) if piece.kind)
             part = fill(one.memory, one.state, text, arguments(min(count, 16)))

@@ -299,7 +299,7 @@ class Memory:
         content: Content | None = None
         for one in terms.flat(pointer):
             node = terms.nodes[one]
-            if node[0] == CONST and node[1] < 4096 and len(terms.flat(pointer)) > 1:
+            if node[0] == CONST and node[1] < terms.floor and len(terms.flat(pointer)) > 1:
                 continue
             for spot in terms.locate(one):
                 part = self._clean(state, self.text_at(state, spot, one), one, pointer)

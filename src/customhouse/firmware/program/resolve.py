@@ -190,7 +190,7 @@ class Store:
                 out.add((GLOBAL, value, 0))
             elif not stride:
                 out.add((GLOBAL, value, 0))
-            elif value > 4096:
+            elif value >= self.terms.floor:
                 break
         return out
 
@@ -199,7 +199,7 @@ class Store:
         out = []
         arm = self.whole.arm
         for root, offset, stride in sorted(self.points(term)):
-            if root != GLOBAL or stride or offset < 4096:
+            if root != GLOBAL or stride or offset < self.terms.floor:
                 continue
             if offset >= 0xF8000000 or self.image.executable(offset & ~1 if arm else offset):
                 out.append(offset)

@@ -150,7 +150,7 @@ class Application:
         out: Content | None = None
         for one in self.terms.flat(term):
             value = self.terms.value(one)
-            text = self.memory.image.text(value) if value is not None and value >= 4096 else None
+            text = self.memory.image.text(value) if value is not None and value >= self.terms.floor else None
             if text is not None:
                 part = fill(self.memory, self.state, text, arguments)
             elif value is None:

@@ -25,9 +25,10 @@ Location = tuple[int, int, int]
 
 
 class Terms:
-    """All terms of one program. `word` in bytes."""
+    """All terms of one program. `word` in bytes; constants below `floor` are numbers, not addresses."""
 
-    def __init__(self, word: int) -> None:
+    def __init__(self, word: int, floor: int = 4096) -> None:
+        self.floor = floor
         self.mask = (1 << (8 * word)) - 1
         self.sign = 1 << (8 * word - 1)
         self.word = word
@@ -189,7 +190,7 @@ class Terms:
                 continue
             whole = _both(stride, loop)
             # a null pointer plus an offset, or a counter, is no place; keep plain constants exact
-            if node[0] == CONST and node[1] < 4096:
+            if node[0] == CONST and node[1] < self.floor:
                 whole = 0 if not offset else whole
             out.add(self.add(one, offset, whole))
         if len(out) > MAX_ALTERNATIVES:
@@ -209,7 +210,7 @@ class Terms:
             node = self.nodes[one]
             kind = node[0]
             if kind == CONST:
-                if node[1] >= 4096 or len(self.flat(term)) == 1:
+                if node[1] >= self.floor or len(self.flat(term)) == 1:
                     out.append((GLOBAL, node[1], 0))
             elif kind == ADDR:
                 base = self.nodes[node[1]]
@@ -239,16 +240,19 @@ class Terms:
             left, stride = right, self.scale(left)
         return [(root, off, _both(old, stride)) for root, off, old in self._locate(left, level + 1)]
 
-    def rank(self, term: int) -> int:
+    def rank(self, term: int, level: int = 0) -> float:
         """How much a term looks like a pointer rather than an index."""
-        best = -1
+        best: float = -1
+        if level > 6:
+            return best
         for one in self.flat(term):
             node = self.nodes[one]
             kind = node[0]
+            score: float
             if kind == CONST:
-                score = 4 if node[1] >= 4096 else -2
+                score = 4 if node[1] >= self.floor else -2
             elif kind == ADDR:
-                score = 6 if self.nodes[node[1]][0] in (STACK, HEAP, CONST) else max(1, self.rank(node[1]))
+                score = 6 if self.nodes[node[1]][0] in (STACK, HEAP, CONST) else max(1, self.rank(node[1], level + 1))
             elif kind in (STACK, HEAP, DERIVED):
                 score = 6
             elif kind == PARAM:
@@ -258,21 +262,23 @@ class Terms:
             elif kind == RESULT:
                 score = 1
             elif kind == OP:
-                score = self.rank(node[2]) if node[1] == lift.ADD and self.depth[one] < 8 else -1
+                score = self.rank(node[2], level + 1) if node[1] == lift.ADD else -1
             else:
                 score = 0
             best = max(best, score)
         return best
 
-    def scale(self, term: int) -> int:
+    def scale(self, term: int, level: int = 0) -> int:
         """The step of an index: 12 for `i * 12`."""
+        if level > 6:
+            return 1
         node = self.nodes[term]
         if node[0] == OP and node[1] in (lift.MUL, lift.SHL):
             factor = self.value(node[3])
             if factor and factor < 1 << 20:
                 return factor if node[1] == lift.MUL else 1 << min(factor, 20)
         if node[0] == OP and node[1] == lift.ADD:
-            left, right = self.scale(node[2]), self.scale(node[3])
+            left, right = self.scale(node[2], level + 1), self.scale(node[3], level + 1)
             return _both(left, right)
         if node[0] == PHI:
             steps = {self.nodes[one][2] for one in self.alternatives[term] if self.nodes[one][0] == ADDR and self.nodes[one][1] == term}

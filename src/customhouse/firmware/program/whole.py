@@ -27,7 +27,7 @@ class Whole:
         self.arm = image.architecture == "arm"
         self.lifter = Lifter(image)
         self.code = Code(image, self.lifter)
-        self.terms = Terms(image.word)
+        self.terms = Terms(image.word, image.floor)
         self.sets = ByteSets(self.terms, image)
         self.extra = models or {}
         self.deadline = deadline
