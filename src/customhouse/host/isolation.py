@@ -153,9 +153,9 @@ def _wrap(command: Sequence[str], writable: Path, readable: Sequence[Path]) -> l
 
 def _python_folders() -> tuple[Path, ...]:
     """The interpreter, its packages and our own sources, wherever they are installed."""
-    folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
-    folders |= {Path(entry).resolve() for entry in sys.path if entry and Path(entry).exists()}
-    return tuple(sorted(folders))
+    installed = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
+    packages = {Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+    return tuple(sorted({folder.absolute() for folder in installed | packages | {Path(__file__).resolve().parents[2]}}))
 
 
 def _is_hidden(path: Path) -> bool:
@@ -175,9 +175,10 @@ def _bubblewrap(writable: Path, kept: Sequence[Path]) -> list[str]:
 
 def _unshare(writable: Path, kept: Sequence[Path]) -> list[str]:
     script = str(resources.files(__package__) / "confinement.sh")
+    hidden = [folder for folder in _HIDDEN if Path(folder).is_dir() and not Path(folder).is_symlink()]
     words = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"]
-    words += ["--fork", "--kill-child=SIGKILL", "/bin/sh", script, str(writable), str(len(kept))]
-    return [*words, *(str(path) for path in kept)]
+    words += ["--fork", "--kill-child=SIGKILL", "/bin/sh", script, str(writable)]
+    return [*words, str(len(hidden)), *hidden, str(len(kept)), *(str(path) for path in kept)]
 
 
 def available() -> bool:
