@@ -1,13 +1,14 @@
 """From a program's bytes to its facts: the one entry point of this room."""
 
 import time
+from collections.abc import Iterable
 
-from customhouse.model import Model, Outcome, ProgramFacts
+from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 
 from .elf import Image, NotAProgram, load
-from .libraries import LibrarySummaries, models
-from .prefilter import wanted
-from .report import report
+from .libraries import models, roles
+from .prefilter import unwanted
+from .report import Reporter
 from .whole import Whole
 
 
@@ -17,21 +18,33 @@ class Budget(Model, frozen=True, kw_only=True):
     seconds: float = 8.0
 
 
-def analyse(data: bytes, libraries: LibrarySummaries | None = None, budget: Budget | None = None) -> ProgramFacts:
-    """What the machine code of one program does with bytes from outside. Never raises for bad bytes."""
+def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | None = None) -> ProgramFacts:
+    """What the machine code of one program or library does with bytes from outside. Never raises for bad bytes."""
     budget = budget or Budget()
     try:
         image = load(data)
     except NotAProgram as error:
         return ProgramFacts(outcome=Outcome.UNSUPPORTED, why=str(error))
-    extra = models(libraries, image) if libraries is not None else {}
-    why = wanted(image, extra)
+    extra = models(libraries, image)
+    why = unwanted(image, extra)
     if why:
         return ProgramFacts(outcome=Outcome.DONE, why=why)
     whole = Whole(image, time.monotonic() + budget.seconds, extra)
-    whole.code.starts |= {one for one in roots(image)}
-    whole.run(roots(image))
-    return report(whole)
+    starts = roots(image)
+    whole.code.starts.update(starts)
+    whole.run(starts)
+    reporter = Reporter(whole)
+    facts = reporter.run()
+    if image.exports and not image.interpreter:
+        return ProgramFacts(
+            flows=facts.flows,
+            constructed_commands=facts.constructed_commands,
+            exports=roles(whole, reporter),
+            bound_ports=facts.bound_ports,
+            outcome=facts.outcome,
+            why=facts.why,
+        )
+    return facts
 
 
 def roots(image: Image) -> list[int]:

@@ -1,36 +1,65 @@
-"""Summaries of the image's own libraries: which exported functions run a command or give bytes from outside."""
+"""What the image's own libraries do for their callers: run commands, hand out request data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from customhouse.model import Model
+from customhouse.model import ExportRole
 
 from .elf import Image
+from .report import Reporter
+from .state import Content
+from .terms import PARAM
+from .whole import Whole
 
 
-class LibraryFunction(Model, frozen=True, kw_only=True):
-    """`role` is command or source; `argument` is the command's; `format` when it is a printf format with arguments behind it."""
-
-    name: str
-    role: str
-    argument: int = 0
-    format: bool = False
-
-
-class LibrarySummaries(Model, frozen=True, kw_only=True):
-    """What is known of the libraries that a program may load, by function name."""
-
-    functions: dict[str, LibraryFunction] = {}
+def models(roles: Iterable[ExportRole], image: Image) -> dict[str, list[object]]:
+    """Call models for the imports that libraries of the image define."""
+    actions = {"command": "command", "command-format": "command_format", "source": "outside", "source-buffer": "given"}
+    return {
+        role.function: [actions[role.role], role.argument]
+        for role in roles
+        if role.function in image.import_address and role.role in actions
+    }
 
 
-def models(libraries: LibrarySummaries, image: Image) -> Mapping[str, list[object]]:
-    """Call models for the imports that the libraries define."""
-    out: dict[str, list[object]] = {}
-    for name in image.import_address:
-        known = libraries.functions.get(name)
-        if known is None:
+def roles(whole: Whole, reporter: Reporter) -> tuple[ExportRole, ...]:
+    """The roles of a library's exported functions."""
+    out: dict[str, ExportRole] = {}
+    for name, address in whole.image.exports.items():
+        summary = whole.summaries.get(address)
+        if summary is None:
             continue
-        if known.role == "command":
-            out[name] = ["command_format" if known.format else "command", known.argument]
-        else:
-            out[name] = ["outside", known.argument]
-    return out
+        role = _command(whole, address) or _source(whole, reporter, address)
+        if role is not None:
+            out[name] = ExportRole(function=name, role=role[0], argument=role[1])
+    return tuple(out[name] for name in sorted(out))
+
+
+def _command(whole: Whole, address: int) -> tuple[str, int] | None:
+    for event in whole.residual.get(address, ()):
+        if event[0] != "sink":
+            continue
+        content: Content = event[3]  # type: ignore[assignment]
+        for dep in content.deps:
+            node = whole.terms.nodes[dep[1]]  # type: ignore[index]
+            if node[0] == PARAM and not dep[4]:
+                return ("command-format" if dep[0] == "V" else "command"), node[1]
+    return None
+
+
+def _source(whole: Whole, reporter: Reporter, address: int) -> tuple[str, int] | None:
+    summary = whole.summaries[address]
+    if summary is None:
+        return None
+    for value, _facts in summary.returns:
+        held = Content(frozenset({("T", value, 0, 0, False)}), "%s")
+        if _outside(whole, reporter, held):
+            return "source", 0
+    for (root, _offset, _stride), content in summary.texts.items():
+        node = whole.terms.nodes[root]
+        if node[0] == PARAM and _outside(whole, reporter, content):
+            return "source-buffer", node[1]
+    return None
+
+
+def _outside(whole: Whole, reporter: Reporter, content: Content) -> bool:
+    return any(not origin.clean and reporter.source(origin) is not None for origin in whole.store.origins(content))

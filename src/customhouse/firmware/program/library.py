@@ -398,6 +398,13 @@ def _outside(one: _Call) -> int:
     return one.terms.result(one.caller.site, one.name, (named,))
 
 
+def _given(one: _Call) -> int:
+    """A function of the image's own library that fills its argument with request data."""
+    source = one.terms.result(one.caller.site, one.name, ())
+    one.write(one.nth(0), Content(frozenset({("X", source, 0, 0, False)}), "%s"))
+    return source
+
+
 def _command(one: _Call) -> int:
     one.caller.sink(one.state, one.name, one.text(one.nth(0)))
     return one.result(1)
@@ -542,7 +549,7 @@ _ACTIONS: dict[str, Callable[[_Call], int]] = {
     "copy": _copy, "copy_end": _copy_end, "append": _append, "block": _block, "fill": _fill, "format": _format, "vformat": _vformat,
     "format_new": _format_new, "vformat_new": _vformat_new, "print": _print, "write": _write, "dup": _dup, "alloc": _alloc, "realloc": _realloc,
     "inside": _inside, "token": _token, "separate": _separate, "scan": _scan, "scan_stream": _scan_stream, "receive": _receive,
-    "receive_vector": _receive_vector, "receive_list": _receive_list, "receive_line": _receive_line, "outside": _outside, "command": _command,
+    "receive_vector": _receive_vector, "receive_list": _receive_list, "receive_line": _receive_line, "outside": _outside, "given": _given, "command": _command,
     "command_words": _command_words, "command_format": _command_format, "execute_list": _execute_list, "execute_vector": _execute_vector,
     "bind": _bind, "swap": _swap, "service": _service, "pair": _pair, "duplicate": _duplicate, "stream": _stream, "attach": _attach,
     "callback": _callback, "callback_none": _nothing, "handler": _handler, "put": _put, "get": _get, "member": _member, "nothing": _nothing,

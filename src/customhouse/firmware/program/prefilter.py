@@ -8,7 +8,7 @@ from .tables import table
 _NAMES = table("libc.toml")["names"]
 
 
-def wanted(image: Image, extra: Mapping[str, list[object]]) -> str:
+def unwanted(image: Image, extra: Mapping[str, list[object]]) -> str:
     """Empty when the program is worth reading, else the reason why not."""
     if not image.dynamic:
         return ""
@@ -18,4 +18,4 @@ def wanted(image: Image, extra: Mapping[str, list[object]]) -> str:
     source = imported & {*_NAMES["sources"]} or {name for name in imported if extra.get(name, [""])[0] == "outside"}
     if command or (overflow and source):
         return ""
-    return "no command is run and no unbounded copy meets a network source"
+    return "no source and no sink"

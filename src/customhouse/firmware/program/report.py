@@ -44,7 +44,7 @@ class Reporter:
         if node[0] != RESULT:
             return None
         _, _site, name, arguments = node
-        if name in _GETTERS or name in self.whole.extra and self.whole.extra[name][0] == "outside":
+        if name in _GETTERS or name in self.whole.extra and self.whole.extra[name][0] in ("outside", "given"):
             return name, "high"
         if name in ("getenv", "secure_getenv"):
             key = self.terms.nodes[arguments[0]][2]
@@ -173,7 +173,3 @@ _BLANK = re.compile(r"\s+")
 def _better(a: Flow, b: Flow) -> bool:
     order = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
     return (order[a.confidence], not a.magic, -len(a.command), len(a.path)) < (order[b.confidence], not b.magic, -len(b.command), len(b.path))
-
-
-def report(whole: Whole) -> ProgramFacts:
-    return Reporter(whole).run()
