@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from customhouse.host.context import Context
-from customhouse.model import Component, DeviceFacts, Digest, FileFacts, FileTree, Service
+from customhouse.model import Component, DeviceFacts, Digest, FileFacts, FileTree
 
 from .accounts import accounts
+from .boot import boot
 from .components import components
 from .endpoints import endpoints
 from .files import Files, Mount, files_of
@@ -14,6 +15,7 @@ from .flows import program_flows
 from .hardening import hardening
 from .sbom_comparison import sbom_differences
 from .secrets import secrets
+from .services import services
 from .unnamed_programs import unnamed_programs
 from .updates import updates
 
@@ -35,24 +37,25 @@ def link(
     few questions that facts do not answer. `package_database=False` names components from the files alone; `supplier`
     is what their SBOMs list. Never raises for what an image holds.
     """
-    files = files_of(tree, facts)
-    services: tuple[Service, ...] = ()
-    programs = program_flows(files, tree, facts, services)
-    logins = accounts(files, services, context)
+    started = boot(tree, files_of(tree, facts))
+    files = started.files
+    offered = services(started)
+    programs = program_flows(files, tree, facts, offered)
+    logins = accounts(files, offered, context)
     named = components(files, tree, contents, package_database=package_database)
     return DeviceFacts(
         tree=tree,
         facts=dict(facts),
         accounts=logins.accounts,
-        services=services,
-        secrets=secrets(files, services),
+        services=offered,
+        secrets=secrets(files, offered),
         endpoints=endpoints(files),
-        updates=updates(files, services),
-        hardening=hardening(files, services),
+        updates=updates(files, offered),
+        hardening=hardening(files, offered),
         components=named,
-        unnamed_programs=unnamed_programs(files, tree, services),
+        unnamed_programs=unnamed_programs(files, tree, offered),
         sbom_differences=sbom_differences(supplier, named) if supplier else (),
         flows=programs.flows,
         constructed_commands=programs.constructed_commands,
-        not_examined=(*logins.not_examined, *programs.not_examined),
+        not_examined=(*started.not_examined, *logins.not_examined, *programs.not_examined),
     )

@@ -36,12 +36,12 @@ def call_function(machine: Machine, words: list[Value], state: State, frame: Fra
     body = state.functions.get(name)
     if body is None:
         return Ends(state, UNKNOWN)
-    key = f"{name}() {' '.join(word.text for word in words[1:])}"
-    if key in frame.once or frame.once.count(name) > 8:
+    key = f"{frame.script} {name}() {' '.join(word.text for word in words[1:])}"
+    if key in frame.once or frame.once.count(f"{name}()") > 8:
         machine.budget.cut(f"script {frame.script}", f"function {name} calls itself")
         return Ends(state, UNKNOWN)
     inside = replace(state, arguments=tuple(words[1:]))
-    ends = machine.run(body, inside, replace(frame, once=(*frame.once, key, name)))
+    ends = machine.run(body, inside, replace(frame, once=(*frame.once, key, f"{name}()")))
     ends = ends if ends.returned is None else _returned(ends)
     if ends.normal is None:
         return Ends(None)
