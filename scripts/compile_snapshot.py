@@ -215,7 +215,10 @@ def needs(item: dict[str, Any]) -> tuple[str, ...]:
     """The record's conditions as fact names; where it names only a subsystem, that it is built in."""
     if item["id"] in CORRECTIONS["needs"]:
         return tuple(CORRECTIONS["needs"][item["id"]])
-    return (slug(item["needs"]),) if item["needs"] else ()
+    if item["needs"]:
+        return (slug(item["needs"]),)
+    found = [fact for words, fact in CORRECTIONS["surface_needs"].items() if words in (item["surface"] or "")]
+    return tuple(dict.fromkeys(found)) if item["component"] not in ("netatalk", "avahi", "net-snmp") else ()
 
 
 def applets(item: dict[str, Any]) -> tuple[str, ...]:

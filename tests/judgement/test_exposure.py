@@ -158,6 +158,8 @@ def test_every_statement_names_its_facts_and_what_would_reopen_it(store):
 
 # Components without conditions of their own.
 
+SERVER = frozenset({"server"})
+
 
 def flaw(role="server", cvss="CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", component="goahead", **values):
     advisory = Advisory(id="CVE-2026-1", component=component, roles=(role,) if role else (), cvss=cvss, **values)
@@ -169,7 +171,7 @@ def judged(match, deployment=None, *seen):
 
 
 def test_a_server_that_boot_starts_is_reached_by_the_lan_and_the_internet():
-    running = Seen(component="goahead", runs=True, started_by="/etc/rcS", ports=("tcp/80",))
+    running = Seen(component="goahead", sides=SERVER, started_by="/etc/rcS", ports=("tcp/80",))
     row = judged(flaw(), None, running)
     assert row.status == "affected"
     assert {"P1", "P4"} <= set(row.positions)
@@ -182,11 +184,27 @@ def test_a_server_that_nothing_was_seen_to_start_is_an_open_question():
     assert row.missing == ("runs:goahead",)
 
 
+def test_a_server_that_runs_says_nothing_of_its_client_side():
+    running = Seen(component="dropbear", sides=SERVER)
+    row = judged(flaw("client", component="dropbear"), None, running)
+    assert (row.status, row.missing) == ("under_investigation", ("role:client",))
+    both = judged(flaw("both", component="dropbear"), None, running)
+    assert (both.status, both.positions) == ("affected", ("P1", "P4"))
+
+
+def test_a_local_flaw_is_open_until_somebody_says_who_runs_code_on_the_device():
+    local = flaw("both", "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H", "linux-kernel")
+    running = Seen(component="linux-kernel", sides=SERVER, ports=("tcp/80",))
+    row = judged(local, None, running)
+    assert (row.status, row.positions, row.missing) == ("under_investigation", ("P6",), ("local-users",))
+    assert judged(local, Deployment(local_users=True), running).positions == ("P6",)
+
+
 NAT = Deployment(behind_nat=True, upnp=False, ipv6_filtered=True)
 
 
 def test_nat_removes_internet_peers_and_nobody_else():
-    running = Seen(component="goahead", runs=True)
+    running = Seen(component="goahead", sides=SERVER)
     assert "P1" in judged(flaw(), Deployment(behind_nat=True), running).positions
     row = judged(flaw(), NAT, running)
     assert "P1" not in row.positions
@@ -196,7 +214,7 @@ def test_nat_removes_internet_peers_and_nobody_else():
 
 def test_nat_alone_never_makes_a_flaw_harmless():
     only_internet = flaw(attackers=("internet-peer",))
-    row = judged(only_internet, NAT, Seen(component="goahead", runs=True))
+    row = judged(only_internet, NAT, Seen(component="goahead", sides=SERVER))
     assert row.status == "affected"
     assert row.perimeter
     assert "update" in row.explanation
@@ -223,7 +241,7 @@ def test_a_function_that_no_program_calls_is_not_in_the_execute_path():
 
 def test_an_uncertain_match_is_never_called_affected():
     match = msgspec.structs.replace(flaw(), certain=False, matched_because="the sources disagree")
-    row = judged(match, None, Seen(component="goahead", runs=True))
+    row = judged(match, None, Seen(component="goahead", sides=SERVER))
     assert row.status == "under_investigation"
     assert "disagree" in row.explanation
 

@@ -110,6 +110,11 @@ def test_an_exploited_flaw_that_nobody_can_reach_is_no_reason():
     assert verdict(vulnerabilities=(flaw("not_affected", (), exploited=True),)).decision is Decision.ADMIT
 
 
+def test_an_exploited_flaw_that_takes_code_on_the_device_first_is_not_refused_for_that():
+    result = verdict(vulnerabilities=(flaw(exploited=True, positions=("P6",), clock="2026-10-30"),))
+    assert result.decision is Decision.ADMIT_CONTAINED
+
+
 def test_an_overdue_flaw_without_an_update_is_refused():
     newest = Deployment(firmware_date="2026-06-01", latest_firmware="2026-06-01")
     assert verdict(vulnerabilities=(flaw(),), deployment=newest).decision is Decision.REFUSE

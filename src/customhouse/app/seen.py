@@ -11,7 +11,9 @@ from customhouse.judgement.situation import Seen
 from customhouse.model import Component, DeviceFacts, ElfFacts, FileNode, How, NodeKind, Service
 
 MULTI_CALL = ("busybox", "toybox")
-_MODULES = {"nf_tables": "nf-tables", "algif_aead": "algif-aead", "bluetooth": "bluetooth", "cfg80211": "wifi"}
+_MODULES = {"nf_tables": "nf-tables", "algif_aead": "algif-aead"}
+_CLIENTS = ("wpa_supplicant", "pppd", "dhcpcd", "openvpn", "strongswan", "ntpclient", "chrony")
+"""Daemons that act as clients by nature: started means used as a client."""
 _ARM = ("armel", "armhf", "arm")
 
 
@@ -41,14 +43,16 @@ class _View:
 
     def seen(self, name: str, copies: list[Component]) -> Seen:
         files = frozenset(path for copy in copies for path in copy.files)
-        starts = [service for service in self.boot if self._is(service, name, files)]
+        kernel = name == "linux-kernel"  # its TCP is met by whoever reaches a port of any service
+        starts = [service for service in self.boot if (kernel and service.ports) or self._is(service, name, files)]
         facts, sources = self._facts(name)
         ports = sorted({f"{port.protocol}/{port.number}" for service in starts for port in service.ports})
         return Seen(
             component=name,
             source="start-up scripts",
-            runs=True if starts or name == "linux-kernel" else None,
-            started_by=_starter(starts) if starts else ("the boot loader" if name == "linux-kernel" else ""),
+            sides=self._sides(name, starts),
+            library=any(self.elves[path].soname for path in files if path in self.elves),
+            started_by=_starter(starts),
             ports=tuple(ports),
             applets=self._applets(files) if name in MULTI_CALL else None,
             applets_run=frozenset(service.applet for service in starts if service.applet),
@@ -56,6 +60,14 @@ class _View:
             facts=facts,
             facts_from=sources,
         )
+
+    def _sides(self, name: str, starts: list[Service]) -> frozenset[str]:
+        found = set()
+        if any(service.network_facing or service.ports for service in starts):
+            found.add("server")
+        if starts and name in _CLIENTS:
+            found.add("client")
+        return frozenset(found)
 
     def _is(self, service: Service, name: str, files: frozenset[str]) -> bool:
         if service.applet:

@@ -36,8 +36,14 @@ class Answers(Model, frozen=True, kw_only=True):
 def expose(match: Match, situation: Situation) -> Reachability:
     """The statement for one match."""
     advisory = match.advisory
-    answers = _joined(_code(advisory, situation), _conditions(advisory, situation), _roles(advisory, situation))
-    standing = remaining(stated(advisory, situation.sides), situation)
+    sides = situation.sides or shown_sides(advisory, situation)
+    standing = remaining(stated(advisory, sides), situation)
+    answers = _joined(
+        _code(advisory, situation),
+        _conditions(advisory, situation),
+        _roles(advisory, situation),
+        _foothold(standing, situation),
+    )
     if not standing.positions and not standing.perimeter and standing.removed:
         bars = Bar(
             fact=Fact(
@@ -236,21 +242,45 @@ def _role_absent(advisory: Advisory, situation: Situation) -> Answers:
     )
 
 
+def shown_sides(advisory: Advisory, situation: Situation) -> frozenset[str]:
+    """Sides that start-up shows the component to act on, where nothing was declared."""
+    seen = situation.seen
+    if seen is None:
+        return frozenset()
+    if advisory.applets:
+        running = set(advisory.applets) & seen.applets_run
+        return frozenset(_wanted(advisory)) if running else frozenset()
+    return seen.sides
+
+
+def _wanted(advisory: Advisory) -> set[str]:
+    roles = set(advisory.roles)
+    return roles | {"client", "server"} if "both" in roles else roles
+
+
 def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> Answers:
     """Nothing declared: what the firmware shows of start-up."""
     seen = situation.seen
-    if advisory.applets and seen is not None:
+    if "local" in wanted:
+        return Answers()
+    if seen is None or (seen.library and not seen.sides):
+        named = " or ".join(sorted(wanted - {"both"})) or "anything that meets strangers"
+        return Answers(missing=(f"role:{named}",))
+    if advisory.applets:
         running = sorted(set(advisory.applets) & seen.applets_run)
         if running:
             return Answers(met=(fact(f"boot starts {', '.join(running)}", seen.source),))
-        if "local" in wanted and seen.applets and set(advisory.applets) & seen.applets:
-            return Answers()
         return Answers(missing=(f"runs:{advisory.applets[0]}",))
-    if "local" in wanted:
-        return Answers()
-    if seen is not None and seen.runs and wanted & {"server", "client"}:
+    if wanted & seen.sides:
         where = f" on {', '.join(seen.ports)}" if seen.ports else ""
         return Answers(met=(fact(f"{seen.started_by or 'boot'} starts it{where}", seen.source),))
-    if wanted & {"server", "client"} and seen is not None:
-        return Answers(missing=(f"runs:{situation.component}",))
-    return Answers(missing=(f"role:{' or '.join(sorted(wanted - {'both'})) or 'anything that meets strangers'}",))
+    if seen.sides and wanted:
+        return Answers(missing=(f"role:{' or '.join(sorted(wanted))}",))
+    return Answers(missing=(f"runs:{situation.component}",))
+
+
+def _foothold(standing: Standing, situation: Situation) -> Answers:
+    """What only local code reaches is open until somebody says whether others run code on the device."""
+    if set(standing.positions) == {"P6"} and situation.deployment.local_users is None:
+        return Answers(missing=("local-users",))
+    return Answers()

@@ -43,7 +43,11 @@ def _reason(text: str, name: str, decision: Decision, rows: Sequence[Vulnerabili
 
 
 def _exploited(reachable: Sequence[Vulnerability], rule: VulnerabilityRule) -> list[Reason]:
-    rows = [row for row in reachable if row.known_exploited]
+    rows = [
+        row
+        for row in reachable
+        if row.known_exploited and set(row.reachability.positions) & set(rule.exploited_positions)
+    ]
     if not rows:
         return []
     text = f"Flaws that are exploited in the wild can be reached: {_names(rows)}."

@@ -47,6 +47,8 @@ class VulnerabilityRule(Part, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What known flaws mean for admission."""
 
     known_exploited_reachable: Decision = Decision.REFUSE
+    exploited_positions: tuple[str, ...] = ("P1", "P2", "P3", "P4", "P5", "P8")
+    """Reached from one of these; what takes code or hands on the device first is left to the other rules."""
     clock_days: int = 45
     """Days that a maker has, from the earliest of fixed release, advisory and CVE."""
     overdue_without_update: Decision = Decision.REFUSE

@@ -32,7 +32,7 @@ _BY_WORD = {
     "app-input": ("P8",),
 }
 _BY_ROLE = {
-    "server": ("P1", "P4", "P5"),
+    "server": ("P1", "P4"),
     "client": ("P2", "P3"),
     "local": ("P6",),
     "parser": ("P8",),
@@ -61,8 +61,8 @@ def stated(advisory: Advisory, sides: frozenset[str]) -> tuple[str, ...]:
             fitting = [word for word in fitting if word != "app-input"]  # met only where the application calls it
         return _sorted(position for word in fitting for position in _BY_WORD.get(word, ()))
     vector = _network(advisory.cvss)
-    if vector == "P":
-        return ("P7",)
+    if vector in ("P", "L"):  # whatever the role: it takes the device in hand, or code or a file on it
+        return ("P7",) if vector == "P" else ("P8",) if acting and acting <= {"parser", "client"} else ("P6",)
     if acting & {"client", "server", "local", "parser", "app"}:
         found = {position for role in acting for position in _BY_ROLE.get(role, ())}
         if vector == "A":

@@ -15,8 +15,11 @@ class Seen(Model, frozen=True, kw_only=True):
 
     component: str
     source: str = "firmware"
-    runs: bool | None = None
-    """Something starts it at boot. None: nothing was seen to start it, which is not proof."""
+    sides: frozenset[str] = frozenset()
+    """`server` where boot starts it and it waits for the network, `client` where it is a client by nature and boot
+    starts it. Empty: nothing was seen to start it, which is not proof that nothing does."""
+    library: bool = False
+    """A library: it runs in whatever uses it."""
     started_by: str = ""
     ports: tuple[str, ...] = ()
     """`tcp/80`, of services at boot."""

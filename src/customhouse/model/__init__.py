@@ -1,5 +1,12 @@
 """The nouns every room speaks. Frozen values; imports nothing of ours."""
 
+from .advice import (
+    Advice,
+    Branch,
+    BranchCost,
+    Cost,
+    Move,
+)
 from .base import (
     EXIT_STATUS,
     Confidence,
@@ -100,8 +107,11 @@ __all__ = [
     "SCHEMA",
     "Account",
     "Ace",
+    "Advice",
     "Advisory",
     "AppletFacts",
+    "Branch",
+    "BranchCost",
     "ClauseResult",
     "Component",
     "ComponentFacts",
@@ -110,6 +120,7 @@ __all__ = [
     "Confidence",
     "ConstructedCommand",
     "ContentFacts",
+    "Cost",
     "Coverage",
     "Decision",
     "Deployment",
@@ -140,6 +151,7 @@ __all__ = [
     "ImagePath",
     "Match",
     "Model",
+    "Move",
     "NodeKind",
     "NotExamined",
     "Offset",

@@ -1,0 +1,197 @@
+"""The same answer as a letter to a customer: what was asked, what was found, what it rests on, what would change it.
+
+Written so that an engineer can sign it: every claim is one that the statements above it make, and nothing is promised.
+"""
+
+import datetime
+import textwrap
+from collections.abc import Sequence
+
+from customhouse.model import Advice, Deployment, FeedStatus, Move, Vulnerability
+
+from .positions import NAMES
+from .wording import counted, listed, month, title, why_not
+
+WIDTH = 88
+
+
+def letter(
+    advice: Advice,
+    rows: Sequence[Vulnerability],
+    deployment: Deployment,
+    feeds: Sequence[FeedStatus],
+    today: datetime.date,
+) -> str:
+    """Plain text, ready to be signed. `rows` are the judged flaws of the version in use."""
+    name = f"{title(advice.component)} {advice.version}"
+    parts = [
+        f"{today.day} {month(f'{today:%Y-%m}')}",
+        f"Subject: {name} in {deployment.name or 'your device'} – is there any point in upgrading?",
+        "Dear customer,",
+        f"You asked whether {name} should be replaced by a newer version. We compared it with every flaw "
+        f"{'published' if advice.complete else 'known to our snapshot'} for it as of {_as_of(feeds, rows)} and asked, "
+        "for each, who would have to send which data to the device to use it.",
+        _finding(advice, rows),
+        *_reachable(rows),
+        *_basis(advice, rows, deployment),
+        *_reopen(rows),
+        *_recommendation(advice, today),
+        *_limits(advice),
+        "Yours sincerely,",
+        "(name, position)",
+    ]
+    return "\n\n".join(_filled(part) for part in parts if part) + "\n"
+
+
+def _filled(text: str) -> str:
+    if text.startswith("- "):
+        return "\n".join(
+            textwrap.fill(line[2:], WIDTH, initial_indent="  - ", subsequent_indent="    ") for line in text.split("\n")
+        )
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _as_of(feeds: Sequence[FeedStatus], rows: Sequence[Vulnerability]) -> str:
+    used = {row.source for row in rows}
+    dates = [feed.date for feed in feeds if feed.date and (feed.name in used or not used)]
+    return f"{min(dates).day} {month(f'{min(dates):%Y-%m}')}" if dates else "today"
+
+
+def _finding(advice: Advice, rows: Sequence[Vulnerability]) -> str:
+    matched = counted(advice.matched, "such flaw")
+    without = sum(1 for row in rows if not row.id.startswith("CVE-"))
+    unnumbered = (
+        f" ({without} of them have no CVE number, so scanners that go by CVE do not report them)" if without else ""
+    )
+    verb = "covers" if advice.matched == 1 else "cover"
+    opening = f"{matched[0].upper()}{matched[1:]} {verb} this version{unnumbered}."
+    if advice.reachable:
+        return f"{opening} {len(advice.reachable)} of them can be used against the device in the way it is used:"
+    if advice.undecided:
+        return f"{opening} Of {len(advice.undecided)} we cannot say whether they matter to you "
+            f"without knowing more: {listed(advice.missing, 8)}."
+    if not advice.matched:
+        return "We found none."
+    return f"{opening} None of them can be used against the device in the way it is used: {'; '.join(why_not(rows))}."
+
+
+def _reachable(rows: Sequence[Vulnerability]) -> list[str]:
+    lines = []
+    for row in rows:
+        if row.reachability.status != "affected":
+            continue
+        by = listed([NAMES[position] for position in row.reachability.positions]) or "Internet peers, but for the NAT"
+        fixed = f" Fixed in {listed(row.fixed)}." if row.fixed else " No fixed release is known."
+        lines.append(f"- {row.id} ({row.title or 'no title'}): can be used by {by}.{fixed}")
+    return ["\n".join(lines)] if lines else []
+
+
+def _basis(advice: Advice, rows: Sequence[Vulnerability], deployment: Deployment) -> list[str]:
+    """The facts that keep flaws out, grouped: each named once, with where it came from and how many rest on it."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row.reachability.status == "not_affected":
+            for item in row.reachability.facts[:1]:
+                counts[(item.fact, item.source)] = counts.get((item.fact, item.source), 0) + 1
+    if not counts:
+        return []
+    order = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    lines = [f"- {_sentence(text)} ({source}; settles {count})" for (text, source), count in order]
+    return [
+        "This rests on the following statements about the device. Please check that each of them is true; where one is "
+        "not, tell us, and the answer may change.",
+        "\n".join(lines),
+    ]
+
+
+def _sentence(text: str) -> str:
+    text = text.removeprefix("not so: ") if not text.startswith("not so: ") else "It is not so that " + text[8:]
+    return text[0].upper() + text[1:]
+
+
+def _reopen(rows: Sequence[Vulnerability]) -> list[str]:
+    single = [
+        row.reachability.reopens_if[0]
+        for row in rows
+        if row.reachability.status == "not_affected"
+        and len(row.reachability.facts) == 1
+        and row.reachability.reopens_if
+    ]
+    if not single:
+        return []
+    counts = {text: single.count(text) for text in single}
+    order = sorted(counts, key=lambda text: (-counts[text], text))
+    return [
+        "Ask again before you change any of these, because each alone would open at least one of the flaws:",
+        "\n".join(f"- {text[0].upper()}{text[1:]}." for text in order[:12]),
+    ]
+
+
+def _recommendation(advice: Advice, today: datetime.date) -> list[str]:
+    paragraphs = []
+    smallest = next((move for move in advice.moves if set(move.clears) & set(advice.reachable)), None)
+    if advice.reachable and smallest:
+        stays = set(advice.reachable) & set(smallest.leaves)
+        rest = f" It leaves {listed(sorted(stays))}." if stays else ""
+        paragraphs.append(
+            f"We recommend to move to {smallest.to}. It is the smallest step that takes these flaws away."
+            f"{rest}{_price(smallest)}"
+        )
+    elif advice.reachable:
+        paragraphs.append(
+            "No release is known that takes these flaws away. We recommend to keep those who could use them away from "
+            "the device until there is one."
+        )
+    elif not advice.undecided:
+        paragraphs.append(
+            "An upgrade would therefore not make the device safer against any flaw that is known today, and every "
+            "change of firmware carries its own risk. We do not recommend one for this reason alone."
+        )
+    paragraphs += _outlook(advice, today)
+    return paragraphs
+
+
+def _price(move: Move) -> str:
+    if move.kind == "same-branch":
+        return " It is a maintenance release of the same branch, with the same public interface."
+    if move.cost.functions_removed is None:
+        return ""
+    options = f" and {move.cost.options_removed} build options" if move.cost.options_removed else ""
+    return f" The move removes {counted(move.cost.functions_removed, 'public function')}{options} ({move.cost.note})."
+
+
+def _outlook(advice: Advice, today: datetime.date) -> list[str]:
+    if not advice.branch_ends:
+        return []
+    if advice.branch_ends >= f"{today:%Y-%m}":
+        return [f"Branch {advice.branch} is maintained until {month(advice.branch_ends)}."]
+    alive = [move for move in advice.moves if move.branch_ends >= f"{today:%Y-%m}" and move.branch != advice.branch]
+    text = (
+        f"There is a reason to plan, though. Branch {advice.branch} has not been maintained since "
+        f"{month(advice.branch_ends)}: a flaw that is found tomorrow will not be fixed in it, "
+        "and rules such as the EU Cyber Resilience Act ask for "
+        "updates throughout the support period."
+    )
+    if not alive:
+        return [text]
+    options = "; ".join(
+        f"{move.to} (maintained until {month(move.branch_ends)}"
+        + (
+            f", without {move.cost.functions_removed} of today's public functions"
+            if move.cost.functions_removed
+            else ""
+        )
+        + (f", would bring {listed(move.brings, 3)} into question" if move.brings else "")
+        + ")"
+        for move in alive
+    )
+    return [f"{text} We suggest to move with the next larger release of your firmware. The choices are {options}."]
+
+
+def _limits(advice: Advice) -> list[str]:
+    partial = "" if advice.complete else " Our snapshot does not hold every flaw of this component."
+    return [
+        "This letter judges published flaws only; it says nothing of flaws that nobody has published, or of other "
+        f"software in the device.{partial} That the device sits behind NAT, or talks to a server of yours, was not "
+        "counted as protection: somebody on the path can answer in the server's place before it has proved who it is."
+    ]
