@@ -68,8 +68,10 @@ def _finding(advice: Advice, rows: Sequence[Vulnerability]) -> str:
     if advice.reachable:
         return f"{opening} {len(advice.reachable)} of them can be used against the device in the way it is used:"
     if advice.undecided:
-        return f"{opening} Of {len(advice.undecided)} we cannot say whether they matter to you "
+        return (
+            f"{opening} Of {len(advice.undecided)} we cannot say whether they matter to you "
             f"without knowing more: {listed(advice.missing, 8)}."
+        )
     if not advice.matched:
         return "We found none."
     return f"{opening} None of them can be used against the device in the way it is used: {'; '.join(why_not(rows))}."
