@@ -51,12 +51,16 @@ HOOKS: Mapping[str, Mapping[str, tuple[str, str, int, str]]] = {
     },
     "bridge": {
         "first": ("filter", "prerouting", -300, "accept"),
-        "forward": ("filter", "forward", 0, "drop"),
+        "forward": ("filter", "forward", -10, "drop"),
         "arriving": ("filter", "input", 0, "accept"),
         "leaving": ("filter", "output", 0, "accept"),
     },
 }
-"""Chain: type, hook, priority, policy. The policy holds when somebody flushes the rules and leaves the chain."""
+"""Chain: type, hook, priority, policy. The policy holds when somebody flushes the rules and leaves the chain.
+
+The bridge forwards before 0, where br_netfilter shows bridged frames to the inet table: those that neighbours may
+exchange carry PASS by then.
+"""
 
 
 def grants(owner: Json, direction: str) -> Iterator[Rule]:
@@ -133,6 +137,7 @@ def inet_chains(house: House) -> Chains:
             [_is(DEVICE), match(PROTO, one_of("tcp", "udp")), match(DPORT, 53), {"redirect": {"port": house.dns_port}}],
         ),
         "forward": (
+            [_is(PASS), ACCEPT],
             [match(meta("iifname"), "@segments", "!="), match(meta("oifname"), "@segments", "!="), ACCEPT],
             [_is(DEVICE), goto("from_device")],
             [TO_SEGMENT, goto("to_segment")],

@@ -58,7 +58,7 @@ class Intent:
         return self._recompile(touched)
 
     def forget_ended(self, now: float) -> Delta:
-        """Drop names whose time is over. The kernel has dropped their elements by itself, so nothing is removed there."""
+        """Drop names whose time is over. The kernel dropped their elements by itself: nothing is removed there."""
         touched = [d for d, held in self._names.items() if any(n.until <= now for n in held)]
         for device in touched:
             self._names[device] = [n for n in self._names[device] if n.until > now]

@@ -48,6 +48,7 @@ def render_delta(delta: Delta, now: float) -> Document:
         for pace in sorted(delta.paces):
             flush: Json = {"flush": {"chain": {"family": table, "table": TABLE, "name": pace.chain}}}
             commands += [_chain(table, pace.chain), flush, _bucket(table, pace), *_pace_rules(table, pace)]
+    commands += _elements("add", _timed(delta.remove), now, refresh=True)
     commands += _elements("delete", delta.remove, now)
     commands += _entry_chains(delta.entry_paces, flush=True)
     commands += _elements("add", delta.add, now)
@@ -57,6 +58,12 @@ def render_delta(delta: Delta, now: float) -> Document:
                 {verb: {"chain": {"family": "inet", "table": TABLE, "name": name}}} for verb in ("flush", "delete")
             ]
     return {"nftables": commands}
+
+
+def _timed(held: Held) -> Held:
+    """Elements that may have ended by themselves: added once more, their removal cannot fail and spoil the rest."""
+    timed = {place: {key: entry for key, entry in found.items() if entry.until} for place, found in held.items()}
+    return {place: found for place, found in timed.items() if found}
 
 
 def _chain(table: str, name: str) -> Json:
@@ -138,10 +145,11 @@ def _entry_chains(chains: Mapping[str, tuple[int, Pace]], *, flush: bool = False
         yield _rule("inet", limit_chain(chain), [over(pace.speed, pace.burst), DROP])
 
 
-def _elements(verb: str, held: Held, now: float) -> Iterator[Json]:
+def _elements(verb: str, held: Held, now: float, *, refresh: bool = False) -> Iterator[Json]:
+    """`refresh`: write even what has ended, for a moment."""
     for place in sorted(held):
         kind = KINDS[place.table][place.name]
-        elements = [_element(kind, key, entry, verb, now) for key, entry in held[place].items()]
+        elements = [_element(kind, key, entry, verb, 0 if refresh else now) for key, entry in held[place].items()]
         elements = [element for element in elements if element is not None]
         if elements:
             body = {"family": place.table, "table": TABLE, "name": place.name, "elem": elements}
