@@ -1,1 +1,1 @@
-
+"""Standard documents, both ways: CycloneDX, SPDX, OpenVEX, CSAF."""

@@ -64,8 +64,9 @@ def components(
     claims = [*_file_claims(files, tree, known), *_volume_claims(tree), *_module_folders(tree)]
     strangers: list[Component] = []
     if package_database:
+        proven = frozenset(claim.name for claim in claims)
         for package in packages(files, contents):
-            rule = rule_of_package(package.name, tuple(known.values()))
+            rule = rule_of_package(package.name, tuple(known.values()), proven)
             if rule is None:
                 strangers.append(_stranger(package))
             else:
@@ -74,10 +75,11 @@ def components(
     return tuple(sorted(found + strangers, key=lambda one: (one.name, one.version, one.revision, one.purl)))
 
 
-def rule_of_package(name: str, known: Sequence[Rule]) -> Rule | None:
-    """The rule whose component a package carries: an exact name first, then the first rule whose expression fits."""
+def rule_of_package(name: str, known: Sequence[Rule], proven: frozenset[str] = frozenset()) -> Rule | None:
+    """The rule for a package: of its own name first, then one that the files prove (`libc`), then any that fits."""
     fitting = [rule for rule in known if any(re.fullmatch(form, name, re.IGNORECASE) for form in rule.packages)]
-    return next((rule for rule in fitting if rule.name == name), fitting[0] if fitting else None)
+    fitting.sort(key=lambda rule: (rule.name != name.lower(), rule.name not in proven))
+    return fitting[0] if fitting else None
 
 
 def _file_claims(files: Files, tree: FileTree, known: Mapping[str, Rule]) -> Iterator[Claim]:

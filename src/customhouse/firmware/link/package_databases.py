@@ -47,9 +47,11 @@ class Package(Model, frozen=True, kw_only=True):
         bare = re.sub(r"^\d+:", "", self.version)
         if self.system == "apk":
             bare = re.sub(r"-r\d+$", "", bare)
-        elif "-" in bare:
-            bare = bare.rpartition("-")[0]
-            bare = re.sub(r"-\d$", "", bare) if self.system in ("opkg", "ipkg") and bare.count("-") == 1 else bare
+        elif self.system in ("opkg", "ipkg"):
+            # OpenWrt appends a revision, to the kernel a hash of its options, to out-of-tree modules their date.
+            bare = re.sub(r"\+\S*$", "", re.sub(r"-\d+(?:\.\d+)?(?:-[0-9a-f]{32})?$", "", bare))
+        else:
+            bare = bare.rpartition("-")[0] or bare
         return re.sub(r"[+~.-](?:dfsg|ds|repack|deb|really|git|nmu|linaro)[\w.+~-]*$", "", bare)
 
     @property
