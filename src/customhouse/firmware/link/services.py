@@ -44,7 +44,21 @@ def _service(start: Start, files: Files) -> Service | None:
             return _plain(start, files)
     if daemon is not None and daemon.kind == "tool":
         return _shell_on_a_port(start, name, files)
+    if daemon is None and start.via.startswith("inetd"):
+        return _by_connection(start, name)
     return _known(start, daemon, files) if daemon is not None else _plain(start, files)
+
+
+def _by_connection(start: Start, name: str) -> Service:
+    """A program that inetd runs for every connection; a shell among them is a back door."""
+    shell = daemons.is_shell(name) or any(daemons.is_shell(word) for word in start.arguments[:1])
+    return _made(
+        start,
+        kind="debug" if shell else "other",
+        ports=_told(start),
+        authentication="none" if shell else "unknown",
+        network_facing=True,
+    )
 
 
 def daemon_of(start: Start) -> Daemon | None:
@@ -102,10 +116,16 @@ def _known(start: Start, daemon: Daemon, files: Files) -> Service:
     return _made(
         start,
         kind=daemon.kind,
-        ports=ports or _bound(start, files),
+        ports=_told(start) or ports or _bound(start, files),
         authentication=asks,
         network_facing=(daemon.listens or (daemon.kind == "ntp" and "-l" in start.arguments)) and not local,
     )
+
+
+def _told(start: Start) -> tuple[Port, ...]:
+    """The port on which inetd (or a socket unit) listens for the program."""
+    found = re.fullmatch(r"inetd (\d+)/(tcp|udp)", start.via)
+    return (Port(number=int(found[1]), protocol=found[2]),) if found else ()
 
 
 def _plain(start: Start, files: Files) -> Service | None:

@@ -37,7 +37,7 @@ def call_function(machine: Machine, words: list[Value], state: State, frame: Fra
     if body is None:
         return Ends(state, UNKNOWN)
     key = f"{frame.script} {name}() {' '.join(word.text for word in words[1:])}"
-    if key in frame.once or frame.once.count(f"{name}()") > 8:
+    if key in frame.once or frame.once.count(f"{name}()") > 3:
         machine.budget.cut(f"script {frame.script}", f"function {name} calls itself")
         return Ends(state, UNKNOWN)
     inside = replace(state, arguments=tuple(words[1:]))
@@ -82,7 +82,7 @@ def _false(machine: Machine, command: Simple, words: list[Value], state: State, 
 
 
 def _exit(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
-    return Ends(None)
+    return Ends(None, NO if len(words) > 1 and words[1].text.isdigit() and words[1].text != "0" else YES)
 
 
 def _return(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:

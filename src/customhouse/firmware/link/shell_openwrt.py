@@ -146,7 +146,7 @@ def _load(machine: Machine, command: Simple, words: list[Value], state: State, f
     return Ends(state, YES if loaded else UNKNOWN)
 
 
-def _sections(machine: Machine, state: State) -> list[Section] | None:
+def _sections(machine: Machine, state: State) -> tuple[Section, ...] | None:
     name = state.variables.get(_PACKAGE)
     return package(machine.files, name.text) if name is not None and name.known else None
 

@@ -266,7 +266,22 @@ def _runsvdir(machine: Machine, command: Simple, words: list[Value], state: Stat
     return Ends(state, YES)
 
 
+def _interface(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
+    """`ifconfig eth0 up` does, `ifconfig eth0` asks."""
+    return Ends(state, YES if len(words) > 2 else UNKNOWN)
+
+
+def _running(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
+    """`pidof name`, while the device starts: it runs when it was started before."""
+    names = [word.text.rpartition("/")[2] for word in words[1:] if not word.text.startswith("-")]
+    started = {start.path.rpartition("/")[2] for start in machine.starts}
+    return Ends(state, Truth(any(name in started for name in names)) if names else UNKNOWN)
+
+
 _SPECIAL = {
+    "ifconfig": _interface,
+    "pidof": _running,
+    "pgrep": _running,
     "start-stop-daemon": _start_stop_daemon,
     "su": _su,
     "run-parts": _run_parts,

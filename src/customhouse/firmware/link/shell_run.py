@@ -65,12 +65,12 @@ class Machine:
     def __post_init__(self) -> None:
         self.expand = Expander(lambda: self.files, lambda body, state: capture(self, body, state))
 
-    def script(self, path: str, text: str) -> Script:
-        """The parsed script; damage is told once."""
+    def script(self, path: str, text: str, *, quiet: bool = False) -> Script:
+        """The parsed script; damage is told once. `quiet` for text that may not be shell at all."""
         self.seen.add(path)
         if text not in self.parsed:
             self.parsed[text] = made = parse(text)
-            if made.damage:
+            if made.damage and not quiet:
                 self.budget.cut(f"script {path}", f"could not be parsed near: {made.damage[0]}")
         return self.parsed[text]
 
@@ -167,6 +167,9 @@ class Machine:
         if going is None:
             return first.then(stopped)
         second = self.run(command.right, going, frame)
+        if staying is not None and first.status.value is None and _is_exception(command.left, second):
+            staying = replace(staying, guards=first.normal.guards)
+            return first.then(second.meets(Ends(staying, stopped.status)))
         return first.then(second.meets(stopped) if staying is not None else second)
 
     def _if(self, command: If, state: State, frame: Frame) -> Ends:
@@ -181,8 +184,12 @@ class Machine:
                 rest = None
                 break
             yes, rest = self.fork(test.status, branch.source, test.normal)
-            if yes is not None:
-                made = made.meets(self.run(branch.body, yes, frame))
+            if yes is None:
+                continue
+            ends = self.run(branch.body, yes, frame)
+            made = made.meets(ends)
+            if rest is not None and test.status.value is None and _is_exception(branch.condition, ends, branch.body):
+                rest = replace(rest, guards=test.normal.guards)
         if rest is not None:
             last = self.run(command.otherwise, rest, frame) if command.otherwise is not None else Ends(rest)
             made = made.meets(last)
@@ -263,3 +270,30 @@ class Machine:
         if printed.known and isinstance(command.parts[-1], Simple) and command.parts[-1].source.startswith("grep"):
             return Truth(bool(printed.text), printed.shipped)
         return status
+
+
+def _is_exception(condition: Command, taken: Ends, body: Sequence | None = None) -> bool:
+    """Whether a branch gives up with a failure after a program told of one: `ifconfig x || exit 1`.
+
+    Then the other path is the one that the device is made for. Tests of values are not meant: `[ "$on" = 1 ] || exit 1`
+    is how a service is switched off. A needed value that is missing, and is complained of, is such a failure too.
+    """
+    quits = taken.normal is None and taken.left is None
+    failed = taken.answer.value is False if taken.returned is not None else taken.status.value is False
+    if not (quits and failed):
+        return False
+    while isinstance(condition, Not | Sequence):
+        inside = (condition.body,) if isinstance(condition, Not) else condition.commands
+        if len(inside) != 1:
+            return False
+        condition = inside[0]
+    words = [word.source for word in condition.words] if isinstance(condition, Simple) else []
+    if words[:2] == ["[", "-z"] and len(words) == 4 and body is not None:
+        return any(text_of(part).startswith(("echo", "error", "log", "printf")) for part in body.commands)
+    name = words[0].rpartition("/")[2] if words else "["
+    return name not in _ASK_VALUES and not name.startswith(("nvram", "uci", "cfg", "$"))
+
+
+_ASK_VALUES = frozenset(
+    {"[", "[[", "test", "grep", "egrep", "fgrep", "fw_printenv", "ping", "cmp", "pidof", "eval", "read"}
+)

@@ -1,7 +1,9 @@
 """UCI, the settings of OpenWrt: `/etc/config/*` as shipped (https://openwrt.org/docs/guide-user/base-system/uci)."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .files import Files
 from .shell_state import Value
@@ -19,8 +21,9 @@ class Section:
     options: dict[str, list[str]] = field(default_factory=dict)
 
 
-def sections(text: str) -> list[Section]:
-    """All sections of one file; lines that are not UCI are passed over."""
+@lru_cache(maxsize=64)
+def sections(text: str) -> tuple[Section, ...]:
+    """All sections of one file; lines that are not UCI are passed over. Asked for again and again, hence the cache."""
     made: list[Section] = []
     for line in text.splitlines()[:_MAX_LINES]:
         try:
@@ -33,10 +36,10 @@ def sections(text: str) -> list[Section]:
             made[-1].options[words[1]] = [words[2]]
         elif made and words[:1] == ["list"] and len(words) >= 3:
             made[-1].options.setdefault(words[1], []).append(words[2])
-    return made
+    return tuple(made)
 
 
-def package(files: Files, name: str) -> list[Section] | None:
+def package(files: Files, name: str) -> tuple[Section, ...] | None:
     """The sections of a package's settings; None when the image ships none (they may be made at first boot)."""
     text = files.text(f"/etc/config/{name}")
     return sections(text) if text is not None else None
@@ -56,7 +59,7 @@ def setting(files: Files, path: str) -> Value:
     return Value(" ".join(section.options.get(parts[2], [])), shipped=True)
 
 
-def pick(found: list[Section], reference: str) -> Section | None:
+def pick(found: Sequence[Section], reference: str) -> Section | None:
     """A section by its name, or by `@type[index]`, or by the number that stands in for a missing name (`cfg3`)."""
     if reference.startswith("@"):
         kind, _, rest = reference[1:].partition("[")
