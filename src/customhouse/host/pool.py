@@ -1,8 +1,8 @@
 """Worker processes that may be lost one at a time.
 
 Each worker is a fresh interpreter (nothing is inherited by fork) with a limit on memory. It is given one task at a
-time, and answers it piece by piece. A worker that dies or stays silent too long costs the piece it was at: the caller is told
-(`Lost`) and decides; a new worker takes the place. Ctrl-C, the deadline, or leaving the `with` block kills all of them.
+time, and answers it piece by piece. A worker that dies or stays silent too long costs the piece it was at: the caller
+is told (`Lost`) and decides; a new worker takes the place. Ctrl-C, the deadline, or leaving the `with` block kills all.
 """
 
 import contextlib

@@ -14,12 +14,14 @@ from .accounts import (
     WeakHash,
 )
 from .check import Check, DatedCheck
+from .components import KernelDisagrees, SbomDisagrees, SeveralVersions, UnnamedPrograms
 from .endpoints import ClearTextHosts
 from .flows import CommandFromNetwork, OverflowFromNetwork
 from .hardening import NetworkHardening, ProgramHardening
 from .kernel_age import KernelAge
 from .secrets import Certificates, Credentials, PrivateKeys, WifiKeys
 from .updates import NoUpdatePath, UncheckedCertificate, UnclearVerification, UnverifiedUpdate
+from .web import CommandFromRequest
 
 __all__ = ["CHECKS", "Check", "DatedCheck", "check"]
 
@@ -31,6 +33,10 @@ CHECKS: tuple[Check, ...] = (
     RemoteWithoutPassword(),
     SecondRoot(),
     WeakHash(),
+    KernelDisagrees(),
+    SbomDisagrees(),
+    SeveralVersions(),
+    UnnamedPrograms(),
     ClearTextHosts(),
     CommandFromNetwork(),
     OverflowFromNetwork(),
@@ -45,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     UncheckedCertificate(),
     UnclearVerification(),
     UnverifiedUpdate(),
+    CommandFromRequest(),
 )
 """Every check there is, in the order of their rules. Adding one means adding a line here."""
 

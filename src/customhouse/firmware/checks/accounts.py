@@ -10,6 +10,7 @@ from .check import Check
 _CLAUSES = ("EN 303 645 5.1-1", "EN 303 645 5.4-3", "CRA I(2)(d)", "PSTI 1", "EN 18031-1 AUM")
 _ABOUT_PASSWORD = re.compile(r"(?i)passw|shadow|root_pwd|has_ssh_pubkey")
 _LISTED = 12
+_NOT_TAKEN = " No login of the network that starts at boot takes it."
 
 
 def is_root(account: Account) -> bool:
@@ -51,7 +52,7 @@ class RemoteWithoutPassword(Check):
             yield self.finding(
                 severity=Severity.CRITICAL if root else Severity.HIGH,
                 confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
-                title=f"Anyone on the network {'becomes root' if root else f'logs in as {account.user}'}: no password is asked",
+                title=f"Anyone on the network {_what(account)}: no password is asked",
                 detail=f"{_ways(services)} starts at boot and lets {account.user} in without a password."
                 + _under_condition(services, sure),
                 remedy="Do not start the service, and lock the account or set a password that differs on every device.",
@@ -59,6 +60,10 @@ class RemoteWithoutPassword(Check):
                 tags=("remote-root",) if root and sure else (),
                 subject=account.user,
             )
+
+
+def _what(account: Account) -> str:
+    return "becomes root" if is_root(account) else f"logs in as {account.user}"
 
 
 def _under_condition(services: Sequence[Service], sure: bool) -> str:
@@ -103,17 +108,13 @@ class KnownPassword(Check):
                 continue
             services = doors(account, device)
             sure = account.remote and certain(account, services)
-            where = (
-                f" {_ways(services)} takes it from the network."
-                if account.remote
-                else " No login of the network that starts at boot takes it."
-            )
+            taken = f" {_ways(services)} takes it from the network." if account.remote else _NOT_TAKEN
             yield self.finding(
                 severity=_severity_of_known(account),
                 confidence=Confidence.HIGH if sure or not account.remote else Confidence.MEDIUM,
                 title=f"The password of {account.user or 'an account'} is {account.password!r} on every device",
-                detail=f"Found by trying published default passwords and the image's own words against the {account.hash_kind} hash."
-                + where,
+                detail="Found by trying published default passwords and the image's own words against the "
+                f"{account.hash_kind} hash.{taken}",
                 remedy="Give every device its own password, or lock the account until its owner sets one.",
                 evidence=(*account.evidence, *(place for s in services for place in s.evidence))[:8],
                 tags=("universal-password",) if sure else (),
@@ -163,7 +164,7 @@ class WeakHash(Check):
             yield self.finding(
                 severity=Severity.LOW,
                 title=f"Passwords are stored as weak hashes: {names}",
-                detail="DES keeps eight characters, MD5-crypt is a thousand cheap rounds: both are searched by the billion.",
+                detail="DES keeps eight characters, MD5-crypt is a thousand cheap rounds: both fall to one computer.",
                 remedy="Use yescrypt or sha512-crypt with a password of its own for every device.",
                 evidence=tuple(place for account in weak for place in account.evidence[:1])[:_LISTED],
                 subject="password hashes",
@@ -181,12 +182,12 @@ class HashInProgram(Check):
             name = account.evidence[0].path.rpartition("/")[2] if account.evidence else ""
             if account.hash_kind in ("clear-text", "none", "locked", "") or any(word in name for word in listed):
                 continue
+            whose = f" of {account.user}" if account.user else ""
             yield self.finding(
                 severity=Severity.MEDIUM,
                 confidence=Confidence.MEDIUM,
-                title=f"{account.evidence[0].path} carries a password hash"
-                + (f" of {account.user}" if account.user else ""),
-                detail=f"A {account.hash_kind} hash outside the account files: the same on every device, whoever owns it.",
+                title=f"{account.evidence[0].path} carries a password hash" + whose,
+                detail=f"A {account.hash_kind} hash outside the account files: the same on every device.",
                 remedy="Keep no password in a program; let the owner set one.",
                 evidence=account.evidence,
                 subject=account.evidence[0].path,

@@ -7,6 +7,7 @@ from importlib import resources
 
 from customhouse.model import Confidence, DeviceFacts, Finding, Flow, Severity
 
+from ..link.web_handlers import LANGUAGES
 from .check import Check
 
 _SHORTEST_PASS_WORD = 8
@@ -86,7 +87,8 @@ def _protocol_words() -> tuple[str, ...]:
 
 def _of_kind(device: DeviceFacts, kind: str) -> list[Flow]:
     """Reported ones: low confidence is kept in the dossier and asks nothing of anyone."""
-    return [flow for flow in device.flows if flow.kind == kind and flow.confidence is not Confidence.LOW]
+    read = (flow for flow in device.flows if flow.architecture not in LANGUAGES)  # scripts are the web check's question
+    return [flow for flow in read if flow.kind == kind and flow.confidence is not Confidence.LOW]
 
 
 def _command_title(flow: Flow, back_door: bool) -> str:

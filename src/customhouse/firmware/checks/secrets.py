@@ -36,8 +36,8 @@ class PrivateKeys(Check):
             if secret.kind != "private-key":
                 continue
             encrypted, sample = secret.detail.startswith("encrypted"), _is_sample(secret)
-            # Whoever has the firmware has the key, so what it protects is protected from nobody; used by a service it is
-            # in the field, unused it may be left over. A key under a pass phrase, or a sample, opens nothing by itself.
+            # Whoever has the firmware has the key, so what it protects is protected from nobody; used by a service it
+            # is in the field, unused it may be left over. A key under a pass phrase, or a sample, opens nothing.
             severity = Severity.HIGH if secret.used_by else Severity.MEDIUM
             yield self.finding(
                 severity=Severity.LOW if encrypted or sample else severity,

@@ -71,7 +71,7 @@ class NoUpdatePath(Check):
             severity=Severity.LOW,
             confidence=Confidence.LOW,
             title="No way for new firmware to arrive was found",
-            detail="No script, program, package feed, web form or remote management that takes firmware was recognised.",
+            detail="No script, program, package feed, web form or remote management was recognised.",
             remedy="Ask the vendor how flaws are fixed in devices that are already sold.",
             subject="updates",
         )
@@ -91,10 +91,11 @@ class UnclearVerification(Check):
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
         unclear = [path for path in device.updates if path.signature_checked is None]
         if unclear:
+            named = ", ".join(path.mechanism for path in unclear[:6])
             yield self.finding(
                 severity=Severity.INFO,
                 confidence=Confidence.LOW,
-                title=f"Whether updates are verified could not be told for {', '.join(p.mechanism for p in unclear[:6])}",
+                title=f"Whether updates are verified could not be told for {named}",
                 remedy="Try a changed image on the device, or ask the vendor what is verified with which key.",
                 evidence=tuple(place for path in unclear for place in path.evidence[:1])[:8],
                 subject="updates",

@@ -11,9 +11,10 @@ from .elf_file import ElfFile, Malformed, Symbol
 from .extractor import Content, Hit, Pattern
 
 _MACHINES: Final = {
-    2: "sparc", 3: "i386", 4: "m68k", 8: "mips", 10: "mips", 15: "hppa", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm",
-    42: "sh", 43: "sparc64", 45: "arc", 62: "x86_64", 83: "avr", 92: "or1k", 93: "arc", 94: "xtensa", 106: "blackfin",
-    113: "nios2", 164: "hexagon", 183: "aarch64", 189: "microblaze", 195: "arc", 243: "riscv", 252: "csky", 258: "loongarch",
+    2: "sparc", 3: "i386", 4: "m68k", 8: "mips", 10: "mips", 15: "hppa", 20: "ppc", 21: "ppc64", 22: "s390x",
+    40: "arm", 42: "sh", 43: "sparc64", 45: "arc", 62: "x86_64", 83: "avr", 92: "or1k", 93: "arc", 94: "xtensa",
+    106: "blackfin", 113: "nios2", 164: "hexagon", 183: "aarch64", 189: "microblaze", 195: "arc", 243: "riscv",
+    252: "csky", 258: "loongarch",
 }  # fmt: skip
 _TYPES: Final = {1: "rel", 2: "exec", 3: "dyn", 4: "core"}
 _EF_ARM_HARD, _EF_ARM_EABI5 = 0x400, 0x05000000

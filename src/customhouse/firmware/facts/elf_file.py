@@ -1,7 +1,7 @@
 """Reading an ELF file's headers, dynamic segment and symbols; every number in it is taken for a lie until it fits.
 
-Written here rather than taken from a library because firmware holds files without section headers (`sstrip`), with damaged ones, and hostile ones:
-each table is read in one slice that is cut to the file and to a limit, so no content costs more than its size.
+Written here rather than taken from a library because firmware holds files without section headers (`sstrip`), with
+damaged ones, and hostile ones: each table is cut to the file and to a limit, so no content costs more than its size.
 Source: System V ABI, "Object Files"; GNU symbol versioning and .gnu.hash as in LSB Core.
 """
 
@@ -185,7 +185,8 @@ class ElfFile:
         return 24 if self.header.bits == 64 else 16
 
     def _symbol_count(self, table: int, strings: int) -> int:
-        """No tag says it: DT_HASH's chain count does, MIPS has a tag of its own, .gnu.hash must be walked, and string tables follow symbols."""
+        """No tag says it: DT_HASH's chain count does, MIPS has its own tag, .gnu.hash must be walked; else the string
+        table is taken to follow the symbols, as linkers lay them out."""
         hashes = self.tag(DT_HASH)
         at = self.offset_of(hashes) if hashes is not None else None
         if at is not None:
@@ -234,8 +235,9 @@ class ElfFile:
 
     def needed_versions(self) -> Iterator[str]:
         """Versions required of other objects (.gnu.version_r)."""
-        for _, auxiliary, at in self._version_chain(DT_VERNEED, DT_VERNEEDNUM):
-            for _ in range(auxiliary[0]):
+        for _, auxiliary, start in self._version_chain(DT_VERNEED, DT_VERNEEDNUM):
+            at = start
+            for _ in range(auxiliary):
                 row = next(self._table("IHHII", at, 16, 1), None)
                 if row is None:
                     break
@@ -251,8 +253,8 @@ class ElfFile:
             if row is not None and not flags & 1:
                 yield self.dynamic_string(row[0])
 
-    def _version_chain(self, tag: int, count_tag: int) -> Iterator[tuple[int, tuple[int], int]]:
-        """(second half-word, (number of auxiliary entries,), where they start) for each entry of a version table."""
+    def _version_chain(self, tag: int, count_tag: int) -> Iterator[tuple[int, int, int]]:
+        """(second half-word, number of auxiliary entries, where they start) for each entry of a version table."""
         table = self.tag(tag)
         at = self.offset_of(table) if table is not None else None
         for _ in range(min(self.tag(count_tag) or 0, _MOST_DYNAMIC)):
@@ -263,7 +265,7 @@ class ElfFile:
             if row is None:
                 return
             auxiliary = row[-2]
-            yield row[1], (min(row[1 if needed else 3], _MOST_DYNAMIC),), at + auxiliary
+            yield row[1], min(row[1 if needed else 3], _MOST_DYNAMIC), at + auxiliary
             if row[-1] == 0:
                 return
             at += row[-1]

@@ -1,7 +1,7 @@
 """What a content is, by its first bytes and its shape.
 
-Magic numbers are those of the formats' own specifications; the table is short on purpose: it only has to decide which extractors
-want a content, never to name a format for the report (that is the unpacker's question).
+Magic numbers are those of the formats' own specifications; the table is short on purpose: it only has to decide which
+extractors want a content, never to name a format for the report (that is the unpacker's question).
 """
 
 import re
@@ -35,8 +35,9 @@ _MAGICS: Final = (
 _KERNEL_BANNER: Final = re.compile(rb"Linux version \d+\.\d+\.\d+[^\n\x00]{0,80}\(")
 _PEM: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{3,40}-----")
 _SHELL_LINE: Final = re.compile(
-    rb"(?m)^\s*(?:(?:if|elif|while|until)\s.+|for \w+ in .+|case .+ in|then|fi|done|esac|do|else"
-    rb"|[A-Za-z_]\w*\(\)\s*\{?|export \w+|\. /\S+|(?:/usr)?/s?bin/\S+.*|(?:insmod|modprobe|mount|ifconfig|echo|mkdir|telnetd|sleep) .+)\s*;?\s*$"
+    rb"(?m)^[ \t]*(?:(?:if|elif|while|until)[ \t].+|for \w+ in .+|case .+ in|then|fi|done|esac|do|else"
+    rb"|[A-Za-z_]\w*\(\)[ \t]*\{?|export \w+|\. /\S+|(?:/usr)?/s?bin/\S+.*"
+    rb"|(?:insmod|modprobe|mount|ifconfig|echo|mkdir|telnetd|sleep) .+)[ \t]*;?[ \t]*\r?$"
 )
 _CONTROL: Final = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
 _TEXT_WINDOW: Final = 1 << 16

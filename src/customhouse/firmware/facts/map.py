@@ -1,7 +1,7 @@
 """The map step: contents to facts, in parallel, each content and extractor computed at most once in a cache's life.
 
-The cost of an image is the cost of the bytes never seen before. Whatever was kept is read first, for all contents in a few queries; `contents`
-may be a lazy mapping, since only what the cache lacks is opened.
+The cost of an image is the cost of the bytes never seen before. Whatever was kept is read first, for all contents in a
+few queries; `contents` may be a lazy mapping, since only what the cache lacks is opened.
 """
 
 import functools

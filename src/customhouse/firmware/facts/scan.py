@@ -1,6 +1,7 @@
 """The one multi-pattern pass: all extractors' patterns in one Hyperscan database.
 
-Compiling takes long beside scanning, so the compiled database is serialised and kept in the store under the digest of its patterns.
+Compiling takes long beside scanning, so the compiled database is serialised and kept in the store under the digest of
+its patterns.
 """
 
 import hashlib

@@ -18,6 +18,7 @@ from .secrets import secrets
 from .services import services
 from .unnamed_programs import unnamed_programs
 from .updates import updates
+from .web_handlers import web_handlers
 
 __all__ = ["Files", "Mount", "files_of", "link"]
 
@@ -55,7 +56,7 @@ def link(
         components=named,
         unnamed_programs=unnamed_programs(files, tree, offered),
         sbom_differences=sbom_differences(supplier, named) if supplier else (),
-        flows=programs.flows,
+        flows=(*programs.flows, *web_handlers(files, offered)),
         constructed_commands=programs.constructed_commands,
         not_examined=(*started.not_examined, *logins.not_examined, *programs.not_examined),
     )

@@ -196,7 +196,9 @@ def _loose_hashes(files: Files, known: set[str]) -> Iterator[Entry]:
         if facts is None or facts.content is None:
             continue
         writes = facts.kind is FileKind.SCRIPT and facts.text is not None and "/etc/" in facts.text.text
-        writes = writes and bool(re.search(r">>?\s*/\S*etc/(?:passwd|shadow)", facts.text.text if facts.text else ""))
+        writes = writes and bool(
+            re.search(r">>?[ \t]*/\S{0,40}etc/(?:passwd|shadow)", facts.text.text if facts.text else "")
+        )
         for text, offset in facts.content.hashes:
             user, _, hashed = text.rpartition(":")
             if (

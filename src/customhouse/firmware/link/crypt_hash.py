@@ -80,7 +80,7 @@ def _system_crypt() -> Callable[[bytes, bytes], bytes | None] | None:
 def _library_crypt(word: str, hashed: str) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from passlib import hash as forms  # slow to import, and seldom needed
+        from passlib import hash as forms  # type: ignore[import-untyped]  # slow to import, and seldom needed
 
         handler = {
             "$1$": forms.md5_crypt,

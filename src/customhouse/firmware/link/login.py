@@ -13,12 +13,15 @@ from customhouse.model import Account, Service
 from .files import Files
 
 _NO_SHELL: Final = re.compile(r"/(?:nologin|false|sync|halt|shutdown|true)$")
+_SCRIPT_MOST: Final = 16 << 10
 _CRACKABLE: Final = frozenset({"des", "md5", "sha256", "sha512", "bcrypt", "yescrypt", "unknown"})
 _SHELL: Final = re.compile(r"^(?:/\S*/)?(?:a|ba|da)?sh$")
 _GREP: Final = re.compile(
     r"grep\s+(?P<options>(?:-\w+\s+)*)(?P<quote>['\"])(?P<expression>.+?)(?P=quote)\s+(?P<file>/etc/(?:shadow|passwd))"
 )
-_GIVES_SHELL: Final = re.compile(r"(?m)^\s*(?:exec\s+)?(?:/\S*/)?(?:a|ba|da)?sh(?:\s+-\S+)*\s*$")
+_GIVES_SHELL: Final = re.compile(
+    r"(?m)^[ \t]*(?:exec[ \t]+)?(?:/\S{1,60}/)?(?:a|ba|da)?sh(?:[ \t]+-\S{1,20}){0,8}[ \t]*$"
+)
 _ASKS: Final = re.compile(r"(?m)\b(?:login|read|passwd|su|getty|pam)\b")
 
 
@@ -70,6 +73,7 @@ def gives_shell(script: str, files: Files) -> bool:
     Tests of the form `grep REGEX /etc/shadow` are answered from the image: OpenWrt's login.sh lets anyone in while
     root's line shows that no password was set.
     """
+    script = script[:_SCRIPT_MOST]
     if not _GIVES_SHELL.search(script):
         return False
     tests = list(_GREP.finditer(script))

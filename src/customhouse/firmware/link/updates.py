@@ -1,7 +1,8 @@
 """How new firmware arrives: scripts that write flash, programs that do, package feeds, web forms, remote management.
 
 Each way says over which transport it fetches, whether something verifies a signature before flash is written, and
-whether certificate checks are switched off. None stands for "could not be told": a program may hide a check from its strings.
+whether certificate checks are switched off. None stands for "could not be told": a program may hide a check from its
+strings.
 """
 
 import re
@@ -38,6 +39,7 @@ _OPKG_CHECK: Final = re.compile(r"(?m)^\s*option\s+check_signature(?:\s+1)?\s*$"
 _FORM_WORDS: Final = re.compile(r"(?i)firmware|upgrade|flash_?op|sysupgrade|fw_?up")
 _FETCHED: Final = frozenset({"http", "https", "ftp", "tftp"})
 _FETCHED_WORDS: Final = re.compile(r"(?i)firmware|upgrade|version|\bfw\b|[/._-]ota[/._-]|update|download")
+_LINE_MOST: Final = 1000  # characters; nobody writes longer commands, and matching costs the square of a line
 _TLS_NO: Final = ("curl-insecure", "wget-insecure")
 _TRANSPORT_OF_FETCHER: Final = (("tftp", "tftp"), ("ftpget", "ftp"))
 
@@ -67,7 +69,7 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
         if facts.text is None or facts.kind is not FileKind.SCRIPT or _INFRASTRUCTURE.search(path):
             continue
         text = facts.text.text
-        body = "\n".join("" if line.lstrip().startswith("#") else line for line in text.split("\n"))
+        body = "\n".join("" if line.lstrip().startswith("#") else line[:_LINE_MOST] for line in text.split("\n"))
         write = next((m for m in _WRITES_FIRMWARE.finditer(body) if not _HOLDS_CONFIG.search(m.group())), None)
         is_sysupgrade = path.endswith("/sysupgrade")
         if write is None and not is_sysupgrade:
@@ -75,7 +77,6 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
         related = (
             [body, *(files.text(other) or "" for other in files.glob("/lib/upgrade/*.sh"))] if is_sysupgrade else [body]
         )
-        at = len(text[: write.start()].encode("utf-8", "replace")) if write else 0
         line = "" if is_sysupgrade or write is None else body[write.start() :].split("\n", 1)[0]
         yield UpdatePath(
             mechanism=f"script {path}",
@@ -83,7 +84,7 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
             signature_checked=_signature_in(related, body, files),
             certificate_checked=_certificates(_markers(facts), body),
             detail=line.strip()[:160],
-            evidence=(files.evidence(path, line, at),),
+            evidence=(files.evidence(path, line, max(0, text.find(line)) if text.isascii() else None),),
         )
 
 

@@ -7,21 +7,15 @@ from typing import Final
 from customhouse.model import FileKind
 
 from ..extractor import Hit, Pattern
+from .vocabulary import TOOLS
 
 _MOST: Final = 300
 _LONGEST: Final = 400
-_TOOLS: Final = (
-    b"ifconfig", b"route", b"iptables", b"ip6tables", b"insmod", b"rmmod", b"modprobe", b"killall", b"kill", b"rm", b"cp",
-    b"mv", b"cat", b"echo", b"mount", b"umount", b"mkdir", b"chmod", b"wget", b"curl", b"tftp", b"ftpget", b"telnetd", b"reboot",
-    b"sysupgrade", b"mtd", b"flashcp", b"flash_eraseall", b"dd", b"tar", b"sh", b"ash", b"udhcpc", b"udhcpd", b"wpa_supplicant",
-    b"hostapd", b"iwpriv", b"iwconfig", b"brctl", b"vconfig", b"ping", b"date", b"sync", b"passwd", b"chpasswd", b"openssl",
-    b"uci", b"nvram", b"fw_setenv", b"httpd", b"inetd", b"dropbear", b"unzip", b"gunzip", b"md5sum", b"sed", b"awk", b"grep",
-)  # fmt: skip
 _COMMAND: Final = re.compile(
-    rb"(?:/(?:usr/)?(?:s?bin)/)?(?:" + rb"|".join(re.escape(tool) for tool in _TOOLS) + rb")[ \t]+[-/%\"'$>&|a-z0-9]"
+    rb"(?:/(?:usr/)?(?:s?bin)/)?(?:" + rb"|".join(re.escape(tool) for tool in TOOLS) + rb")[ \t]+[-/%\"'$>&|a-z0-9]"
 )
 PATTERNS: Final = (
-    Pattern(expression=rb"[\x00\n](?:/(?:usr/)?s?bin/)?(?:" + rb"|".join(_TOOLS) + rb")[ \t]", tag="command"),
+    Pattern(expression=rb"[\x00\n](?:/(?:usr/)?s?bin/)?(?:" + rb"|".join(TOOLS) + rb")[ \t]", tag="command"),
 )
 
 

@@ -28,7 +28,14 @@ class ContentExtractor:
     name = "content"
     version = "1"
     result = ContentFacts
-    patterns = (*hosts.PATTERNS, *secrets.PATTERNS, *hashes.PATTERNS, *commands.PATTERNS, *markers.PATTERNS, *paths.PATTERNS)
+    patterns = (
+        *hosts.PATTERNS,
+        *secrets.PATTERNS,
+        *hashes.PATTERNS,
+        *commands.PATTERNS,
+        *markers.PATTERNS,
+        *paths.PATTERNS,
+    )
     seconds = 60.0
 
     def wants(self, kind: FileKind, size: int) -> bool:

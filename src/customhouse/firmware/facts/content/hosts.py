@@ -8,23 +8,25 @@ from typing import Final
 from customhouse.model import FileKind, HostMention
 
 from ..extractor import Hit, Pattern
+from .vocabulary import SCHEMES, TOP_LEVEL_DOMAINS
 
 _MOST: Final = 400
-_TLDS: Final = (
-    b"com", b"net", b"org", b"cn", b"edu", b"gov", b"io", b"biz", b"info", b"eu", b"us", b"uk", b"de", b"fr", b"it", b"es", b"nl", b"ru", b"jp",
-    b"kr", b"tw", b"hk", b"sg", b"in", b"br", b"au", b"ca", b"ch", b"at", b"se", b"no", b"fi", b"dk", b"pl", b"cz", b"be", b"vn", b"th", b"tr", b"me",
-    b"tv", b"cc", b"co", b"ai", b"cloud", b"online", b"top", b"xyz", b"mobi", b"tech", b"app", b"dev", b"ua", b"il", b"za", b"mx", b"ar", b"pt", b"gr",
-)  # fmt: skip
 _SURE: Final = frozenset({"com", "net", "org", "cn", "edu", "gov", "biz"})
 """Top-level domains that are no file suffix and no member name: believed without quotation marks."""
 
 PATTERNS: Final = (
     Pattern(expression=rb"[a-zA-Z]://", tag="url"),
-    Pattern(expression=rb"[a-z0-9]\.(?:" + rb"|".join(_TLDS) + rb")[^A-Za-z0-9_.-]", tag="host", case_insensitive=True),
+    Pattern(
+        expression=rb"[a-z0-9]\.(?:" + rb"|".join(TOP_LEVEL_DOMAINS) + rb")[^A-Za-z0-9_.-]",
+        tag="host",
+        case_insensitive=True,
+    ),
     Pattern(expression=rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", tag="address"),
 )
 _URL: Final = re.compile(
-    rb"([a-zA-Z][a-zA-Z0-9+.-]{1,9})://(?:[^\s/@\x00\"'<>]{1,80}@)?(\[[0-9a-fA-F:]{2,39}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::(\d{1,5}))?(?=[/?#\s\x00\"'<>),;\]}|\\`]|$|\.(?:\s|$|\x00))"
+    rb"([a-zA-Z][a-zA-Z0-9+.-]{1,9})://(?:[^\s/@\x00\"'<>]{1,80}@)?"
+    rb"(\[[0-9a-fA-F:]{2,39}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::(\d{1,5}))?"
+    rb"(?=[/?#\s\x00\"'<>),;\]}|\\`]|$|\.(?:\s|$|\x00))"
 )
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,18}$")
 _ADDRESS: Final = re.compile(rb"(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5})(?!\d))?")
@@ -32,12 +34,7 @@ _NAME_BYTES: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTU
 _PUBLIC_RESOLVERS: Final = frozenset(
     {"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.1", "4.2.2.2", "1.2.4.8"}
 )
-_SCHEMES: Final = frozenset(
-    {
-        "http", "https", "ftp", "ftps", "sftp", "tftp", "mqtt", "mqtts", "ws", "wss", "rtsp", "rtsps", "rtmp", "rtmps", "tcp", "udp", "ssl", "tls",
-        "coap", "coaps", "amqp", "amqps", "ldap", "ldaps", "stun", "turn", "sip", "sips", "ntp", "smtp", "smtps", "git", "ssh", "telnet",
-    }
-)  # fmt: skip
+_SCHEMES: Final = frozenset(SCHEMES)
 
 
 def read(data: bytes, hits: Sequence[Hit], kind: FileKind) -> tuple[HostMention, ...]:

@@ -29,7 +29,8 @@ def _read() -> tuple[Marker, ...]:
 
 MARKERS: Final = _read()
 PATTERNS: Final = tuple(
-    Pattern(expression=marker.expression.encode(), tag=_PREFIX + marker.name, multi_line=True, case_insensitive=True) for marker in MARKERS
+    Pattern(expression=marker.expression.encode(), tag=_PREFIX + marker.name, multi_line=True, case_insensitive=True)
+    for marker in MARKERS
 )
 
 

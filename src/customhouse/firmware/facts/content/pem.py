@@ -19,7 +19,8 @@ PATTERNS: Final = (Pattern(expression=rb"-----BEGIN [A-Z0-9 ]{0,30}(?:PRIVATE KE
 _BLOCK_MOST: Final = 32 << 10
 _BLOCKS_MOST: Final = 400
 _BLOCK: Final = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]{0,30}(?:PRIVATE KEY|CERTIFICATE))-----((?:\\n|\\r|[\s\"',+\\]|[A-Za-z0-9+/=:,-])+?)-----END \1-----"
+    rb"-----BEGIN ([A-Z0-9 ]{0,30}(?:PRIVATE KEY|CERTIFICATE))-----"
+    rb"((?:\\n|\\r|[\s\"',+\\]|[A-Za-z0-9+/=:,-])+?)-----END \1-----"
 )
 _NOT_BASE64: Final = re.compile(rb"\\[nr]|[^A-Za-z0-9+/=]")
 _HEADER_LINE: Final = re.compile(rb"(?m)^[A-Za-z0-9-]+: [^\n]*\n")

@@ -14,7 +14,7 @@ from customhouse.model import Digest, FileKind, SecretHit
 from ..extractor import Hit, Pattern
 from . import pem
 
-_TOKEN: Final = "token:"
+_TAG: Final = "token:"
 _MOST: Final = 200
 
 
@@ -47,7 +47,8 @@ _WIFI: Final = re.compile(
 )
 _SSID: Final = re.compile(rb"""(?m)^[ \t]*(?:ssid[ \t]*=|option[ \t]+ssid[ \t])[ \t]*['"]?([^'"\r\n]{1,32})""")
 _PLACEHOLDER: Final = re.compile(
-    rb"(?i)^(?:your|my|the|some|<|\$|%|\{|x{4,}|\*{4,}|secret(?:\s|_)?pass|very secret|password here|changeme|test|example|passphrase$|psk$)"
+    rb"(?i)^(?:your|my|the|some|<|\$|%|\{|x{4,}|\*{4,}|secret(?:\s|_)?pass"
+    rb"|very secret|password here|changeme|test|example|passphrase$|psk$)"
 )
 _URL_CREDENTIAL: Final = re.compile(
     rb"([a-z][a-z0-9+.-]{1,8})://([^\s:@/'\"<>%\x00]{1,40}):([^\s:@/'\"<>%$\x00]{2,60})@([A-Za-z0-9][A-Za-z0-9.-]{2,80})"
@@ -55,7 +56,7 @@ _URL_CREDENTIAL: Final = re.compile(
 
 PATTERNS: Final = (
     *pem.PATTERNS,
-    *(Pattern(expression=token.trigger.encode(), tag=_TOKEN + token.name) for token in TOKENS),
+    *(Pattern(expression=token.trigger.encode(), tag=_TAG + token.name) for token in TOKENS),
     Pattern(expression=rb"://[^\s:@/'\"<>%\x00]{1,40}:[^\s:@/'\"<>%\x00]{2,60}@", tag="url-credential"),
 )
 
@@ -80,9 +81,9 @@ def _digest(secret: bytes) -> Digest:
 
 def _tokens(data: bytes, hits: Sequence[Hit]) -> Iterator[SecretHit]:
     for hit in hits:
-        if not hit.tag.startswith(_TOKEN):
+        if not hit.tag.startswith(_TAG):
             continue
-        name = hit.tag.removeprefix(_TOKEN)
+        name = hit.tag.removeprefix(_TAG)
         for match in _WHOLE[name].finditer(data, max(0, hit.end - 120), hit.end + 2000):
             if match.start() < hit.end <= match.end():
                 yield SecretHit(
@@ -123,8 +124,10 @@ def _wifi(data: bytes, kind: FileKind) -> Iterator[SecretHit]:
     names = [(match.start(), match.group(1)) for match in _SSID.finditer(data)]
     for match in _WIFI.finditer(data):
         secret = next(group for group in match.groups() if group is not None)
-        if _PLACEHOLDER.match(secret):
+        if _PLACEHOLDER.match(secret) or secret.startswith(b"/"):
             continue
+        if match.group("uci") is not None and b"wifi-iface" not in data[max(0, match.start() - 600) : match.start()]:
+            continue  # other sections have options named key as well
         near = min(names, key=lambda named: abs(named[0] - match.start()), default=(0, b""))[1]
         yield SecretHit(
             kind="wifi-key",
