@@ -75,7 +75,7 @@ class VolumeWriter:
     def trouble(self, reason: str) -> None:
         self.troubles += 1
         if len(self._reasons) < _TROUBLES_SHOWN:
-            self._reasons.append(reason[:300])
+            self._reasons.append(reason if len(reason) < 240 else f"{reason[:80]} ... {reason[-140:]}")
 
     def say(self, key: str, value: str) -> None:
         self.detail[key] = value[:500]

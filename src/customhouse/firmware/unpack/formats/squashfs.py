@@ -103,7 +103,7 @@ class _Image(MetadataStream):
         )
 
     def _is_root(self, made: bytes, offset: int) -> bool:
-        if len(made) < offset + 16:
+        if len(made) < offset + 15:  # the shortest directory inode, that of version 2
             return False
         if self.super.major == 4:
             type_ = int.from_bytes(made[offset : offset + 2], "little" if self.super.order == "<" else "big")

@@ -1,0 +1,153 @@
+"""From what the user hands over to a tree whose every byte is accounted for."""
+
+import gzip
+import io
+import json
+import lzma
+import os
+import random
+import socket
+import tarfile
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from customhouse.firmware.unpack import Unpacked, identify, unpack
+from customhouse.host.context import Context
+from customhouse.host.errors import InputError
+from customhouse.model import NodeKind, Outcome
+from tests.firmware.unpack.conftest import Unpack
+from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
+from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
+
+ROOT: Tree = {
+    b"bin": {b"busybox": b"\x7fELF" + b"program" * 100, b"sh": Link(b"busybox")},
+    b"dev": {b"console": Device(5, 1)},
+    b"etc": {b"passwd": b"root::0:0::/:/bin/sh\n", b"notes.gz": gzip.compress(b"a line inside\n" * 50, mtime=0)},
+    b"sbin": {b"init": Link(b"../bin/busybox")},
+}
+
+
+def every_byte_is_in_one_extent(unpacked: Unpacked) -> bool:
+    for part in unpacked.image.parts or ("",):
+        extents = sorted((e for e in unpacked.coverage.extents if e.part == part), key=lambda e: e.offset)
+        assert extents[0].offset == 0
+        assert all(one.offset + one.size == two.offset for one, two in pairwise(extents))
+    return sum(extent.size for extent in unpacked.coverage.extents) == unpacked.image.size
+
+
+def test_a_vendor_image_becomes_a_root_file_system_with_plain_paths(unpacked: Unpack) -> None:
+    kernel = lzma.compress(b"Linux version 3.3.8 (builder)\n" * 400, lzma.FORMAT_ALONE)
+    image = kernel + bytes(4096) + Maker().make(ROOT) + b"\xff" * 8192
+    result = unpacked(image)
+    nodes = {node.path: node for node in result.tree.nodes}
+    assert nodes["/etc/passwd"].kind is NodeKind.FILE
+    assert nodes["/bin/sh"].target == "busybox"
+    assert nodes["/dev/console"].device == (5, 1)
+    assert result.contents[nodes["/etc/passwd"].digest].read_bytes() == b"root::0:0::/:/bin/sh\n"
+    assert every_byte_is_in_one_extent(result)
+    assert result.coverage.share == 1.0
+    assert result.not_examined == ()
+    assert any(b"Linux version 3.3.8" in path.read_bytes() for path in result.contents.values())
+    [inner] = [node for node in result.tree.nodes if node.volume == "notes.gz"]
+    assert result.contents[inner.digest].read_bytes().startswith(b"a line inside")
+
+
+def test_random_bytes_are_not_explained(unpacked: Unpack) -> None:
+    result = unpacked(random.Random(3).randbytes(200_000))
+    assert result.coverage.share < 0.01
+    assert {extent.outcome for extent in result.coverage.extents} <= {Outcome.ENCRYPTED, Outcome.UNKNOWN}
+    assert every_byte_is_in_one_extent(result)
+
+
+def test_random_bytes_inside_a_wrapper_are_not_explained_either(unpacked: Unpack) -> None:
+    result = unpacked(gzip.compress(random.Random(3).randbytes(200_000), mtime=0))
+    assert result.coverage.share < 0.01
+    assert any("was not understood" in gap.why for gap in result.not_examined)
+
+
+def test_a_folder_of_partitions_is_one_device(tmp_path: Path, unpacked: Unpack) -> None:
+    folder = tmp_path / "flash"
+    folder.mkdir()
+    (folder / "mtd0.bin").write_bytes(b"\xff" * 4096)
+    (folder / "mtd1.bin").write_bytes(Maker().make(ROOT))
+    (folder / "mtd2.bin").write_bytes(Maker().make({b"wpa.conf": b'psk="secret"\n'}))
+    result = unpacked(folder)
+    assert result.image.parts == ("mtd0.bin", "mtd1.bin", "mtd2.bin")
+    paths = {node.path for node in result.tree.nodes}
+    assert {"/etc/passwd", "@mtd2.bin/wpa.conf"} <= paths
+    assert [volume.name for volume in result.tree.volumes if volume.root] == ["mtd1.bin"]
+    assert every_byte_is_in_one_extent(result)
+
+
+def test_a_root_file_system_as_a_folder_is_taken_as_it_lies(tmp_path: Path, unpacked: Unpack) -> None:
+    folder = tmp_path / "root"
+    (folder / "etc").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "etc/passwd").write_text("root::0:0::/:/bin/sh\n")
+    (folder / "bin/sh").symlink_to("/bin/busybox")
+    os.mkfifo(folder / "etc/pipe")
+    result = unpacked(folder)
+    nodes = {node.path: node for node in result.tree.nodes}
+    assert nodes["/bin/sh"].target == "/bin/busybox"
+    assert nodes["/etc/pipe"].kind is NodeKind.FIFO
+    assert result.contents[nodes["/etc/passwd"].digest].read_text().startswith("root::")
+    assert result.coverage.share == 1.0
+
+
+def test_a_root_file_system_as_a_tar_keeps_owners_and_device_nodes(unpacked: Unpack) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, kind in (("./etc", tarfile.DIRTYPE), ("./bin", tarfile.DIRTYPE), ("./dev/null", tarfile.CHRTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.devmajor, entry.devminor = kind, 1, 3
+            archive.addfile(entry)
+        entry = tarfile.TarInfo("./etc/passwd")
+        entry.size, entry.uid, entry.mode = 5, 7, 0o600
+        archive.addfile(entry, io.BytesIO(b"root:"))
+        for name in ("./etc/inittab", "./bin/busybox"):
+            archive.addfile(tarfile.TarInfo(name))
+    nodes = {node.path: node for node in unpacked(packed.getvalue()).tree.nodes}
+    assert (nodes["/etc/passwd"].uid, nodes["/etc/passwd"].mode) == (7, 0o600)
+    assert nodes["/dev/null"].device == (1, 3)
+
+
+def test_names_that_are_not_utf_8_survive_json(unpacked: Unpack) -> None:
+    result = unpacked(Maker().make({b"caf\xe9 \\ \n": b"x" * 100}))
+    path = next(node.path for node in result.tree.nodes if "caf" in node.path)
+    assert path.endswith(r"caf\xe9 \x5c \x0a")
+    assert json.loads(msgspec.json.encode(result.tree))
+
+
+def test_two_runs_give_the_same_tree(tmp_path: Path) -> None:
+    image = tmp_path / "image.bin"
+    image.write_bytes(b"head" * 100 + Maker().make(ROOT))
+    first, second = (unpack(image, Context(work=tmp_path / name, isolate=False)) for name in "ab")
+    assert msgspec.json.encode((first.tree, first.coverage)) == msgspec.json.encode((second.tree, second.coverage))
+
+
+def test_the_digest_is_told_without_unpacking(tmp_path: Path) -> None:
+    (tmp_path / "image.bin").write_bytes(b"abc")
+    assert identify(tmp_path / "image.bin").sha256.startswith("ba7816bf")
+
+
+@pytest.mark.parametrize("make", ["missing", "empty", "fifo", "socket", "empty folder", "device"])
+def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path, make: str) -> None:
+    path = tmp_path / "image"
+    match make:
+        case "empty":
+            path.touch()
+        case "fifo":
+            os.mkfifo(path)
+        case "socket":
+            socket.socket(socket.AF_UNIX).bind(str(path))
+        case "empty folder":
+            path.mkdir()
+        case "device":
+            path = Path("/dev/zero")
+    with pytest.raises(InputError) as caught:
+        unpack(path, Context(work=tmp_path / "work"))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
