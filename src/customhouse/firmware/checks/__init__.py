@@ -14,13 +14,21 @@ from .accounts import (
     WeakHash,
 )
 from .check import Check, DatedCheck
+from .clear_text_web import ClearTextWeb
 from .components import KernelDisagrees, SbomDisagrees, SeveralVersions, UnnamedPrograms
+from .console import ConsoleWithoutLogin
+from .debug_services import DebugServices
 from .endpoints import ClearTextHosts
+from .file_transfer import FileTransferAtBoot
 from .flows import CommandFromNetwork, OverflowFromNetwork
 from .hardening import NetworkHardening, ProgramHardening
 from .kernel_age import KernelAge
+from .removable_scripts import ScriptFromRemovableMedia
 from .secrets import Certificates, Credentials, PrivateKeys, WifiKeys
+from .ssh import SshAtBoot
+from .telnet import TelnetAtBoot, TelnetNotStarted
 from .updates import NoUpdatePath, UncheckedCertificate, UnclearVerification, UnverifiedUpdate
+from .upnp import UpnpAtBoot
 from .web import CommandFromRequest
 
 __all__ = ["CHECKS", "Check", "DatedCheck", "check"]
@@ -52,6 +60,15 @@ CHECKS: tuple[Check, ...] = (
     UnclearVerification(),
     UnverifiedUpdate(),
     CommandFromRequest(),
+    ConsoleWithoutLogin(),
+    DebugServices(),
+    FileTransferAtBoot(),
+    ScriptFromRemovableMedia(),
+    SshAtBoot(),
+    TelnetAtBoot(),
+    TelnetNotStarted(),
+    UpnpAtBoot(),
+    ClearTextWeb(),
 )
 """Every check there is, in the order of their rules. Adding one means adding a line here."""
 

@@ -19,6 +19,9 @@ from .shell_syntax import Simple
 _CONSOLES = frozenset({"getty", "agetty", "mingetty", "fgetty", "ngetty", "login", "sulogin"})
 _LISTENS = ("listen", "recvfrom", "recvmsg", "accept", "accept4", "recvmmsg")
 _MAX = 400
+_REMOVABLE = re.compile(
+    r"^/(?:tmp|mnt|media|var|run|home|opt)?/?(?:\w+/)?(?:tf|sd|mmc|usb|u-?disk|ext|tfcard)_?(?:card|disk|stick)?\d?\d?/\S"
+)
 _BIN = re.compile(r"(?:^|/)(?:s?bin|local|app|tools?|usr|localbin|[\w.-]*bin)/[^/]+$")
 
 
@@ -34,6 +37,8 @@ def services(boot: Boot) -> tuple[Service, ...]:
 
 def _service(start: Start, files: Files) -> Service | None:
     daemon = daemon_of(start)
+    if start.real is None and _REMOVABLE.match(start.path):
+        return _made(start, kind="removable", at_boot=False, condition_holds=None)
     if start.real is None and "/init.d/" in start.path:
         return None  # a start script that is not there
     name = start.applet or start.path.rpartition("/")[2]

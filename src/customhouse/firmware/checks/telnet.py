@@ -1,0 +1,67 @@
+"""Telnet: a shell over the network in clear text."""
+
+from collections.abc import Iterable
+
+from customhouse.model import DeviceFacts, Finding, Service, Severity
+
+from .check import Check
+from .service_words import chain, condition, is_open, possible, where
+
+_CLAUSES = ("EN 303 645 5.5-1", "EN 303 645 5.6-1", "EN 303 645 5.6-5", "CRA I(2)(j)", "EN 18031-1 GEC-2")
+
+
+class TelnetAtBoot(Check):
+    """A telnet server that starts by itself."""
+
+    rule = "boot.telnet"
+    asks = "Does the device offer a clear-text shell to the network without anyone switching it on?"
+    clauses = _CLAUSES
+
+    def findings(self, device: DeviceFacts) -> Iterable[Finding]:
+        for service in device.services:
+            if service.kind == "telnet" and is_open(service):
+                yield self._of(service)
+
+    def _of(self, service: Service) -> Finding:
+        # A root shell for whoever connects leaves nothing to attack; one that asks for a password still sends it in
+        # clear text, and every guess is free.
+        free = service.authentication == "none"
+        root = service.user == "root"
+        title = (
+            f"Anyone on the network {'becomes root' if root else 'gets a shell'}: telnet asks for no password"
+            if free
+            else "A telnet server starts at boot"
+        )
+        return self.finding(
+            severity=Severity.CRITICAL if free else Severity.HIGH,
+            title=title,
+            detail=f"{chain(service)}{where(service)}.{condition(service)}",
+            remedy="Do not start it. For maintenance use SSH with keys, switched on by the owner.",
+            evidence=service.evidence,
+            tags=("remote-root",) if free and root else (),
+            subject=service.program,
+        )
+
+
+class TelnetNotStarted(Check):
+    """A telnet server that lies ready."""
+
+    rule = "boot.telnet-present"
+    asks = "Is there a telnet server that does not start by itself, or only under a condition?"
+    clauses = ("EN 303 645 5.6-5", "EN 303 645 5.6-7")
+
+    def findings(self, device: DeviceFacts) -> Iterable[Finding]:
+        telnet = [service for service in device.services if service.kind == "telnet"]
+        if any(is_open(service) for service in telnet):
+            return
+        for service in telnet:
+            maybe = possible(service)
+            yield self.finding(
+                # A condition that we cannot decide may be a button, a factory mode or a request from the network.
+                severity=Severity.LOW if maybe else Severity.INFO,
+                title="A telnet server may be started" if maybe else "A telnet server is present and is not started",
+                detail=f"{chain(service)}.{condition(service)}" if service.started_by else "Nothing starts it.",
+                remedy="Leave it out of the image.",
+                evidence=service.evidence,
+                subject=service.program,
+            )
