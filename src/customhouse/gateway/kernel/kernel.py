@@ -5,16 +5,20 @@ tables named `customhouse` (one inet, one bridge) are ever named.
 """
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 
 from customhouse.gateway.ruleset.compile import Delta, Ruleset
 from customhouse.gateway.ruleset.element import KINDS, MEMORIES, NUMBER, TABLE, Place
+from customhouse.gateway.ruleset.pace import Pace
 from customhouse.gateway.ruleset.render import Document, collected, render, render_delta
 from customhouse.host.errors import CustomhouseError
 
-from .programs import run
+from .programs import PACKAGES, run
 
 FAMILIES = ("inet", "bridge")
 
@@ -24,10 +28,11 @@ class RulesetRefused(CustomhouseError):
 
 
 class Kernel:
-    """The adapter. It keeps no state but a fingerprint of the chains it last wrote."""
+    """The adapter. It keeps a fingerprint of the chains it last wrote, and the classes of rate among them."""
 
     def __init__(self) -> None:
         self.written: str | None = None
+        self.paces: frozenset[Pace] = frozenset()
 
     def drop_everything(self) -> None:
         """The table for boot: nothing is forwarded until a ruleset is there. Does nothing when one of ours stands."""
@@ -47,6 +52,7 @@ class Kernel:
         document = render(ruleset, time.time())
         self._hand_over(document, "-c")
         self._hand_over(document)
+        self.paces = ruleset.paces
         self.written = self._structure()
 
     def apply(self, delta: Delta) -> None:
@@ -56,10 +62,12 @@ class Kernel:
         """
         if delta.rebuild:
             raise RulesetRefused("the chains themselves differ", "replace the whole ruleset")
-        document = render_delta(delta, time.time())
+        fresh = delta.paces - self.paces  # a class once written stays: its set cannot be declared a second time
+        document = render_delta(replace(delta, paces=fresh), time.time())
         if document["nftables"]:
             self._hand_over(document)
-            if delta.paces or delta.entry_paces or delta.dropped_chains:
+            self.paces |= fresh
+            if fresh or delta.entry_paces or delta.dropped_chains:
                 self.written = self._structure()
 
     def _hand_over(self, document: Document, *options: str) -> None:
@@ -126,6 +134,18 @@ class Kernel:
             family = "ipv6" if ":" in address else "ipv4"
             for side in ("-s", "-d"):
                 run("conntrack", "-D", "-f", family, side, address)
+
+
+def missing() -> tuple[str, ...]:
+    """What this machine lacks to hold devices, each with what to do; empty when nothing."""
+    found = [
+        f"the program {program} (package {PACKAGES[program]})" for program in PACKAGES if not shutil.which(program)
+    ]
+    if os.geteuid() != 0:
+        found.append("root (or CAP_NET_ADMIN and CAP_BPF)")
+    elif shutil.which("nft") and (asked := run("nft", "list", "tables")).returncode:
+        found.append(f"nftables in the kernel: {asked.stderr.strip()[:200]}")
+    return tuple(found)
 
 
 def _refused(words: str) -> RulesetRefused:
