@@ -9,9 +9,11 @@ folder and scored too. Reported are flows of high or medium confidence; a false 
 import argparse
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,8 +28,9 @@ from customhouse.firmware.program.extractor import ProgramExtractor
 from tests.firmware.program.build import ARCHITECTURES, LEVELS, Built, Pair, build, compiler, pairs
 
 from customhouse.firmware.facts.extractor import Content
-from customhouse.model import Confidence, Digest, FileKind, Flow, ProgramFacts
+from customhouse.model import Confidence, Digest, FileKind, Flow, Outcome, ProgramFacts
 
+LIMIT_SECONDS = 20
 SHOWN = (Confidence.HIGH, Confidence.MEDIUM)
 TOY_COMPILERS = {
     "armel": "arm-linux-gnueabi-gcc",
@@ -75,11 +78,25 @@ def analyse(built: Built, extractor: ProgramExtractor) -> tuple[ProgramFacts, fl
 
 
 def read(path: Path, extractor: ProgramExtractor, need: bytes) -> ProgramFacts:
+    """Facts of one file. A crash or a program that does not end is told in `why`, and the run goes on."""
     data = path.read_bytes()
     content = Content(Digest(hashlib.sha256(data).hexdigest()), data, FileKind.ELF)
-    facts = extractor.extract(content, (), need)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(LIMIT_SECONDS)
+    try:
+        facts = extractor.extract(content, (), need)
+    except Exception as failure:  # a bug of the engine is a line of the score
+        frame = traceback.extract_tb(failure.__traceback__)[-1]
+        at = f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+        return ProgramFacts(outcome=Outcome.FAILED, why=f"{type(failure).__name__} {failure} at {at}")
+    finally:
+        signal.alarm(0)
     assert isinstance(facts, ProgramFacts)
     return facts
+
+
+def _too_long(signal_number: int, frame: object) -> None:
+    raise TimeoutError(f"not done after {LIMIT_SECONDS} s")
 
 
 def shown(facts: ProgramFacts) -> list[Flow]:
