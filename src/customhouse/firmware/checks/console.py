@@ -22,7 +22,7 @@ class ConsoleWithoutLogin(Check):
                     # It takes the device in hand and open; then all of its secrets are read.
                     severity=Severity.MEDIUM,
                     title=f"The serial console gives a {service.user} shell without a login",
-                    detail=f"{chain(service)}.{condition(service)} Whoever reaches the board's contacts needs no password.",
+                    detail=f"{chain(service)}.{condition(service)} Whoever reaches its contacts needs no password.",
                     remedy="Run a login on the console, or none at all in devices that are sold.",
                     evidence=service.evidence,
                     tags=("debug-interface",),

@@ -72,6 +72,12 @@ class Files:
     def _have(self, stored: str) -> bool:
         return stored in self.nodes or stored in self.children
 
+    def _on_the_way(self, path: str) -> bool:
+        """A folder that start scripts must have made, since something is put or mounted below it."""
+        below = path + "/"
+        laid = any(one.startswith(below) for one in self.laid)
+        return laid or any(mount.point.startswith(below) for mount in self.mounts)
+
     def real(self, path: str) -> str | None:
         """The stored path after following every symbolic link; None when nothing is there.
 
@@ -97,7 +103,7 @@ class Files:
                     done = ""
                 pending = _split(node.target) + pending
                 continue
-            if not self._have(step):
+            if not self._have(step) and not self._on_the_way(step):
                 return None
             done = step
         return done or "/"

@@ -116,6 +116,8 @@ def _shell(machine: Machine, command: Simple, words: list[Value], state: State, 
         if not words[at].known:
             return UNKNOWN
         path = absolute(words[at].text, state)
+        if not machine.files.exists(path):
+            record(machine, command, path, words[at + 1 :], state, frame)
         return run_script(machine, path, words[at + 1 :], state, frame)
     path = look_up(machine, words[0].text, state) or absolute(words[0].text, state)
     record(machine, command, path, words[1:], state, frame)

@@ -158,9 +158,22 @@ def _simple(machine: "Machine", words: list[str], state: State, shipped: bool, c
         return Value(real) if real else _NOTHING
     if name == "uci":
         return _uci(machine, arguments)
-    if name == "ls" and len(arguments) == 1 and not is_volatile(absolute(arguments[0], state)):
-        return Value("\n".join(machine.files.names(absolute(arguments[0], state))), shipped=True)
+    if name == "ls":
+        return _listed(machine, arguments, state)
     return _from_files(machine, name, arguments, state, command)
+
+
+def _listed(machine: "Machine", arguments: list[str], state: State) -> Value:
+    """`ls`: files as they are named, folders by their entries."""
+    paths = [word for word in arguments if not word.startswith("-")]
+    if any(is_volatile(absolute(path, state)) for path in paths) or {"-l", "-la", "-al", "-R"} & set(arguments):
+        return _NOTHING
+    lines: list[str] = []
+    for path in paths or ["."]:
+        where = absolute(path, state)
+        folder = machine.files.is_directory(where)
+        lines.extend(machine.files.names(where) if folder else ([path] if machine.files.exists(where) else []))
+    return Value("\n".join(lines), shipped=True)
 
 
 def _uci(machine: "Machine", arguments: list[str]) -> Value:
