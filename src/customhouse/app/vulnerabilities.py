@@ -24,10 +24,14 @@ def vulnerabilities_of(
     device: DeviceFacts,
     deployment: Deployment | None,
     today: datetime.date,
+    vex: Sequence[tuple[str, bytes]] = (),
     store: Path | None = None,
 ) -> tuple[tuple[Vulnerability, ...], tuple[FeedStatus, ...]]:
-    """Rows of the dossier, the one that matters most first, and the state of the feeds they rest on."""
-    return rows_of(device.components, deployment, seen_of(device), today, store)
+    """Rows of the dossier, the one that matters most first, and the state of the feeds they rest on.
+
+    `vex` holds suppliers' statements as (file name, content). Raises InputError for one that is none.
+    """
+    return rows_of(device.components, deployment, seen_of(device), today, vex, store)
 
 
 def rows_of(
@@ -35,19 +39,25 @@ def rows_of(
     deployment: Deployment | None,
     seen: Sequence[Seen],
     today: datetime.date,
+    vex: Sequence[tuple[str, bytes]] = (),
     store: Path | None = None,
 ) -> tuple[tuple[Vulnerability, ...], tuple[FeedStatus, ...]]:
     """The same for any list of components, whatever is known of their use."""
     del today  # records carry their dates; the day only matters to the policy
     known = open_store(store)
-    matches = match(_distinct(components), known)
+    matches = match(distinct(components), known)
     rows = [row_of(found, deployment, seen) for found in matches]
+    if vex:
+        # Here, not above: suppliers' statements are rare, and their readers are not needed without them.
+        from .suppliers import apply_statements
+
+        rows = apply_statements(rows, vex)
     feeds = known.feeds()
     known.close()
     return ranked(rows), feeds
 
 
-def _distinct(components: Iterable[Component]) -> list[Component]:
+def distinct(components: Iterable[Component]) -> list[Component]:
     """One of each name and version, the best known of them: the same flaw is not told twice for two copies."""
     best: dict[tuple[str, str, str], Component] = {}
     for component in components:

@@ -119,7 +119,7 @@ def _question(name: str, match: Match) -> str:
         return f"whether {name[5:]} runs (nothing was seen to start it)"
     parts = [part for part in name.split("|") if part]
     return "whether " + " or ".join(
-        words().text(part.removeprefix("!")) + (" (not)" if part.startswith("!") else "") for part in parts
+        words().denial(part[1:]) if part.startswith("!") else words().text(part) for part in parts
     )
 
 
@@ -188,8 +188,8 @@ def _value(name: str, situation: Situation) -> Known:
 def _phrase(name: str, known: Known) -> str:
     """The literal's fact as it stands."""
     holds = known.value if not name.startswith("!") else not known.value
-    text = words().text(name.removeprefix("!"))
-    return text if holds else f"not so: {text}"
+    bare = name.removeprefix("!")
+    return words().text(bare) if holds else words().denial(bare)
 
 
 def _bar(options: list[tuple[str, Known]]) -> Bar:
@@ -202,8 +202,7 @@ def _bar(options: list[tuple[str, Known]]) -> Bar:
         fact=fact("; ".join(_phrase(literal, item) for literal, item in options), known.source),
         justification=justification,
         reopens=" or ".join(
-            f"not any more: {words().text(literal[1:])}" if literal.startswith("!") else words().text(literal)
-            for literal, _ in options
+            words().denial(literal[1:]) if literal.startswith("!") else words().text(literal) for literal, _ in options
         ),
     )
 
@@ -232,8 +231,8 @@ def _role_absent(advisory: Advisory, situation: Situation) -> Answers:
         bars=(
             Bar(
                 fact=fact(
-                    f"{situation.component} is used as {', '.join(sorted(situation.sides)) or 'nothing else'} only",
-                    situation.deployment.source,
+                    f"the library serves as {' and '.join(sorted(situation.sides)) or 'nothing'} only",
+                    f"{situation.deployment.source}: roles and uses are declared complete",
                 ),
                 justification=NOT_EXECUTED,
                 reopens=f"the device uses {situation.component} as {named}",

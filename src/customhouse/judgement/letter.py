@@ -34,7 +34,6 @@ def letter(
         _finding(advice, rows),
         *_reachable(rows),
         *_basis(advice, rows, deployment),
-        *_reopen(rows),
         *_recommendation(advice, today),
         *_limits(advice),
         "Yours sincerely,",
@@ -89,7 +88,7 @@ def _reachable(rows: Sequence[Vulnerability]) -> list[str]:
 
 
 def _basis(advice: Advice, rows: Sequence[Vulnerability], deployment: Deployment) -> list[str]:
-    """The facts that keep flaws out, grouped: each named once, with where it came from and how many rest on it."""
+    """The facts that keep flaws out, each named once, those of one source together."""
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
         if row.reachability.status == "not_affected":
@@ -97,36 +96,48 @@ def _basis(advice: Advice, rows: Sequence[Vulnerability], deployment: Deployment
                 counts[(item.fact, item.source)] = counts.get((item.fact, item.source), 0) + 1
     if not counts:
         return []
-    order = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    lines = [f"- {_sentence(text)} ({source}; settles {count})" for (text, source), count in order]
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for (text, source), count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
+        groups.setdefault(_group(source), []).append((text, count))
+    lines = []
+    for group, members in groups.items():
+        if group:
+            opening = _OPENINGS[group].format(name=title(advice.component), version=advice.version)
+            settled = sum(count for _, count in members)
+            lines.append(f"- {opening} ({_flaws(settled)}). In particular, {'; '.join(text for text, _ in members)}.")
+        else:
+            lines += [f"- {text[0].upper()}{text[1:]} ({_flaws(count)})." for text, count in members]
+    example = next((row.reachability.reopens_if[0] for row in rows if _single(row)), "")
+    lead = f" – for instance when {example} –" if example else ""
     return [
-        "This rests on the following statements about the device. Please check that each of them is true; where one is "
-        "not, tell us, and the answer may change.",
+        "This rests on the following statements about the device. Please check that each of them is true.",
         "\n".join(lines),
+        f"Where one of them is not true, or is to change{lead} tell us before you rely on this letter: each can open "
+        "flaws that are closed to attackers today.",
     ]
 
 
-def _sentence(text: str) -> str:
-    text = text.removeprefix("not so: ") if not text.startswith("not so: ") else "It is not so that " + text[8:]
-    return text[0].upper() + text[1:]
+_OPENINGS = {
+    "complete": "{name} is used for what you told us and for nothing else",
+    "default": "{name} is built in its default configuration",
+    "version": "The code concerned came to {name} only after version {version}",
+}
 
 
-def _reopen(rows: Sequence[Vulnerability]) -> list[str]:
-    single = [
-        row.reachability.reopens_if[0]
-        for row in rows
-        if row.reachability.status == "not_affected"
-        and len(row.reachability.facts) == 1
-        and row.reachability.reopens_if
-    ]
-    if not single:
-        return []
-    counts = {text: single.count(text) for text in single}
-    order = sorted(counts, key=lambda text: (-counts[text], text))
-    return [
-        "Ask again before you change any of these, because each alone would open at least one of the flaws:",
-        "\n".join(f"- {text[0].upper()}{text[1:]}." for text in order[:12]),
-    ]
+def _group(source: str) -> str:
+    if source.endswith("declared complete"):
+        return "complete"
+    return "default" if source == "default configuration" else "version" if source.startswith("version") else ""
+
+
+def _flaws(count: int) -> str:
+    return f"this settles {counted(count, 'flaw')}"
+
+
+def _single(row: Vulnerability) -> bool:
+    """Closed by one declared fact alone."""
+    reach = row.reachability
+    return reach.status == "not_affected" and len(reach.facts) == 1 and not _group(reach.facts[0].source)
 
 
 def _recommendation(advice: Advice, today: datetime.date) -> list[str]:
@@ -176,7 +187,7 @@ def _outlook(advice: Advice, today: datetime.date) -> list[str]:
     )
     if not alive:
         return [text]
-    options = "; ".join(
+    options = "; or ".join(
         f"{move.to} (maintained until {month(move.branch_ends)}"
         + (
             f", without {move.cost.functions_removed} of today's public functions"
@@ -187,7 +198,7 @@ def _outlook(advice: Advice, today: datetime.date) -> list[str]:
         + ")"
         for move in alive
     )
-    return [f"{text} We suggest to move with the next larger release of your firmware. The choices are {options}."]
+    return [f"{text} We suggest to move with the next larger release of your firmware, to {options}."]
 
 
 def _limits(advice: Advice) -> list[str]:

@@ -97,6 +97,8 @@ class Situation(Model, frozen=True, kw_only=True):
     def _declared(self, name: str) -> bool | None:
         if name == "local-users":
             return self.deployment.local_users
+        if name == "linux" and self.deployment.single_image_mcu:
+            return False
         if self.use is None:
             return None
         if name in self.use.options or name in self.use.facts:

@@ -28,12 +28,12 @@ def month(text: str) -> str:
     return f"{_MONTHS[int(number) - 1]} {year}" if number.isdigit() and 1 <= int(number) <= 12 else text
 
 
-def listed(items: Sequence[str], most: int = 6) -> str:
+def listed(items: Sequence[str], most: int = 6, last: str = "and") -> str:
     """`a, b and c`; what is beyond `most` is counted."""
     shown = list(items[:most])
     if len(items) > most:
         shown.append(f"{len(items) - most} more")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+    return f" {last} ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def counted(number: int, noun: str) -> str:
@@ -146,7 +146,9 @@ def _branch(branch: Branch | None, moves: Sequence[Move], today: datetime.date, 
         return []
     ended = branch.ends < f"{today:%Y-%m}"
     alive = [move for move in moves if move.branch_ends and move.branch_ends >= f"{today:%Y-%m}"]
-    ahead = listed([f"{move.to} (branch {move.branch}, maintained until {month(move.branch_ends)})" for move in alive])
+    ahead = listed(
+        [f"{move.to} (branch {move.branch}, maintained until {month(move.branch_ends)})" for move in alive], last="or"
+    )
     if not ended:
         return [f"Branch {branch.name} is maintained until {month(branch.ends)}."]
     plan = "also plan" if urgent else "plan"

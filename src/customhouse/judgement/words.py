@@ -11,6 +11,7 @@ USE, BUILD, ENVIRONMENT = "use", "build", "environment"
 class Word(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: str
     text: str
+    no: str
 
 
 class DefaultOff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +45,12 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if name in self.facts:
             return self.facts[name].text
         return f"{name} is enabled" if name.isupper() else f"this holds: {name.replace('-', ' ')}"
+
+    def denial(self, name: str) -> str:
+        """The clause for when the fact does not hold."""
+        if name in self.facts:
+            return self.facts[name].no
+        return f"{name} is not enabled" if name.isupper() else f"this does not hold: {name.replace('-', ' ')}"
 
     def off_by_default(self, component: str, version: str, name: str) -> bool:
         return any(

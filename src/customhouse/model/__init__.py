@@ -92,6 +92,7 @@ from .tree import (
     NodeKind,
     Volume,
 )
+from .vex import VexStatement, VexSubject
 from .vulnerability import (
     Advisory,
     Fact,
@@ -178,6 +179,8 @@ __all__ = [
     "UpdatePath",
     "Verdict",
     "VersionRange",
+    "VexStatement",
+    "VexSubject",
     "Volume",
     "Vulnerability",
 ]
