@@ -26,7 +26,7 @@ class ContentExtractor:
     """Fills `FileFacts.content`."""
 
     name = "content"
-    version = "1"
+    version = "2"
     result = ContentFacts
     patterns = (
         *hosts.PATTERNS,
