@@ -14,6 +14,7 @@ from customhouse.firmware.checks import CHECKS, check
 from customhouse.firmware.extractors import EXTRACTORS
 from customhouse.firmware.facts import map_contents
 from customhouse.firmware.link import link
+from customhouse.firmware.link.programs import analyse_programs
 from customhouse.host.context import Context
 from customhouse.host.store import Store
 from customhouse.judgement.clauses import judge_clauses
@@ -80,6 +81,8 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
             unpacked, contents = remembered_or_unpacked(path, context, store)
         with timing.stage("facts", "reading files"):
             facts = map_contents(contents, EXTRACTORS, context, store=store)
+        with timing.stage("programs", "reading programs"):
+            facts = analyse_programs(contents, facts, unpacked.tree, context, store=store)
         with timing.stage("link", "joining what was read"):
             device = link(
                 unpacked.tree,
