@@ -1,5 +1,6 @@
 """A tree writer that remembers, for tests of format readers."""
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -54,3 +55,21 @@ def read(format_: Format, data: bytes, start: int = 0) -> tuple[Recorded, Ending
     assert extent is not None, f"{format_.name} is not recognised"
     tree = Recorded()
     return tree, format_.unpack(window.part(0, extent.size), tree)
+
+
+def survives(format_: Format, data: bytes) -> None:
+    """Whatever the bytes are: not recognised, or recognised and ended in an outcome."""
+    window = Window(data)
+    extent = format_.probe(window)
+    if extent is not None:
+        assert 0 < extent.size <= len(data)
+        assert isinstance(format_.unpack(window.part(0, extent.size), Recorded()), Ending)
+
+
+def damaged(image: bytes, seed: int) -> bytes:
+    """The image with some bytes changed, and perhaps cut off."""
+    chance = random.Random(seed)
+    changed = bytearray(image)
+    for _ in range(chance.randint(1, 5)):
+        changed[chance.randrange(len(changed))] = chance.randrange(256)
+    return bytes(changed[: chance.randint(len(changed) // 2, len(changed))])

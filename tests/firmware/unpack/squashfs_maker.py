@@ -1,4 +1,4 @@
-"""A small writer of squashfs 2, 3 and 4 in both byte orders, so that readers can be tried on what no tool makes any more."""
+"""A small writer of squashfs 2, 3 and 4 in both byte orders, for what no tool makes any more."""
 
 import struct
 import zlib

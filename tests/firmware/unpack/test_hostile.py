@@ -13,13 +13,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from tests.firmware.unpack.conftest import Unpack
+from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
+from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 from customhouse.firmware.unpack import Unpacked
 from customhouse.firmware.unpack.quota import Quota
 from customhouse.model import NodeKind, Outcome
-from tests.firmware.unpack.conftest import Unpack
-from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
-from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 SMALL = Quota(output=8 << 20, single=4 << 20, entries=500, depth=5, seconds=20)
 
@@ -45,8 +45,8 @@ def whys(result: Unpacked) -> str:
     return " ".join(gap.why for gap in result.not_examined)
 
 
-def test_paths_that_climb_are_refused_and_told(tmp_path: Path, unpacked: Unpack) -> None:
-    result = unpacked(tar_of(("../../../../escaped", tarfile.REGTYPE, ""), ("kept", tarfile.REGTYPE, "")))
+def test_paths_that_climb_are_refused_and_told(tmp_path: Path, isolated: Unpack) -> None:
+    result = isolated(tar_of(("../../../../escaped", tarfile.REGTYPE, ""), ("kept", tarfile.REGTYPE, "")))
     assert [node.path for node in result.tree.nodes if node.kind is NodeKind.FILE] == ["@tar-0x0/kept"]
     assert "leads outside" in whys(result)
     assert not list(tmp_path.rglob("escaped"))
@@ -67,9 +67,9 @@ def test_links_are_facts_and_never_followed(tmp_path: Path, unpacked: Unpack) ->
     assert not (tmp_path / "dropped").exists()
 
 
-def test_device_nodes_and_setuid_are_facts_and_never_created(tmp_path: Path, unpacked: Unpack) -> None:
+def test_device_nodes_and_setuid_are_facts_and_never_created(tmp_path: Path, isolated: Unpack) -> None:
     tree: Tree = {b"mem": Device(1, 1), b"disk": Device(8, 0, block=True), b"su": b"program" * 50}
-    result = unpacked(Maker(mode=0o4755).make(tree))
+    result = isolated(Maker(mode=0o4755).make(tree))
     nodes = {node.path.rsplit("/", 1)[-1]: node for node in result.tree.nodes}
     assert nodes["mem"].device == (1, 1)
     assert nodes["disk"].kind is NodeKind.BLOCK_DEVICE
@@ -97,7 +97,7 @@ def test_a_bomb_by_ratio_is_stopped(tmp_path: Path, unpacked: Unpack, bomb: byte
 
 
 def test_a_bomb_by_count_is_stopped(unpacked: Unpack) -> None:
-    result = unpacked(Maker().make({b"%06d" % number: b"x" for number in range(3000)}), SMALL)
+    result = unpacked(Maker().make(dict.fromkeys((b"%06d" % number for number in range(3000)), b"x")), SMALL)
     assert "more than 500 entries" in whys(result)
     assert 400 < len(result.tree.nodes) <= 500
 
@@ -157,7 +157,7 @@ def test_chunks_that_claim_to_overlap_are_each_counted_once(unpacked: Unpack) ->
 
 def test_names_in_bad_encodings_and_control_characters_come_out_escaped(unpacked: Unpack) -> None:
     names = [b"\xff\xfe", b"new\nline", b"\x1b[31mred", b"\xed\xa0\x80", "ключ".encode("koi8-r"), b"back\\slash"]
-    result = unpacked(Maker().make({name: b"x" for name in names}))
+    result = unpacked(Maker().make(dict.fromkeys(names, b"x")))
     paths = [node.path for node in result.tree.nodes if node.kind is NodeKind.FILE]
     assert len(paths) == len(names)
     assert all(path.isprintable() for path in paths)
@@ -179,8 +179,8 @@ def test_time_runs_out_with_a_record_of_it(unpacked: Unpack) -> None:
     assert Outcome.SKIPPED in outcomes(result)
 
 
-def test_a_worker_that_is_killed_leaves_what_it_had_found(tmp_path: Path, unpacked: Unpack) -> None:
-    result = unpacked(random.Random(1).randbytes(4 << 20), seconds=0.05)
+def test_a_worker_that_is_killed_leaves_what_it_had_found(tmp_path: Path, isolated: Unpack) -> None:
+    result = isolated(random.Random(1).randbytes(4 << 20), seconds=0.05)
     assert "stopped" in whys(result)
     assert {extent.outcome for extent in result.coverage.extents} == {Outcome.SKIPPED}
 
@@ -230,7 +230,7 @@ def test_200_truncations_and_bit_flips_end_in_outcomes(tmp_path: Path) -> None:
 @pytest.mark.corpus
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
-def test_damaged_real_images_end_in_outcomes(corpus: Path, seed: int, unpacked: Unpack) -> None:
+def test_damaged_real_images_end_in_outcomes(corpus: Path, seed: int, isolated: Unpack) -> None:
     chance = random.Random(seed)
     images = sorted(path for path in (corpus / "images").iterdir() if path.is_file())
     image = bytearray(images[seed % len(images)].read_bytes())
@@ -238,5 +238,5 @@ def test_damaged_real_images_end_in_outcomes(corpus: Path, seed: int, unpacked: 
         image = image[: chance.randrange(1, len(image))]
     for _ in range(50):
         image[chance.randrange(len(image))] ^= 1 << chance.randrange(8)
-    result = unpacked(bytes(image))
+    result = isolated(bytes(image))
     assert sum(extent.size for extent in result.coverage.extents) == len(image)

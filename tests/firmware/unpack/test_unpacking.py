@@ -13,14 +13,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.firmware.unpack.conftest import Unpack
+from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
+from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 from customhouse.firmware.unpack import Unpacked, identify, unpack
 from customhouse.host.context import Context
 from customhouse.host.errors import InputError
 from customhouse.model import NodeKind, Outcome
-from tests.firmware.unpack.conftest import Unpack
-from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
-from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 ROOT: Tree = {
     b"bin": {b"busybox": b"\x7fELF" + b"program" * 100, b"sh": Link(b"busybox")},
@@ -38,10 +38,10 @@ def every_byte_is_in_one_extent(unpacked: Unpacked) -> bool:
     return sum(extent.size for extent in unpacked.coverage.extents) == unpacked.image.size
 
 
-def test_a_vendor_image_becomes_a_root_file_system_with_plain_paths(unpacked: Unpack) -> None:
+def test_a_vendor_image_becomes_a_root_file_system_with_plain_paths(isolated: Unpack) -> None:
     kernel = lzma.compress(b"Linux version 3.3.8 (builder)\n" * 400, lzma.FORMAT_ALONE)
     image = kernel + bytes(4096) + Maker().make(ROOT) + b"\xff" * 8192
-    result = unpacked(image)
+    result = isolated(image)
     nodes = {node.path: node for node in result.tree.nodes}
     assert nodes["/etc/passwd"].kind is NodeKind.FILE
     assert nodes["/bin/sh"].target == "busybox"
@@ -82,14 +82,14 @@ def test_a_folder_of_partitions_is_one_device(tmp_path: Path, unpacked: Unpack) 
     assert every_byte_is_in_one_extent(result)
 
 
-def test_a_root_file_system_as_a_folder_is_taken_as_it_lies(tmp_path: Path, unpacked: Unpack) -> None:
+def test_a_root_file_system_as_a_folder_is_taken_as_it_lies(tmp_path: Path, isolated: Unpack) -> None:
     folder = tmp_path / "root"
     (folder / "etc").mkdir(parents=True)
     (folder / "bin").mkdir()
     (folder / "etc/passwd").write_text("root::0:0::/:/bin/sh\n")
     (folder / "bin/sh").symlink_to("/bin/busybox")
     os.mkfifo(folder / "etc/pipe")
-    result = unpacked(folder)
+    result = isolated(folder)
     nodes = {node.path: node for node in result.tree.nodes}
     assert nodes["/bin/sh"].target == "/bin/busybox"
     assert nodes["/etc/pipe"].kind is NodeKind.FIFO
@@ -121,10 +121,9 @@ def test_names_that_are_not_utf_8_survive_json(unpacked: Unpack) -> None:
     assert json.loads(msgspec.json.encode(result.tree))
 
 
-def test_two_runs_give_the_same_tree(tmp_path: Path) -> None:
-    image = tmp_path / "image.bin"
-    image.write_bytes(b"head" * 100 + Maker().make(ROOT))
-    first, second = (unpack(image, Context(work=tmp_path / name, isolate=False)) for name in "ab")
+def test_two_runs_give_the_same_tree(unpacked: Unpack) -> None:
+    image = b"head" * 100 + Maker().make(ROOT)
+    first, second = unpacked(image), unpacked(image)
     assert msgspec.json.encode((first.tree, first.coverage)) == msgspec.json.encode((second.tree, second.coverage))
 
 

@@ -14,13 +14,13 @@ _TRUNCATED_ENOUGH = 1 << 14
 
 
 class Decoder(Protocol):
-    """What Python's decompressor objects have in common."""
+    """What Python's decompressor objects have in common; one whose format has no end mark also has `between_blocks`."""
 
     @property
     def eof(self) -> bool: ...
 
     @property
-    def unused_data(self) -> bytes: ...
+    def unused_data(self) -> bytes | None: ...
 
     def decompress(self, data: bytes) -> bytes: ...
 
@@ -48,8 +48,8 @@ class Decoding:
             self.made += len(made)
             if made:
                 yield made
-        self.complete = self._decoder.eof
-        self.used -= len(self._decoder.unused_data) if self.complete else 0
+        self.complete = self._decoder.eof or getattr(self._decoder, "between_blocks", False)
+        self.used -= len(self._decoder.unused_data or b"") if self._decoder.eof else 0
         if not self.complete:
             self.trouble = "the stream is cut off"
 

@@ -14,13 +14,13 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.firmware.unpack.recording import Recorded, read
+from tests.firmware.unpack.squashfs_maker import Compress, Device, Link, Tree
+from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 from customhouse.firmware.unpack.format import Window
 from customhouse.firmware.unpack.formats.squashfs import Squashfs
 from customhouse.model import NodeKind, Outcome
-from tests.firmware.unpack.recording import Recorded, read
-from tests.firmware.unpack.squashfs_maker import Compress, Device, Link, Tree
-from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 TEXT = b"".join(b"line %d of a file that packs well\n" % number for number in range(700))
 

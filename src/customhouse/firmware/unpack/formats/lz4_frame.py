@@ -52,6 +52,11 @@ class _Legacy:
                 self._waiting = self._waiting[4 + size :]
         return b"".join(made)
 
+    @property
+    def between_blocks(self) -> bool:
+        """The stream has no end mark: it may end here."""
+        return self._started and not self._waiting
+
     @staticmethod
     def _block(data: bytes) -> bytes:
         try:
