@@ -22,12 +22,12 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the pairs live beside the tests
 
-from customhouse.firmware.program.extractor import ProgramExtractor
 from tests.firmware.program.build import ARCHITECTURES, LEVELS, Built, Pair, build, compiler, pairs
 
 from customhouse.firmware.facts.extractor import Content
+from customhouse.firmware.program.extractor import ProgramExtractor
 from customhouse.model import Confidence, Digest, FileKind, Flow, Outcome, ProgramFacts
 
 LIMIT_SECONDS = 20
@@ -86,8 +86,8 @@ def read(path: Path, extractor: ProgramExtractor, need: bytes) -> ProgramFacts:
     try:
         facts = extractor.extract(content, (), need)
     except Exception as failure:  # a bug of the engine is a line of the score
-        frame = traceback.extract_tb(failure.__traceback__)[-1]
-        at = f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+        frames = [f for f in traceback.extract_tb(failure.__traceback__) if f.name != "_too_long"][-3:]
+        at = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
         return ProgramFacts(outcome=Outcome.FAILED, why=f"{type(failure).__name__} {failure} at {at}")
     finally:
         signal.alarm(0)
