@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from customhouse.firmware.facts import Content, Hit, Pattern
 from customhouse.model import ComponentFacts, ComponentHint, ContentFacts, FileKind, ProgramFacts, TextFacts
@@ -23,7 +24,7 @@ class Counting:
     def extract(self, content: Content, hits: Sequence[Hit], need: bytes) -> ComponentFacts:
         log = os.environ.get("PROBE_LOG")
         if log:
-            with open(log, "a", encoding="ascii") as file:
+            with Path(log).open("a", encoding="ascii") as file:
                 file.write(content.digest + "\n")
         rule = f"{len(hits)} {need.decode()}"
         return ComponentFacts(hints=(ComponentHint(rule=rule, how="mentions", version=str(len(content.data))),))
