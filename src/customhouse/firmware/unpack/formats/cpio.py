@@ -141,7 +141,8 @@ def _write(
 
 def _content(data: Window, start: int, size: int) -> Iterator[bytes]:
     for at in range(start, start + size, _PIECE):
-        piece = data.read(at, min(_PIECE, start + size - at))
-        if not piece:
-            raise Malformed("the archive ends inside a file")
+        wanted = min(_PIECE, start + size - at)
+        piece = data.read(at, wanted)
         yield piece
+        if len(piece) < wanted:
+            raise Malformed("the archive ends inside a file")

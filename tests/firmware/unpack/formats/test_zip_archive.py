@@ -1,0 +1,53 @@
+"""ZIP archives."""
+
+import io
+import stat
+import zipfile
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.firmware.unpack.recording import damaged, read, survives
+
+from customhouse.firmware.unpack.format import Window
+from customhouse.firmware.unpack.formats.zip_archive import ZipArchive
+from customhouse.model import Outcome
+
+
+def make(*, encrypted: bool = False) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("folder/file.txt", "text " * 100)
+        link = zipfile.ZipInfo("link")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "folder/file.txt")
+    image = bytearray(packed.getvalue())
+    if encrypted:
+        at = image.index(b"PK\x01\x02", image.index(b"PK\x01\x02") + 4)
+        image[at + 8] |= 1
+    return bytes(image)
+
+
+def test_files_folders_and_links_come_out() -> None:
+    tree, ending = read(ZipArchive(), make() + b"what follows")
+    assert (ending.outcome, tree.troubles) == (Outcome.DONE, [])
+    assert tree.files == {b"folder/file.txt": b"text " * 100}
+    assert tree.links == {b"link": b"folder/file.txt"}
+
+
+def test_an_encrypted_entry_is_named() -> None:
+    tree, ending = read(ZipArchive(), make(encrypted=True))
+    assert ending.outcome is Outcome.PARTIAL
+    assert "encrypted" in ending.reason
+    assert b"folder/file.txt" not in tree.files
+
+
+def test_a_local_header_without_a_directory_is_not_an_archive() -> None:
+    assert ZipArchive().probe(Window(make()[:200])) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 2**32))
+def test_any_bytes_give_an_outcome(tail: bytes, seed: int) -> None:
+    survives(ZipArchive(), make()[:30] + tail)
+    survives(ZipArchive(), damaged(make(), seed) + make()[-22:])

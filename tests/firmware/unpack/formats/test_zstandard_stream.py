@@ -1,0 +1,44 @@
+"""Zstandard frames."""
+
+import random
+
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.firmware.unpack.recording import damaged, read, survives
+
+from customhouse.firmware.unpack.format import Window
+from customhouse.firmware.unpack.formats.zstandard_stream import Zstandard
+from customhouse.model import Outcome
+
+CHANCE = random.Random(4)
+CONTENT = b"".join(b"Linux version 3.3.8 and more text\n" * 900 + CHANCE.randbytes(40_000) for _ in range(4))
+PACKED = zstandard.ZstdCompressor().compress(CONTENT)
+
+
+def test_the_content_comes_out_and_what_follows_is_left_alone() -> None:
+    tree, ending = read(Zstandard(), PACKED + b"something else" * 50)
+    assert list(tree.files.values()) == [CONTENT]
+    assert ending.outcome is Outcome.DONE
+    extent = Zstandard().probe(Window(PACKED + b"something else" * 50))
+    assert extent is not None
+    assert extent.size == len(PACKED)
+
+
+def test_a_stream_that_is_cut_off_gives_what_is_left_and_says_so() -> None:
+    tree, ending = read(Zstandard(), PACKED[: len(PACKED) * 2 // 3])
+    [content] = tree.files.values()
+    assert CONTENT.startswith(content)
+    assert len(content) > 10_000
+    assert ending.outcome is Outcome.PARTIAL
+
+
+def test_the_magic_alone_is_not_enough() -> None:
+    assert Zstandard().probe(Window(PACKED[:6] + b"no such stream " * 40)) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 2**32))
+def test_any_bytes_give_an_outcome(tail: bytes, seed: int) -> None:
+    survives(Zstandard(), PACKED[:6] + tail)
+    survives(Zstandard(), damaged(PACKED, seed))
