@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from customhouse.host.errors import CustomhouseError, InputError
 from customhouse.model import DeviceProfile, Model
@@ -57,16 +57,16 @@ def _questions(gate: Gate) -> list[HTTPRouteHandler]:
         return device_views(gate)
 
     @get("/blocked", sync_to_thread=False)
-    def blocked(device: str = "") -> list[RequestView]:
+    def blocked(device: FromQuery[str] = "") -> list[RequestView]:
         return request_views(gate, gate.state.find(device).id if device else None)
 
     @get("/devices/{device:str}/why", sync_to_thread=False)
-    def why(device: str, host: str = Parameter(max_length=253)) -> dict[str, Any]:
+    def why(device: FromPath[str], host: FromQuery[str]) -> dict[str, Any]:
         explained = gate.explain(device, host)
         return {"allowed": explained.allowed, "text": explained.text, "times": explained.times}
 
     @get("/devices/{device:str}/proposal", sync_to_thread=False)
-    def proposal(device: str) -> ProposalView:
+    def proposal(device: FromPath[str]) -> ProposalView:
         record = gate.state.find(device)
         proposed = gate.state.profiles("proposed", record.id).get(record.id)
         if proposed is None:
@@ -78,12 +78,12 @@ def _questions(gate: Gate) -> list[HTTPRouteHandler]:
 
 def _permissions(gate: Gate) -> list[HTTPRouteHandler]:
     @post("/devices/{device:str}/proposal", sync_to_thread=False, status_code=200)
-    def propose(device: str, data: DeviceProfile) -> ProposalView:
+    def propose(device: FromPath[str], data: JSONBody[DeviceProfile]) -> ProposalView:
         record = gate.propose(device, data)
         return difference_view(gate.state.profiles("approved", record.id).get(record.id), data)
 
     @post("/devices/{device:str}/approve", status_code=200)
-    async def approve(device: str, data: Approve) -> Said:
+    async def approve(device: FromPath[str], data: JSONBody[Approve]) -> Said:
         if data.profile:
             return Said(text=await gate.approve_profile(device, data.only))
         if not data.host:
@@ -91,11 +91,11 @@ def _permissions(gate: Gate) -> list[HTTPRouteHandler]:
         return Said(text=await gate.approve_host(device, data.host, data.seconds or None))
 
     @post("/requests/{number:int}/approve", status_code=200)
-    async def approve_request(number: int, data: Approve) -> Said:
+    async def approve_request(number: FromPath[int], data: JSONBody[Approve]) -> Said:
         return Said(text=await gate.approve_request(number, data.seconds or None))
 
     @post("/devices/{device:str}/deny", status_code=200)
-    async def deny(device: str, data: Words) -> Said:
+    async def deny(device: FromPath[str], data: JSONBody[Words]) -> Said:
         return Said(text=await gate.deny(device, data.text))
 
     return [propose, approve, approve_request, deny]
@@ -103,19 +103,19 @@ def _permissions(gate: Gate) -> list[HTTPRouteHandler]:
 
 def _measures(gate: Gate) -> list[HTTPRouteHandler]:
     @post("/devices/{device:str}/learn", status_code=200)
-    async def learn(device: str, data: Switch) -> Said:
+    async def learn(device: FromPath[str], data: JSONBody[Switch]) -> Said:
         return Said(text=await gate.set_learning(device, data.on))
 
     @post("/devices/{device:str}/quarantine", status_code=200)
-    async def quarantine(device: str, data: Words) -> Said:
+    async def quarantine(device: FromPath[str], data: JSONBody[Words]) -> Said:
         return Said(text=await gate.quarantine(device, data.text))
 
     @post("/devices/{device:str}/release", status_code=200)
-    async def release(device: str) -> Said:
+    async def release(device: FromPath[str]) -> Said:
         return Said(text=await gate.release(device))
 
     @post("/devices/{device:str}/name", sync_to_thread=False, status_code=200)
-    def name(device: str, data: Words) -> Said:
+    def name(device: FromPath[str], data: JSONBody[Words]) -> Said:
         return Said(text=gate.rename(device, data.text))
 
     return [learn, quarantine, release, name]
