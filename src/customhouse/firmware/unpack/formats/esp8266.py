@@ -45,10 +45,10 @@ class Esp8266(Format):
 
     def _probe(self, data: Window) -> Extent | None:
         layout = _layout(data)
-        known = all(place(segment.address, _RANGES) for segment in layout.checked)
-        if not known or not (
-            place(layout.entry, _RANGES) == "iram" or checksum_holds(data, layout.checked, layout.end)
-        ):
+        if not all(place(segment.address, _RANGES) for segment in layout.checked) or not place(layout.entry, _RANGES):
+            return None
+        loaded = sum(segment.size for segment in layout.checked)
+        if loaded < _PLAUSIBLE_SIZE and not checksum_holds(data, layout.checked, layout.end):
             return None
         return Extent(
             size=layout.end + (4 if _crc_holds(data, layout) else 0),
