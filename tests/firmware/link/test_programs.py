@@ -7,8 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-pytest.importorskip("customhouse.firmware.program.extractor")
-
 from customhouse.firmware.facts.extractor import Content, Hit, Pattern
 from customhouse.firmware.link.libraries import is_c_library, libraries_of
 from customhouse.firmware.link.programs import analyse_programs, need_of, waves

@@ -7,9 +7,8 @@ import pytest
 from tests.firmware.program.build import ARCHITECTURES, LEVELS, PAIRS, Built, Pair, build, compiler, pairs
 
 from customhouse.firmware.facts.extractor import Content
+from customhouse.firmware.program.extractor import ProgramExtractor
 from customhouse.model import Confidence, Digest, FileKind, Flow, ProgramFacts
-
-ProgramExtractor = pytest.importorskip("customhouse.firmware.program.extractor").ProgramExtractor
 
 CASES = [
     pytest.param(pair, ARCHITECTURES[i % len(ARCHITECTURES)], LEVELS[i % 2], id=f"{pair.name}-{ARCHITECTURES[i % 6]}")
