@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from customhouse.host.errors import MissingTool
+from customhouse.host.errors import InputError, MissingTool
 
 from .values import duration
 
@@ -132,6 +132,63 @@ def blocked(
 def why(device: DeviceArgument, host: str, socket: SocketOption = SOCKET) -> None:
     """Why a device may or may not reach a host, and what stops working."""
     _say(_client(socket).get(f"{_route(device)}/why", host=host)["text"])
+
+
+@app.command(epilog="Example: customhouse gate profile camera.json --strict")
+def profile(
+    sources: Annotated[list[str], typer.Argument(metavar="FILE...", help="MUD file, TOML, dossier, captures, or URL.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Fail when any part of the source is not carried.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="MUD", help="Write it as a MUD file.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="MUD URL for -o, where the source names none.")] = "",
+    mac: Annotated[str, typer.Option(help="Which device of a capture; found by itself when left out.")] = "",
+    signature: Annotated[Path | None, typer.Option(help="Detached CMS signature (DER) of the MUD file.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="Authority (PEM) that the signer must chain to.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
+) -> None:
+    """Read, check and explain a profile; a linter for makers. Several captures of one device make one profile."""
+    work = _profiles()
+    found = work.load_profile(sources, mac=mac, signature=signature, authority=ca)
+    if as_json:
+        sys.stdout.write(work.encoded(found))
+    else:
+        for line in work.described(found):
+            _say(line)
+    if strict and found.unsupported:
+        raise InputError(
+            f"{len(found.unsupported)} parts of the source are not carried: {found.unsupported[0].what}",
+            "each is named under `not carried`" if not as_json else "each is named in `unsupported`",
+        )
+    if output is not None:
+        work.save_mud(found, output, url)
+
+
+@app.command(epilog="Example: customhouse gate plan --config gate.toml --device camera --profile camera.json")
+def plan(
+    config: Annotated[Path, typer.Option(help="What to contain, and how (TOML).")],
+    device: Annotated[str, typer.Option(help="Device whose profile would change.")] = "",
+    profile: Annotated[Path | None, typer.Option("--profile", help="The profile it would be held to.")] = None,
+) -> None:
+    """Show what would change in the kernel, and why, before it is applied. Applies nothing."""
+    if (profile is None) != (not device):
+        raise typer.BadParameter("--device and --profile go together")
+    work = _profiles()
+    wanted = work.load_profile([str(profile)]) if profile else None
+    try:
+        from customhouse.app.gate_plan import plan as planned  # see the module's docstring
+    except ImportError as trouble:
+        raise MissingTool(f"the gateway's libraries are missing: {trouble.name}", _INSTALL) from trouble
+    for line in planned(config, device, wanted):
+        _say(line)
+
+
+def _profiles() -> Any:
+    try:
+        from customhouse.app import gate_profile  # see the module's docstring
+    except ImportError as trouble:
+        raise MissingTool(f"the gateway's libraries are missing: {trouble.name}", _INSTALL) from trouble
+    return gate_profile
 
 
 def _client(socket: str) -> "GateClient":

@@ -30,6 +30,7 @@ UDP = {"source-port", "destination-port", "length"}
 CARRIED4 = {"source-port", "destination-port", "ietf-mud:direction-initiated", "direction-initiated"}
 ICMP = {"type", "code", "rest-of-header"}
 ABSTRACTIONS = {"manufacturer", "same-manufacturer", "model", "local-networks", "controller", "my-controller"}
+SIDES = {"source": "src", "destination": "dst"}
 ANYWHERE = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 EXTENSION_HEADERS = {0: "hop-by-hop", 43: "routing", 44: "fragment", 60: "destination options"}
@@ -146,7 +147,7 @@ class MatchReader:
         ours, theirs = ("source", "destination") if self.outward else ("destination", "source")
         for side in (ours, theirs):
             self._network(family, members, side, mine=side == ours)
-            self._dns_name(family, members, side[:3].replace("des", "dst"), mine=side == ours)
+            self._dns_name(family, members, SIDES[side], mine=side == ours)
 
     def _network(self, family: str, members: Members, side: str, *, mine: bool) -> None:
         other = "ipv6" if family == "ipv4" else "ipv4"
