@@ -32,10 +32,17 @@ class _Matcher:
     forms: Mapping[str, tuple[Rule, Form, re.Pattern[bytes]]]
     literals: Mapping[str, str]
     """Tag of a literal's pattern by the literal."""
+    by_soname: tuple[tuple[str, Rule], ...]
+    """Rules with a sign that asks for a SONAME, by the fixed start of it."""
+    by_export: Mapping[str, tuple[Rule, ...]]
+    """Rules with a sign that asks for symbols first, by the first of them."""
+    by_literal: Mapping[str, tuple[Rule, ...]]
+    """Rules with a sign of literals only, by the tag of the first."""
 
 
 def matcher_of(chosen: Iterable[Rule]) -> _Matcher:
     """Patterns and look-up tables for some rules."""
+    chosen = tuple(chosen)
     patterns: list[Pattern] = []
     forms: dict[str, tuple[Rule, Form, re.Pattern[bytes]]] = {}
     literals: dict[str, str] = {}
@@ -49,7 +56,24 @@ def matcher_of(chosen: Iterable[Rule]) -> _Matcher:
                 if literal not in literals:
                     tag = literals[literal] = f"literal/{len(literals)}"
                     patterns.append(Pattern(expression=escaped(literal), tag=tag))
-    return _Matcher(tuple(patterns), forms, literals)
+    sonames: list[tuple[str, Rule]] = []
+    exports: dict[str, list[Rule]] = {}
+    first_literals: dict[str, list[Rule]] = {}
+    for rule in chosen:
+        for sign in rule.signs:
+            if sign.soname:
+                # Up to the first character that may be a metacharacter; alternatives at the top have no common start.
+                start = "" if re.search(r"^[^(]*\|", sign.soname) else re.split(r"[^\w]", sign.soname)[0]
+                sonames.append((start[:-1], rule))
+            elif sign.exports:
+                exports.setdefault(sign.exports[0], []).append(rule)
+            else:
+                first_literals.setdefault(literals[sign.strings[0]], []).append(rule)
+    return _Matcher(tuple(patterns), forms, literals, tuple(sonames), _frozen(exports), _frozen(first_literals))
+
+
+def _frozen(index: Mapping[str, list[Rule]]) -> dict[str, tuple[Rule, ...]]:
+    return {key: tuple(found) for key, found in index.items()}
 
 
 def escaped(literal: str) -> bytes:
@@ -86,7 +110,7 @@ def weigh(
     places: dict[str, list[Hit]] = {}
     for hit in found:
         places.setdefault(hit.tag, []).append(hit)
-    proven = {} if kind in _TEXTS else _proven(chosen, symbols, places, matcher)
+    proven = {} if kind in _TEXTS else _proven(symbols, places, matcher)
     hints: list[ComponentHint] = []
     for tag, hits in places.items():
         if tag in matcher.forms:
@@ -98,12 +122,17 @@ def weigh(
     return _surest(hints + _own_versions(silent, data, symbols))
 
 
-def _proven(
-    chosen: Sequence[Rule], symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher
-) -> dict[str, tuple[Sign, str]]:
+def _proven(symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher) -> dict[str, tuple[Sign, str]]:
     """Rules of which some sign holds, with the sign and the part of it that a reader should be told of."""
+    candidates = {rule.name: rule for start, rule in matcher.by_soname if start and symbols.soname.startswith(start)}
+    if symbols.soname:
+        candidates |= {rule.name: rule for start, rule in matcher.by_soname if not start}
+    for name in matcher.by_export.keys() & symbols.defined.keys():
+        candidates |= {rule.name: rule for rule in matcher.by_export[name]}
+    for tag in matcher.by_literal.keys() & places.keys():
+        candidates |= {rule.name: rule for rule in matcher.by_literal[tag]}
     found: dict[str, tuple[Sign, str]] = {}
-    for rule in chosen:
+    for rule in candidates.values():
         for sign in rule.signs:
             what = _holds(sign, symbols, places, matcher)
             if what:
