@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .elf import Image
-from .lift import ADD, AND, LOAD, MOV, MUL, OR, SAR, SELECT, SEXT, SHL, SHR, SUB, TRUNC, WEAK_STORE, XOR, ZEXT, Op
+from .lift import ADD, AND, LOAD, MOV, MUL, OR, REPEAT, SAR, SELECT, SEXT, SHL, SHR, STORE, SUB, TRUNC, WEAK_STORE, XOR, ZEXT, Op
 
 
 class Scaled(NamedTuple):
@@ -34,7 +34,7 @@ def run(ops: list[Op], registers: dict[int, Known], image: Image) -> dict[int, K
         if kind == SELECT:
             registers.pop(out, None)
             continue
-        if kind in (4, WEAK_STORE):
+        if kind in (STORE, WEAK_STORE, REPEAT):
             continue
         left = ~a if a < 0 else registers.get(a)
         right = ~b if b < 0 else registers.get(b)

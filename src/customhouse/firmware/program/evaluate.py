@@ -9,7 +9,7 @@ from .conditions import Conditions
 from .elf import IMPORT_BASE
 from .join import Implied, join
 from .lift import LOAD as OP_LOAD
-from .lift import BAND, BNOT, BOR, MOV, NEG, NOT, OTHER, PIECE, SELECT, SEXT, STORE, TRUNC, UNIQUE, VIRTUAL, WEAK_STORE, ZEXT, Block
+from .lift import ADD, BAND, BNOT, BOR, MOV, MUL, NEG, NOT, OTHER, PIECE, REPEAT, SELECT, SEXT, STORE, TRUNC, UNIQUE, VIRTUAL, WEAK_STORE, ZEXT, Block
 from .loops import Loops
 from .memory import Memory
 from .state import Content, State
@@ -170,6 +170,10 @@ class Evaluation:
                 self.site = at
                 self.memory.store(state, value(state, a), value(state, b), size, kind == WEAK_STORE)
                 continue
+            if kind == REPEAT:
+                self.site = at
+                self._repeat(state, size, bool(~b))
+                continue
             left = const(~a) if a < 0 else registers.get(a)
             if left is None:
                 left = value(state, a)
@@ -194,6 +198,23 @@ class Evaluation:
             if out == gp:
                 continue
             registers[out] = result
+
+    def _repeat(self, state: State, size: int, copies: bool) -> None:
+        """`rep movs` and `rep stos`: block copies and fills."""
+        names = self.whole.lifter.registers
+        wide = self.terms.word == 8
+        target, source, count = (names[name] for name in (("RDI", "RSI", "RCX") if wide else ("EDI", "ESI", "ECX")))
+        where, length = self._value(state, target), self._value(state, count)
+        total = fold.binary(self.terms, MUL, length, self.terms.const(size), self.terms.word)
+        end = fold.binary(self.terms, ADD, where, total, self.terms.word)
+        if copies:
+            origin = self._value(state, source)
+            library.block_copy(self, state, where, origin, total)
+            state.registers[source] = fold.binary(self.terms, ADD, origin, total, self.terms.word)
+        elif self.terms.value(length) is not None and self.terms.value(self._value(state, self.result_register)) == 0:
+            library.block_fill(self, state, where, total)
+        state.registers[target] = end
+        state.registers[count] = self.terms.zero
 
     def _select(self, state: State, out: int, condition: int, new: int, sense: int) -> None:
         """`out = condition ? new : out` (the other way round when sense is 0)."""

@@ -110,8 +110,21 @@ def _append(one: _Call) -> int:
     return target
 
 
+def block_copy(caller: Caller, state: State, target: int, source: int, size: int) -> None:
+    """memcpy that the compiler wrote out."""
+    _copy_block(_Call(caller, state, "memcpy", [0, 1, 2]), target, source, size)
+
+
+def block_fill(caller: Caller, state: State, target: int, size: int) -> None:
+    """memset to zero that the compiler wrote out."""
+    _fill_block(_Call(caller, state, "memset", [0, 1]), target, caller.terms.value(size))
+
+
 def _block(one: _Call) -> int:
-    target, source, size = one.nth(0), one.nth(1), one.nth(2)
+    return _copy_block(one, one.nth(0), one.nth(1), one.nth(2))
+
+
+def _copy_block(one: _Call, target: int, source: int, size: int) -> int:
     length = one.terms.value(size)
     content = one.text(source)
     one.caller.overrun(one.state, one.name, target, content, size)
@@ -145,8 +158,10 @@ def _inner_texts(one: _Call, source: Location, target: int, length: int | None) 
 
 
 def _fill(one: _Call) -> int:
-    target = one.nth(0)
-    size = one.size(one.number(1))
+    return _fill_block(one, one.nth(0), one.size(one.number(1)))
+
+
+def _fill_block(one: _Call, target: int, size: int | None) -> int:
     for root, offset, stride in one.terms.locate(target)[:2]:
         if not stride and size and len(one.terms.locate(target)) == 1:
             one.memory._clear(one.state, (root, offset, 0), size)

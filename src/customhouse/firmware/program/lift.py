@@ -17,8 +17,8 @@ VIRTUAL = 1 << 56
 
 (
     MOV, ADD, SUB, LOAD, STORE, MUL, SHL, SHR, SAR, AND, OR, XOR, NEG, NOT, EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT,
-    ZEXT, SEXT, PIECE, DIV, REM, CARRY, SCARRY, SBORROW, OTHER, SELECT, WEAK_STORE, TRUNC,
-) = range(36)  # fmt: skip
+    ZEXT, SEXT, PIECE, DIV, REM, CARRY, SCARRY, SBORROW, OTHER, SELECT, WEAK_STORE, TRUNC, REPEAT,
+) = range(37)  # fmt: skip
 
 Op = tuple[int, int, int, int, int, int]
 
@@ -70,6 +70,7 @@ class Lifter:
         big = image.big and image.architecture in ("mips", "arm")
         self.convention = CONVENTIONS[image.architecture + ("-big" if big else "")]
         self.plain = context(self.convention.language, False)
+        self.x86 = image.architecture in ("x86_64", "i386")
         self.arm = image.architecture == "arm"
         self.registers: dict[str, int] = {name: node.offset for name, node in self.plain.registers.items()}
         self.ignored = frozenset(self.registers[name] for name in self.convention.ignored if name in self.registers)
@@ -100,7 +101,7 @@ class _Lowering:
         self.here = address
         self.after = address
         self.guards: list[tuple[int, int, bool]] = []
-        self.renamed: dict[int, int] = {}
+        self.repeated = False
 
     def run(self) -> list[Block]:
         position = self.address
@@ -169,6 +170,8 @@ class _Lowering:
                 if self._mark(op):
                     start = index
                 continue
+            if self.repeated:
+                continue
             while self.guards and index >= self.guards[-1][0]:
                 self.guards.pop()
             if code in _BINARY or code in _UNARY or code == _SUBPIECE:
@@ -194,6 +197,20 @@ class _Lowering:
         self.guards = []
         self.marks.append((first, len(self.ops)))
         self.lifter.instructions += len(nodes)
+        self.repeated = self.lifter.x86 and self._repeat(first)
+        return True
+
+    def _repeat(self, address: int) -> bool:
+        """x86 `rep movs` and `rep stos`: one REPEAT op, `a` is the element's size, `b` says what is done."""
+        raw = self.lifter.image.bytes_at(address, 4)
+        if len(raw) < 4 or raw[0] != 0xF3:
+            return False
+        wide = raw[1] == 0x48
+        code = raw[2] if wide else raw[1]
+        if code not in (0xA4, 0xA5, 0xAA, 0xAB):
+            return False
+        size = 1 if code in (0xA4, 0xAA) else 8 if wide else 4
+        self.ops.append((REPEAT, 0, ~size, ~int(code in (0xA4, 0xA5)), size, address))
         return True
 
     def _operand(self, node: pypcode.Varnode) -> int:
@@ -358,6 +375,9 @@ def _drop_dead(
     keep = [True] * len(ops)
     for index in range(len(ops) - 1, -1, -1):
         kind, out, a, b, _size, _at = ops[index]
+        if kind == REPEAT:
+            dead.clear()
+            continue
         if kind == STORE or kind == WEAK_STORE:
             live.add(a)
             live.add(b)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MAX_POINTS = 24
 _MAX_TABLE = 128
+_MAX_STEPS = 3000
+_NOWHERE: frozenset[Location] = frozenset()
 
 
 class Origin(NamedTuple):
@@ -35,13 +37,20 @@ class Store:
         self.puts: dict[str, list[Content]] = {}
         self.outs: list[tuple[int, Content]] = []
         self._points: dict[int, frozenset[Location]] = {}
-        self._busy: set[int] = set()
-        self._origins: dict[tuple[object, ...], frozenset[Origin]] = {}
+        self._known: set[int] = set()
+        """Terms whose answer of this round is in `_points`; a cycle meets the answer of the round before."""
+        self._changed = False
+        self._channels: dict[int, frozenset[object]] = {}
         later = self._gather()
-        for _ in range(3):
-            if not self._place(later):
+        for _ in range(6):
+            self._known.clear()
+            self._changed = False
+            placed = self._place(later)
+            for root in list(self.words):
+                for cell in list(self.words[root]):
+                    self.points(cell[3])
+            if not placed and not self._changed:
                 break
-            self._points.clear()
         self._marks = sorted({one[0] for one in self.words.get(GLOBAL, ())} | {one[0] for one in self.texts.get(GLOBAL, ())})
 
     def _gather(self) -> list[tuple[object, ...]]:
@@ -88,20 +97,16 @@ class Store:
     # -- pointers
     def points(self, term: int) -> frozenset[Location]:
         """What the term may point to; constants are locations under GLOBAL."""
-        found = self._points.get(term)
-        if found is not None:
-            return found
-        if term in self._busy:
-            return frozenset()
-        self._busy.add(term)
-        try:
-            out = self._find(term)
-        finally:
-            self._busy.discard(term)
+        if term in self._known:
+            return self._points.get(term, _NOWHERE)
+        self._known.add(term)
+        before = self._points.get(term, _NOWHERE)
+        out = self._find(term) | before
         if len(out) > _MAX_POINTS:
-            out = frozenset(sorted(out)[:_MAX_POINTS])
-        if not self._busy:
+            out = before if len(before) == _MAX_POINTS else frozenset(sorted(out)[:_MAX_POINTS])
+        if out != before:
             self._points[term] = out
+            self._changed = True
         return out
 
     def _find(self, term: int) -> frozenset[Location]:
@@ -207,55 +212,48 @@ class Store:
 
     # -- texts
     def origins(self, content: Content) -> frozenset[Origin]:
-        """The sources of a text in the end."""
+        """The sources of a text in the end: everything that its parts lead to, each part followed once."""
         out: set[Origin] = set()
-        for dep in content.deps:
-            out |= self._dep(dep, frozenset())
+        seen: set[tuple[object, ...]] = set()
+        work: list[tuple[Dep, bool, bool]] = [(dep, False, False) for dep in content.deps]
+        while work and len(seen) < _MAX_STEPS:
+            dep, clean, stored = work.pop()
+            clean = clean or dep[4]
+            key = (*dep[:4], clean)
+            if key in seen:
+                continue
+            seen.add(key)
+            if dep[0] == "X":
+                out.add(Origin(dep[1], clean, stored))  # type: ignore[arg-type]
+                work += [(one, clean, True) for one in self._written(dep[1])]  # type: ignore[arg-type]
+            elif dep[0] == "T":
+                self._held(dep, clean, stored, out, work)
+            else:
+                work += [(("T", one, 0, 0, False), clean, stored) for one in dep[2]]  # type: ignore[attr-defined]
         return frozenset(out)
 
-    def _dep(self, dep: Dep, seen: frozenset[object]) -> set[Origin]:
-        kind, clean = dep[0], dep[4]
-        if kind == "X":
-            return self._read(dep[1], clean, seen)  # type: ignore[arg-type]
-        if kind == "T":
-            return {
-                origin._replace(clean=origin.clean or clean)
-                for origin in self._held(dep[1], dep[2], dep[3], seen)  # type: ignore[arg-type]
-            }
-        out: set[Origin] = set()
-        for one in dep[2]:  # type: ignore[attr-defined]
-            out |= self._held(one, 0, 0, seen)
-        return out
-
-    def _held(self, root: int, offset: int, stride: int, seen: frozenset[object]) -> set[Origin]:
-        key = (root, offset, stride)
-        if key in seen or len(seen) > 40:
-            return set()
-        seen = seen | {key}
-        out: set[Origin] = set()
-        for base, off, step in self._bases(root, offset, stride):
+    def _held(self, dep: Dep, clean: bool, stored: bool, out: set[Origin], work: list[tuple[Dep, bool, bool]]) -> None:
+        for base, off, step in self._bases(dep[1], dep[2], dep[3]):  # type: ignore[arg-type]
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
-                out |= self._given(base, node, seen)
-            out |= self._texts_at(base, off, step, seen)
-        return out
+                if node[1] == "store":
+                    work += [(one, clean, True) for name in {node[2], "?"} for text in self.puts.get(name, ()) for one in text.deps]
+                else:
+                    out.add(Origin(base, clean, stored))
+            work += [(one, clean, True) for one in self._texts_at(base, off, step)]
 
-    def _texts_at(self, base: int, off: int, step: int, seen: frozenset[object]) -> set[Origin]:
-        out: set[Origin] = set()
-        entries = self.texts.get(base)
-        if not entries:
-            return out
-        for text_off, text_step, content in entries:
+    def _texts_at(self, base: int, off: int, step: int) -> list[Dep]:
+        out: list[Dep] = []
+        for text_off, text_step, content in self.texts.get(base, ()):
             if not self._covers(base, off, step, text_off, text_step, content):
                 continue
             for dep in content.deps:
-                moved = dep
-                if content.verbatim and dep[0] == "T" and not step and not text_step:
-                    moved = ("T", dep[1], dep[2] + off - text_off, dep[3], dep[4])  # type: ignore[operator]
-                elif content.verbatim and dep[0] == "T":
+                if content.verbatim and dep[0] == "T":
                     both = _step(step, text_step)
-                    moved = ("T", dep[1], dep[2] + (off - text_off) % both, dep[3], dep[4])  # type: ignore[operator]
-                out |= {origin._replace(stored=True) for origin in self._dep(moved, seen)}
+                    inside = (off - text_off) % both if both else off - text_off
+                    out.append(("T", dep[1], dep[2] + inside, dep[3], dep[4]))  # type: ignore[operator]
+                else:
+                    out.append(dep)
         return out
 
     def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
@@ -269,34 +267,22 @@ class Store:
             return off - text_off < 4096 and not any(text_off < mark <= off for mark in self._marks)
         return off - text_off < 4096 and not any(text_off < one[0] <= off for one in self.texts[base])
 
-    def _given(self, term: int, node: tuple, seen: frozenset[object]) -> set[Origin]:  # type: ignore[type-arg]
-        """Text behind a pointer that a call returned."""
-        if node[1] == "store":
-            out: set[Origin] = set()
-            for name in (node[2], "?"):
-                for content in self.puts.get(name, ()):
-                    for dep in content.deps:
-                        out |= {origin._replace(stored=True) for origin in self._dep(dep, seen)}
-            return out
-        return {Origin(term, False, False)}
-
-    def _read(self, term: int, clean: bool, seen: frozenset[object]) -> set[Origin]:
-        """Bytes that a read gave; of a pipe or file, also what was written there."""
-        out = {Origin(term, clean, False)}
-        if ("read", term) in seen:
-            return out
+    def _written(self, term: int) -> list[Dep]:
+        """What was written to the pipe or file that a read reads."""
         node = self.terms.nodes[term]
         mine = self.channels(node[3][0]) if node[0] == RESULT and node[3] else frozenset()
         if not mine:
-            return out
-        for stream, content in self.outs:
-            if self.channels(stream) & mine:
-                for dep in content.deps:
-                    out |= {origin._replace(stored=True) for origin in self._dep(dep, seen | {("read", term)})}
-        return out
+            return []
+        return [dep for stream, content in self.outs if self.channels(stream) & mine for dep in content.deps]
 
     def channels(self, term: int) -> frozenset[object]:
         """Pipes and constant file names behind a descriptor."""
+        found = self._channels.get(term)
+        if found is None:
+            found = self._channels[term] = self._find_channels(term)
+        return found
+
+    def _find_channels(self, term: int) -> frozenset[object]:
         out: set[object] = set()
         for root in self.leaves(term):
             node = self.terms.nodes[root]

@@ -40,6 +40,7 @@ class Terms:
         self.alternatives: dict[int, set[int]] = {}
         self._flat: dict[int, frozenset[int]] = {}
         self._located: dict[int, tuple[Location, ...]] = {}
+        self._ranks: dict[int, float] = {}
         self.zero = self.const(0)
 
     def make(self, node: tuple, *parts: int) -> int:
@@ -101,6 +102,7 @@ class Terms:
             self.open[phi] = True
         self._flat.clear()
         self._located.clear()
+        self._ranks.clear()
         return True
 
     def merge(self, terms: "set[int] | frozenset[int]") -> int:
@@ -216,6 +218,8 @@ class Terms:
                 base = self.nodes[node[1]]
                 if base[0] == CONST:
                     out.append((GLOBAL, base[1] + node[2], node[3]))
+                elif node[2] >= self.floor and self._is_index(node[1]):
+                    out.append((GLOBAL, node[2], _both(node[3], self.scale(node[1]))))
                 elif level < 8 and base[0] in (DERIVED, OP):
                     out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
                 else:
@@ -240,8 +244,22 @@ class Terms:
             left, stride = right, self.scale(left)
         return [(root, off, _both(old, stride)) for root, off, old in self._locate(left, level + 1)]
 
+    def _is_index(self, term: int) -> bool:
+        """Whether the term can only be a number: what is added to it is the address."""
+        node = self.nodes[term]
+        if node[0] == OP:
+            return node[1] in (lift.SHL, lift.MUL, lift.SHR, lift.AND) and self.rank(term) < 1
+        if node[0] == LOAD:
+            return node[4] < self.word
+        if node[0] == PHI:
+            return all(self.nodes[one][0] in (CONST, ADDR, BYTE, PHI) for one in self.alternatives[term]) and self.rank(term) < 1
+        return node[0] == BYTE and node[5] < self.word
+
     def rank(self, term: int, level: int = 0) -> float:
         """How much a term looks like a pointer rather than an index."""
+        known = self._ranks.get(term)
+        if known is not None:
+            return known
         best: float = -1
         if level > 6:
             return best
@@ -262,10 +280,11 @@ class Terms:
             elif kind == RESULT:
                 score = 1
             elif kind == OP:
-                score = self.rank(node[2], level + 1) if node[1] == lift.ADD else -1
+                score = max(self.rank(node[2], level + 1), self.rank(node[3], level + 1)) if node[1] == lift.ADD else -1
             else:
                 score = 0
             best = max(best, score)
+        self._ranks[term] = best
         return best
 
     def scale(self, term: int, level: int = 0) -> int:
