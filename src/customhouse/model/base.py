@@ -13,8 +13,8 @@ Offset = NewType("Offset", int)
 
 ImagePath = NewType("ImagePath", str)
 """A path inside the image, POSIX style. `/etc/passwd` is in the root file system; a file of another volume is
-written `@volume/path` (`@mtdblock4.bin/wpa.conf`). A name is text that any JSON
-holds: bytes that are not UTF-8, control characters and the backslash itself are written `\\xNN`, reversibly (`unescape` in
+written `@volume/path` (`@mtdblock4.bin/wpa.conf`). A name is text that any JSON holds: bytes that are not UTF-8,
+control characters and the backslash itself are written `\\xNN`, reversibly (`unescape` in
 `customhouse.firmware.unpack.names`). The targets of links are written the same way."""
 
 Purl = NewType("Purl", str)
