@@ -95,7 +95,7 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
     with timing.stage("checks", "asking questions"):
         findings = check(device, options.today)
     with timing.stage("vulnerabilities", "looking up known vulnerabilities"):
-        vulnerabilities, feeds = vulnerabilities_of(device, options.deployment, options.today)
+        vulnerabilities, feeds = vulnerabilities_of(device, options.deployment, options.today, vex=options.vex)
     not_examined = _merged(unpacked.not_examined, device.not_examined)
     with timing.stage("verdict", "judging"):
         verdict = judge(

@@ -18,7 +18,7 @@ from customhouse.host.progress import Progress
 from customhouse.host.workfolder import work_folder
 from customhouse.judgement.deployment import parse_deployment
 from customhouse.judgement.policy import default_policy, parse_policy
-from customhouse.model import EXIT_STATUS, Decision, Deployment, Dossier
+from customhouse.model import EXIT_STATUS, Component, Decision, Deployment, Dossier, VexSubject
 
 from .audit import AuditOptions, audit
 
@@ -27,9 +27,25 @@ Parsed = TypeVar("Parsed")
 GRAVITY = (Decision.REFUSE, Decision.INCONCLUSIVE, Decision.ADMIT_CONTAINED, Decision.ADMIT)
 """Of several images, the gravest decides the exit status."""
 
-RENDER: dict[str, Callable[[Dossier], str]] = {
-    **reports.REPORTS,
-}
+
+def rendered(name: str, dossier: Dossier, today: datetime.date) -> str:
+    """A report or a standard document. The libraries of the documents are slow to load, so only who asks pays."""
+    if name in reports.REPORTS:
+        return reports.REPORTS[name](dossier)
+    if name == "cyclonedx":
+        from customhouse.exchange import cyclonedx
+
+        return cyclonedx.write(dossier)
+    if name == "spdx":
+        from customhouse.exchange import spdx
+
+        return spdx.write(dossier)
+    from customhouse.exchange import openvex
+
+    from .advise_run import vex_text
+
+    subject = VexSubject(name=dossier.image.name, sha256=dossier.image.sha256)
+    return vex_text(openvex.write, dossier.vulnerabilities, subject, today)
 
 
 class Output(Protocol):
@@ -64,7 +80,7 @@ class AuditRun(msgspec.Struct, frozen=True, kw_only=True):
             dossiers.append(self._one(path))
             for output in self.outputs:
                 if str(output.file) != "-":
-                    write_whole(_named(output.file, path), RENDER[output.format](dossiers[-1]))
+                    write_whole(_named(output.file, path), self._text(output.format, dossiers[-1]))
         gravest = min((dossier.verdict.decision for dossier in dossiers), key=GRAVITY.index)
         shown = next(output.format for output in self.outputs if str(output.file) == "-")
         return EXIT_STATUS[gravest], self._joined(shown, dossiers)
@@ -82,11 +98,14 @@ class AuditRun(msgspec.Struct, frozen=True, kw_only=True):
             )
             return audit(path, self.options, context)
 
+    def _text(self, name: str, dossier: Dossier) -> str:
+        return rendered(name, dossier, self.options.today)
+
     def _joined(self, name: str, dossiers: Sequence[Dossier]) -> str:
         """Reports one below the other; machine formats of several images as one JSON array."""
         if name == "terminal":
             return "\n".join(reports.terminal.render(dossier, colour=self.colour) for dossier in dossiers)
-        texts = [RENDER[name](dossier) for dossier in dossiers]
+        texts = [self._text(name, dossier) for dossier in dossiers]
         if len(texts) == 1 or name == "html":
             return "\n".join(texts)
         return "[" + ",\n".join(texts) + "]\n"
@@ -124,6 +143,7 @@ def options_from_files(
         policy=_parsed(policy, parse_policy) if policy else default_policy(),
         today=today,
         deployment=declared,
+        supplier=tuple(component for path in sbom for component in _components(path)),
         vex=tuple((str(path), _bytes_of(path)) for path in vex),
         package_database=package_database,
     )
@@ -160,6 +180,12 @@ def _parsed(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
         return parse(_bytes_of(path).decode("utf-8"))
     except ValueError as trouble:
         raise InputError(f"{path}: {trouble}") from trouble
+
+
+def _components(path: Path) -> tuple[Component, ...]:
+    from customhouse.exchange.sbom import read_sbom  # slow to load, and rarely needed
+
+    return read_sbom(_bytes_of(path), str(path))
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from customhouse.host.errors import CustomhouseError
 from .progress import progress_for
 from .values import OutputTo, day, duration, output
 
-FORMATS = ("terminal", "json", "html", "sarif", "cyclonedx", "openvex")
+FORMATS = ("terminal", "json", "html", "sarif", "cyclonedx", "spdx", "openvex")
 DEFAULT_BUDGET = "10m"
 PROCESSORS = len(os.sched_getaffinity(0))
 

@@ -10,7 +10,7 @@ import typer
 from customhouse import __version__
 from customhouse.host.errors import CustomhouseError
 
-from . import audit, gate
+from . import advise, audit, gate
 
 ERROR = 1
 INTERRUPTED = 130
@@ -45,6 +45,7 @@ def customhouse(
 app.command("audit", epilog="Example: customhouse audit camera.bin -o html:camera.html")(audit.audit)
 app.command("schema", epilog="Example: customhouse schema > dossier.schema.json")(audit.schema)
 app.command("isolation", epilog="Example: customhouse isolation")(audit.isolation)
+app.command("advise", epilog=advise.EPILOG)(advise.advise)
 app.add_typer(gate.app, name="gate")
 
 
