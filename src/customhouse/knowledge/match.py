@@ -11,7 +11,7 @@ import msgspec
 
 from customhouse.model import Advisory, Component, How, Match
 
-from .names import keys_of
+from .names import keys_of, names
 from .records import Record, Statement, affects
 from .store import KnowledgeStore
 from .versions import distribution_order, is_version, sort_key, upstream, within
@@ -46,10 +46,10 @@ def match_one(component: Component, store: KnowledgeStore) -> list[Match]:
             Say(record=record, statement=statement, affected=_says(statement, component, record))
             for record in records
             for statement in record.statements
-            if statement.key in keys
+            if statement.key in keys and not statement.silent
         ]
-        decided = _decide(said, component)
-        if decided is not None:
+        decided = _packaged(records, component) or _decide(said, component)
+        if isinstance(decided, Match):
             matches.append(_rated(decided, store))
     return sorted(matches, key=lambda item: item.advisory.id)
 
@@ -94,11 +94,7 @@ def _decide(said: Sequence[Say], component: Component) -> Match | None:
         return None
     base = (yes or unknown)[0]
     why, certain = _reasons(yes, no, unknown, component)
-    distribution = _distribution(component)
-    if distribution and certain:
-        fix = _package_fixed(said, component, distribution)
-        if fix:
-            return None
+    if _distribution(component):
         certain = False
         shown = " ".join(part for part in (component.name, component.version, component.revision) if part)
         why += f"; {shown} is a distribution's package, which may carry the fix as a backport"
@@ -170,32 +166,53 @@ def _distribution(component: Component) -> str:
     return "package" if "ubuntu" in component.revision or "deb" in component.revision else ""
 
 
-def _package_fixed(said: Sequence[Say], component: Component, ecosystem: str) -> bool:
-    """Does the distribution's own data say that this very package holds the fix?"""
+class _Fixed:
+    """The distribution says that this package holds the fix."""
+
+
+def _packaged(records: Sequence[Record], component: Component) -> Match | _Fixed | None:
+    """What the component's own distribution says of this very package; None when it says nothing.
+
+    Distributions carry fixes back, so only their own order and data can tell; several lines of one distribution may be
+    maintained, and only a fix of the same upstream version (or an older one) is of this line.
+    """
+    ecosystem = _distribution(component)
     installed = f"{component.version}-{component.revision}" if component.revision else component.version
-    for say in said:
-        for fix in say.record.packages:
-            same_line = upstream(fix.version).base == upstream(installed).base
-            if (
-                fix.ecosystem == ecosystem
-                and same_line
-                and (distribution_order(ecosystem, installed, fix.version) or 0) >= 0
-            ):
-                order = distribution_order(ecosystem, installed, fix.version)
-                return order is not None and order >= 0
-    return False
+    mine = [
+        (record, fix)
+        for record in records
+        for fix in record.packages
+        if fix.ecosystem == ecosystem and names().component(fix.package) == component.name
+    ]
+    orders = [(record, fix, distribution_order(ecosystem, installed, fix.version)) for record, fix in mine]
+    same = [entry for entry in orders if upstream(entry[1].version).base == upstream(installed).base]
+    if any(order is not None and order >= 0 for _, _, order in same):
+        return _Fixed()
+    below = [entry for entry in orders if entry[2] == -1]
+    if not below or len(below) < len(orders):
+        return None
+    record, fix, _ = below[0]
+    return Match(
+        advisory=_merged(records, Say(record=record, statement=_NO_STATEMENT, affected=True)),
+        component=component.name,
+        version=component.version,
+        matched_because=f"package {installed} is before {fix.version}, in which the distribution fixed it",
+    )
+
+
+_NO_STATEMENT = Statement(key="", origin="distribution")
 
 
 def _merged(records: Sequence[Record], base: Say) -> Advisory:
     """One advisory for one flaw: the base's words, and what only others know."""
     chosen = base.record.advisory
     others = [record.advisory for record in records]
-    names = [chosen.id, *chosen.aliases, *(name for one in others for name in (one.id, *one.aliases))]
+    ids = [chosen.id, *chosen.aliases, *(name for one in others for name in (one.id, *one.aliases))]
     spans = base.statement.ranges
     fixed = chosen.fixed or tuple(dict.fromkeys(span.fixed for span in spans if span.fixed))
     return msgspec.structs.replace(
         chosen,
-        aliases=tuple(name for name in dict.fromkeys(names) if name != chosen.id),
+        aliases=tuple(name for name in dict.fromkeys(ids) if name != chosen.id),
         ranges=spans,
         fixed=fixed or next((one.fixed for one in others if one.fixed), ()),
         published=_earliest(one.published for one in others),

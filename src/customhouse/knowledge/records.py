@@ -22,6 +22,8 @@ class Statement(Model, frozen=True, kw_only=True):
     holes: tuple[VersionRange, ...] = ()
     """Versions stated to be unaffected inside the ranges."""
     everything: bool = False
+    silent: bool = False
+    """Only says under which name the record is found: its versions are those of a distribution's packages."""
     incomplete: bool = False
     """Part of the list is missing: a version between its ranges is in doubt."""
 
