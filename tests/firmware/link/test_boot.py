@@ -27,7 +27,8 @@ def telnet(facts: DeviceFacts) -> Service:
 RCS = "::sysinit:/etc/init.d/rcS\n"
 GLOBS = [
     "for s in /etc/init.d/S*; do $s start; done",
-    'for i in /etc/init.d/S??* ;do\n [ ! -f "$i" ] && continue\n case "$i" in\n *.sh) ( trap - INT; set start; . $i ) ;;\n'
+    'for i in /etc/init.d/S??* ;do\n [ ! -f "$i" ] && continue\n'
+    ' case "$i" in\n *.sh) ( trap - INT; set start; . $i ) ;;\n'
     " *) $i start ;;\n esac\ndone",
     "cd /etc/init.d\nfor s in S[0-9][0-9]*\ndo\n if [ -x $s ]; then\n  ./$s start\n fi\ndone",
     "run-parts -a start /etc/init.d",
@@ -206,7 +207,8 @@ def test_inetd_starts_what_its_file_says(device):
     device.file("/etc/init.d/rcS", "#!/bin/sh\ninetd /etc/inetd.conf\n")
     device.file(
         "/etc/inetd.conf",
-        "telnet stream tcp nowait root /usr/sbin/telnetd telnetd -i -l /bin/sh\n#ftp stream tcp nowait root /usr/sbin/ftpd ftpd -w /\n",
+        "telnet stream tcp nowait root /usr/sbin/telnetd telnetd -i -l /bin/sh\n"
+        "#ftp stream tcp nowait root /usr/sbin/ftpd ftpd -w /\n",
     )
     facts = device.facts()
     service = telnet(facts)
@@ -263,7 +265,8 @@ def test_system_v_runs_the_links_of_its_default_runlevel(device):
     device.elf("/usr/sbin/in.telnetd")
     device.file(
         "/etc/inittab",
-        "id:5:initdefault:\nsi::sysinit:/etc/init.d/rcS\nl3:3:wait:/etc/init.d/rc 3\nl5:5:wait:/etc/init.d/rc 5\nS:2345:respawn:/sbin/getty 115200 ttyS0\n",
+        "id:5:initdefault:\nsi::sysinit:/etc/init.d/rcS\nl3:3:wait:/etc/init.d/rc 3\n"
+        "l5:5:wait:/etc/init.d/rc 5\nS:2345:respawn:/sbin/getty 115200 ttyS0\n",
     )
     device.elf("/sbin/getty")
     device.file("/etc/init.d/rcS", "#!/bin/sh\nexec /etc/init.d/rc S\n")
