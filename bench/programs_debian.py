@@ -153,8 +153,8 @@ def run(todo: list[Program], jobs: int) -> list[tuple[Program, Answer]]:
             if answer is not None and core.program is not None:
                 done.append((core.program, answer))
                 busy.remove(core)
-                if sys.stderr.isatty():
-                    print(f"\r{len(done)}/{len(todo)}", end="", file=sys.stderr)
+                seen = f"{len(done)}/{len(todo)} {core.program.architecture} {core.program.name} {answer.seconds:.1f} s"
+                print(seen, file=sys.stderr, flush=True)
     for core in cores:
         core.process.kill()
     return done
