@@ -428,3 +428,10 @@ def test_a_login_program_that_is_a_script_is_followed(device):
     assert telnet(device.facts()).authentication != "none"
     device.file("/etc/shadow", "root:!:0:0:99999:7:::\n")
     assert telnet(device.facts()).authentication == "none"
+
+
+def test_an_image_without_an_init_is_read_by_its_tables(device):
+    device.elf("/usr/sbin/telnetd")
+    device.file("/etc/inittab", RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ntelnetd\n")
+    assert telnet(device.facts()).at_boot

@@ -60,6 +60,13 @@ def _first_process(machine: Machine, arguments: str) -> None:
         if machine.files.node(path) is not None:
             _init(machine, path, Frame())
             return
+    # No init in what was unpacked: a part of the image is missing, or the kernel brings it. The tables still tell.
+    if machine.files.exists(boot_inittab.INITTAB):
+        boot_inittab.follow(machine)
+    elif machine.files.exists("/etc/init.d/rcS") or machine.files.exists("/etc/rc.d/rcS"):
+        boot_inittab.follow_default(machine)
+    elif machine.files.exists("/etc/systemd/system"):
+        boot_systemd.follow(machine, "/sbin/init")
 
 
 def _init(machine: Machine, path: str, frame: Frame) -> None:
