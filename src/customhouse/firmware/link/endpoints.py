@@ -33,7 +33,7 @@ _SHOWN: Final = re.compile(
     r"translate\(|placeholder|_\(\"|untrusted comment|manufacturer|href=|copyright|bug-?report", re.IGNORECASE
 )
 _COMMENT: Final = re.compile(r"^\s*(?:#|//|/?\*|;|--|<!--|%)")
-_PROSE: Final = re.compile(r"(?:[A-Za-z,'()]{2,}[ ,.:]+){3,}")
+_PROSE: Final = re.compile(r"(?:[A-Za-z'()<>-]{2,}[,.:;]? +){3,}")
 _DOING: Final = re.compile(
     r"(?i)\b(?:wget|curl|ping6?|nslookup|ntpdate|ntpd|ntpclient|tftp|ftpget|GET|POST|server|connect|url|host)\b"
 )
@@ -105,10 +105,10 @@ def role_of(mention: HostMention, path: str, facts: FileFacts) -> str:
     if _READING_PATH.search(path) or facts.kind in (FileKind.KERNEL_MODULE, FileKind.PEM):
         return "documentation"
     if facts.kind in (FileKind.TEXT, FileKind.SCRIPT):
-        if _COMMENT.match(_line(facts, mention)) or _SHOWN.search(mention.excerpt):
-            return "documentation"
         if _PAGE_PATH.search(path):
             return "link"
+        if _COMMENT.match(_line(facts, mention)) or _SHOWN.search(mention.excerpt):
+            return "documentation"
     elif _PROSE.search(excerpt) and not _DOING.search(excerpt):
         return "documentation"
     return "local" if _is_local(mention.host) else "service"

@@ -70,7 +70,7 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
             continue
         text = facts.text.text
         body = "\n".join("" if line.lstrip().startswith("#") else line[:_LINE_MOST] for line in text.split("\n"))
-        write = next((m for m in _WRITES_FIRMWARE.finditer(body) if not _HOLDS_CONFIG.search(m.group())), None)
+        write = next((m for m in _WRITES_FIRMWARE.finditer(body) if not _is_of_configuration(m, body)), None)
         is_sysupgrade = path.endswith("/sysupgrade")
         if write is None and not is_sysupgrade:
             continue
@@ -86,6 +86,12 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
             detail=line.strip()[:160],
             evidence=(files.evidence(path, line, max(0, text.find(line)) if text.isascii() else None),),
         )
+
+
+def _is_of_configuration(write: re.Match[str], body: str) -> bool:
+    """The line names a partition for settings, not for firmware."""
+    line = write.group() + body[write.end() :].split("\n", 1)[0]
+    return "sysupgrade" not in line and bool(_HOLDS_CONFIG.search(line))
 
 
 def _transport(body: str) -> str:

@@ -1,0 +1,186 @@
+"""Who can log in, and over what."""
+
+from pathlib import Path
+
+import pytest
+from tests.firmware.conftest import MadeDevice
+
+from customhouse.model import Account
+
+INITTAB = "::sysinit:/etc/init.d/rcS\n"
+
+
+def _hash(word: str) -> str:
+    from passlib.hash import md5_crypt  # type: ignore[import-untyped]
+
+    return str(md5_crypt.using(salt="abcdefgh").hash(word))
+
+
+def _telnet(device: MadeDevice, arguments: str = "") -> None:
+    device.file("/bin/busybox", b"\x7fELF\0", executable=True)
+    for path in ("/sbin/init", "/usr/sbin/telnetd", "/bin/sh", "/bin/login"):
+        device.link(path, "/bin/busybox")
+    device.file("/etc/inittab", INITTAB)
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\ntelnetd {arguments} &\n")
+
+
+def _dropbear(device: MadeDevice, arguments: str = "") -> None:
+    _telnet(device)
+    device.elf("/usr/sbin/dropbear")
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\n/usr/sbin/dropbear {arguments}\n")
+
+
+def _named(device: MadeDevice, user: str = "root") -> Account:
+    return next(account for account in device.facts().accounts if account.user == user)
+
+
+def test_an_empty_password_with_telnet_at_boot_is_remote(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\nnobody:*:99:99::/:/bin/false\n")
+    root, nobody = _named(device), _named(device, "nobody")
+    assert (root.empty, root.remote, root.via, root.hash_kind) == (True, True, ("/usr/sbin/telnetd",), "none")
+    assert (nobody.empty, nobody.remote, nobody.hash_kind) == (False, False, "locked")
+
+
+def test_without_a_login_service_nothing_is_remote(device: MadeDevice) -> None:
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
+    root = _named(device)
+    assert (root.empty, root.remote, root.via) == (True, False, ())
+
+
+def test_shadow_holds_the_hash_where_passwd_has_an_x(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+    device.file("/etc/shadow", f"root:{_hash('12345')}:10933:0:99999:7:::\n")
+    root = _named(device)
+    assert (root.password, root.hash_kind, root.remote, root.uid) == ("12345", "md5", True, 0)
+    assert [place.path for place in root.evidence] == ["/etc/shadow", "/etc/passwd"]
+
+
+def test_a_shadow_without_passwd_is_read_too(device: MadeDevice) -> None:
+    device.file("/etc/shadow", f"root:{_hash('sohoadmin')}:15502:0:99999:7:::\n")
+    root = _named(device)
+    assert (root.password, root.uid) == ("sohoadmin", 0)
+
+
+def test_the_hash_of_nothing_is_an_empty_password(device: MadeDevice) -> None:
+    device.file("/etc/passwd", f"root:{_hash('')}:0:0:root:/root:/bin/sh\n")
+    root = _named(device)
+    assert (root.empty, root.password) == (True, None)
+
+
+def test_a_password_that_stands_in_a_program_of_the_image_is_recovered(device: MadeDevice) -> None:
+    device.file("/usr/bin/camerad", b"\x7fELF\x01\x01\x01" + bytes(60) + b"\0OwnWord42\0more\0", executable=True)
+    device.file("/etc/passwd", f"root:{_hash('OwnWord42')}:0:0:root:/root:/bin/sh\n")
+    assert _named(device).password == "OwnWord42"
+
+
+def test_a_password_that_nobody_knows_is_not_invented(device: MadeDevice) -> None:
+    device.file("/etc/passwd", f"root:{_hash('qX4$unknowable')}:0:0:root:/root:/bin/sh\n")
+    root = _named(device)
+    assert (root.password, root.empty, root.hash_kind) == (None, False, "md5")
+
+
+def test_dropbear_refuses_empty_passwords_unless_told_otherwise(device: MadeDevice) -> None:
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
+    _dropbear(device)
+    assert not _named(device).remote
+    _dropbear(device, "-B")
+    assert _named(device).remote
+
+
+@pytest.mark.parametrize("arguments", ["-s", "-w", "-g"])
+def test_dropbear_may_refuse_roots_password(device: MadeDevice, arguments: str) -> None:
+    device.file("/etc/passwd", f"root:{_hash('12345')}:0:0:root:/root:/bin/sh\n")
+    _dropbear(device)
+    assert _named(device).remote
+    _dropbear(device, arguments)
+    assert not _named(device).remote
+
+
+def test_openwrts_dropbear_takes_roots_empty_password_since_lede(device: MadeDevice) -> None:
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/ash\nguest::500:500::/:/bin/ash\n")
+    _dropbear(device)
+    device.file("/etc/openwrt_release", "DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='12.09'\n")
+    assert not _named(device).remote
+    device.file("/etc/openwrt_release", "DISTRIB_ID='LEDE'\nDISTRIB_RELEASE='17.01.4'\n")
+    assert _named(device).remote
+    assert not _named(device, "guest").remote
+
+
+def test_openssh_asks_its_configuration(device: MadeDevice) -> None:
+    _telnet(device)
+    device.elf("/usr/sbin/sshd")
+    device.file("/etc/init.d/rcS", "#!/bin/sh\n/usr/sbin/sshd\n")
+    device.file("/etc/passwd", f"root:{_hash('12345')}:0:0:root:/root:/bin/sh\n")
+    device.file("/etc/ssh/sshd_config", "# PermitRootLogin yes\n")
+    assert not _named(device).remote
+    device.file("/etc/ssh/sshd_config", "PermitRootLogin yes\n")
+    assert _named(device).remote
+
+
+def test_an_account_without_a_shell_logs_in_nowhere(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "ftp::55:55:ftp:/home/ftp:/bin/false\n")
+    assert not _named(device, "ftp").remote
+
+
+def test_securetty_keeps_root_off_the_network(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
+    device.file("/etc/securetty", "console\nttyS0\n")
+    assert not _named(device).remote
+    device.file("/etc/securetty", "console\npts/0\n")
+    assert _named(device).remote
+
+
+def test_a_hash_that_a_script_writes_to_passwd_is_an_account(device: MadeDevice) -> None:
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\necho 'root:{_hash('888888')}:0:0::/root:/bin/sh' > /etc/passwd\n")
+    root = _named(device)
+    assert (root.password, root.evidence[0].path) == ("888888", "/etc/init.d/rcS")
+
+
+def test_accounts_elsewhere_count_when_etc_has_none(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc_ro/passwd", "admin::0:0:root:/:/bin/sh\n")
+    assert _named(device, "admin").remote
+    device.file("/etc/passwd", f"root:{_hash('x-unknowable-y')}:0:0:root:/root:/bin/sh\n")
+    assert not _named(device, "admin").remote
+
+
+def test_test_hashes_of_a_c_library_are_no_accounts(device: MadeDevice) -> None:
+    device.file("/lib/libc.so", b"\x7fELF" + bytes(60) + b"\0$1$abcd0123$9Qcg8DyviekV3tDGMZynJ1\0", executable=True)
+    assert device.facts().accounts == ()
+
+
+def test_users_of_a_vendors_configuration_are_listed(device: MadeDevice) -> None:
+    device.file("/etc/web.conf", "# web\nhttp_user=admin\nhttp_passwd=admin888\n")
+    device.file("/etc/users.xml", "<users>\n <username>viewer</username>\n <password>view1</password>\n</users>\n")
+    device.file("/etc/config/x", "config login\n\toption username 'boss'\n\toption password 'boss1'\n")
+    found = {(a.user, a.password, a.hash_kind) for a in device.facts().accounts}
+    assert found == {
+        (user, word, "clear-text") for user, word in (("admin", "admin888"), ("viewer", "view1"), ("boss", "boss1"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/etc/x.conf", "user=admin\npassword=$PASS\n"),
+        ("/etc/x.conf", "user=admin\npassword=\n"),
+        ("/etc/x.conf", "pppoe_username=me\npppoe_password=abc12345\n"),
+        ("/www/login.js", 'user = "admin"\npassword = "secret1"\n'),
+        ("/etc/x.conf", "password=lonely99\n"),
+        ("/etc/config/rpcd", "option username 'root'\n option password '$p$root'\n"),
+        ("/etc/pam.d/login", "password required pam_unix.so\nuser: x\n"),
+    ],
+)
+def test_templates_code_and_other_peoples_logins_are_none(device: MadeDevice, path: str, text: str) -> None:
+    device.file(path, text)
+    assert device.facts().accounts == ()
+
+
+def test_offsets_point_at_the_line(device: MadeDevice, tmp_path: Path) -> None:
+    text = "daemon:*:1:1:daemon:/var:/bin/false\nroot::0:0:root:/root:/bin/sh\n"
+    device.file("/etc/passwd", text)
+    assert _named(device).evidence[0].offset == text.index("root::")
