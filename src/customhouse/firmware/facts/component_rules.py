@@ -132,6 +132,11 @@ def for_hyperscan(text: str) -> bytes:
     return re.sub(r"\(\?P<[a-z]+>", "(?:", expression(text)).encode()
 
 
+def lone(text: str) -> str:
+    """The expression for a string that is nothing but what a `bare` expression describes, with the bytes around it."""
+    return "[^ -~]" + text.replace(".*", "[ -~]*") + r"[\x00\n]"
+
+
 def version_of(match: re.Match[bytes] | re.Match[str]) -> str:
     """Upstream's version from a match: group `version`, or `major`.`minor`.`patch` as numbers; empty without."""
     groups = {name: _text(value) for name, value in match.groupdict().items() if value is not None}

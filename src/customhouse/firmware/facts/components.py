@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from customhouse.model import ComponentFacts, ComponentHint, FileKind, How
 
-from .component_rules import Form, Rule, Sign, expression, for_hyperscan, rules, rules_version, version_of
+from .component_rules import Form, Rule, Sign, expression, for_hyperscan, lone, rules, rules_version, version_of
 from .component_symbols import Symbols, symbols_of
 from .extractor import Content, Hit, Pattern
 
 _BEFORE, _AFTER = 600, 160
+_LONGEST_BARE = 64
 _MAX_BYTES = 1 << 28
 _STRENGTH = {How.DEFINES: 4, How.PACKAGE_DATABASE: 3, How.BANNER: 2, How.BUILD_STRING: 1, How.MENTIONS: 0}
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
-_BARE = re.compile(rb"(?<![\x20-\x7e])[vV]?[0-9][0-9A-Za-z.+~_() :,/-]{1,47}(?=[\x00\n])")
 _TRANSLATIONS = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")  # gettext catalogues repeat their program's messages
 _TEXTS = (FileKind.SCRIPT, FileKind.TEXT)
 
@@ -30,6 +30,7 @@ class _Matcher:
 
     patterns: tuple[Pattern, ...]
     forms: Mapping[str, tuple[Rule, Form, re.Pattern[bytes]]]
+    bare: Mapping[str, re.Pattern[bytes]]
     literals: Mapping[str, str]
     """Tag of a literal's pattern by the literal."""
     by_soname: tuple[tuple[str, Rule], ...]
@@ -45,12 +46,17 @@ def matcher_of(chosen: Iterable[Rule]) -> _Matcher:
     chosen = tuple(chosen)
     patterns: list[Pattern] = []
     forms: dict[str, tuple[Rule, Form, re.Pattern[bytes]]] = {}
+    bare: dict[str, re.Pattern[bytes]] = {}
     literals: dict[str, str] = {}
     for rule in chosen:
         for number, form in enumerate(rule.forms):
             tag = f"{rule.name}/form/{number}"
             forms[tag] = rule, form, re.compile(expression(form.regex).encode(), re.DOTALL)
             patterns.append(Pattern(expression=for_hyperscan(form.regex), tag=tag))
+        for number, text in enumerate(rule.bare):
+            tag = f"{rule.name}/bare/{number}"
+            bare[tag] = re.compile(expression(lone(text)).encode())
+            patterns.append(Pattern(expression=for_hyperscan(lone(text)), tag=tag))
         for sign in rule.signs:
             for literal in (*sign.strings, *sign.absent):
                 if literal not in literals:
@@ -69,7 +75,7 @@ def matcher_of(chosen: Iterable[Rule]) -> _Matcher:
                 exports.setdefault(sign.exports[0], []).append(rule)
             else:
                 first_literals.setdefault(literals[sign.strings[0]], []).append(rule)
-    return _Matcher(tuple(patterns), forms, literals, tuple(sonames), _frozen(exports), _frozen(first_literals))
+    return _Matcher(tuple(patterns), forms, bare, literals, tuple(sonames), _frozen(exports), _frozen(first_literals))
 
 
 def _frozen(index: Mapping[str, list[Rule]]) -> dict[str, tuple[Rule, ...]]:
@@ -119,7 +125,7 @@ def weigh(
                 hints += _stated(rule, form, compiled, data, hits, rule.name in proven)
     told = {hint.rule for hint in hints if hint.how == How.DEFINES and hint.version}
     silent = [(rule, *proven[rule.name]) for rule in chosen if rule.name in proven and rule.name not in told]
-    return _surest(hints + _own_versions(silent, data, symbols))
+    return _surest(hints + _own_versions(silent, data, symbols, places, matcher))
 
 
 def _proven(symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher) -> dict[str, tuple[Sign, str]]:
@@ -142,15 +148,18 @@ def _proven(symbols: Symbols, places: Mapping[str, list[Hit]], matcher: _Matcher
 
 
 def _own_versions(
-    silent: list[tuple[Rule, Sign, str]], data: bytes | memoryview, symbols: Symbols
+    silent: list[tuple[Rule, Sign, str]],
+    data: bytes | memoryview,
+    symbols: Symbols,
+    places: Mapping[str, list[Hit]],
+    matcher: _Matcher,
 ) -> list[ComponentHint]:
     """What proven files say of their version without a sentence around it."""
-    strings: list[tuple[int, bytes]] = []
-    if any(rule.bare for rule, _sign, _what in silent):
-        strings = [(match.start(), match.group()) for match in _BARE.finditer(data)]
     hints = []
     for rule, sign, what in silent:
-        version, offset = _own_version(rule, sign, data, symbols, strings)
+        version, offset = _declared(rule, sign, data, symbols)
+        if not version:
+            version, offset = _lone(rule, data, places, matcher)
         if version or sign.alone:
             where = max(offset, 0)
             hints.append(
@@ -217,10 +226,8 @@ def _stands_alone(form: Form, data: bytes | memoryview, start: int, end: int, ma
     return not (ends_in_version and end < len(data) and chr(data[end]).isalnum() and data[end] < 128)
 
 
-def _own_version(
-    rule: Rule, sign: Sign, data: bytes | memoryview, symbols: Symbols, strings: list[tuple[int, bytes]]
-) -> tuple[str, int]:
-    """A proven file's version from its SONAME, an exported text or a lone version string; empty unless it is single."""
+def _declared(rule: Rule, sign: Sign, data: bytes | memoryview, symbols: Symbols) -> tuple[str, int]:
+    """A proven file's version from its SONAME or an exported text, and the offset of the latter."""
     named = re.fullmatch(sign.soname, symbols.soname) if "(?P<" in sign.soname else None
     if named:
         return version_of(named), 0
@@ -231,13 +238,19 @@ def _own_version(
             match = re.search(expression("<V>"), text)
             if match:
                 return version_of(match), place
-    for regex in rule.bare:
-        pattern = re.compile(expression(regex).encode())
+    return "", -1
+
+
+def _lone(rule: Rule, data: bytes | memoryview, places: Mapping[str, list[Hit]], matcher: _Matcher) -> tuple[str, int]:
+    """The version in a string that is nothing else; empty unless the file holds a single one."""
+    for number in range(len(rule.bare)):
+        tag = f"{rule.name}/bare/{number}"
         found: dict[str, int] = {}
-        for offset, text_bytes in strings:
-            lone = pattern.fullmatch(text_bytes)
-            if lone:
-                found.setdefault(version_of(lone), offset)
+        for hit in places.get(tag, ()):
+            low = max(0, hit.end - _LONGEST_BARE)
+            for match in matcher.bare[tag].finditer(bytes(data[low : hit.end])):
+                if match.end() == hit.end - low:
+                    found.setdefault(version_of(match), low + match.start() + 1)
         if len(found) == 1:
             return next(iter(found.items()))
     return "", -1
