@@ -73,7 +73,7 @@ class Evaluation:
             index = heapq.heappop(queue)
             queued.discard(index)
             address = order[index]
-            if visits.get(address, 0) >= _MAX_VISITS or self.whole.expired():
+            if visits.get(address, 0) >= self._limit(address) or self.whole.expired():
                 self.whole.cut = self.whole.cut or self.whole.expired()
                 continue
             states = [self.edges[(one, address)] for one in befores[address] if (one, address) in self.edges]
@@ -81,7 +81,7 @@ class Evaluation:
                 states.insert(0, self._entry())
             if not states:
                 continue
-            state = join(self.terms, self.function.address, address, states, self.whole.lifter.flags, self.implied)
+            state = join(self.terms, self.function.address, address, states, self.whole.lifter.flags, self.implied, self.stack_register)
             self.loops.enter(address, state)
             old = heads.get(address)
             if old is not None and old.same(state) and not self.loops.changed(address):
@@ -97,6 +97,11 @@ class Evaluation:
                     heapq.heappush(queue, target)
                     queued.add(target)
         return self._summary()
+
+    def _limit(self, address: int) -> int:
+        """Visits allowed to a block; one that only moves the stack pointer is a page probe and may go round often."""
+        block = self.function.blocks[address]
+        return 300 if len(block.ops) <= 12 and address in self.function.successors.get(address, ()) else _MAX_VISITS
 
     def _entry(self) -> State:
         state = State()

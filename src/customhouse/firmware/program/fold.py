@@ -113,6 +113,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
             return terms.zero
         if left[0] == ADDR and not left[3] and left[1] == b:
             return terms.const(left[2])
+        if left[0] == ADDR and right[0] == ADDR and left[1] == right[1] and not left[3] and not right[3]:
+            return terms.const(left[2] - right[2])
     elif kind == AND and right[0] == CONST:
         return _masked(terms, a, right[1], size)
     elif kind == XOR and a == b:
@@ -125,8 +127,11 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
         return a
     elif kind == MUL and right[0] == CONST and right[1] == 1:
         return a
-    elif kind in (EQ, NE) and a == b:
-        return terms.const(int(kind == EQ))
+    elif kind in (EQ, NE):
+        if a == b:
+            return terms.const(int(kind == EQ))
+        if left[0] == ADDR and right[0] == ADDR and left[1] == right[1] and not left[3] and not right[3]:
+            return terms.const(int((kind == EQ) == (left[2] == right[2])))
     elif kind in (BAND, BOR):
         return _logic(terms, kind, a, b)
     if left[0] == CONST and kind in (MUL, AND, OR, XOR, EQ, NE):

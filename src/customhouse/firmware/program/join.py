@@ -1,14 +1,16 @@
 """Where paths meet: equal values stay, others become phis; facts hold when they held on every path."""
 
 from .state import Content, Fact, State, either
-from .terms import LOAD, STACK, Location, Terms
+from .terms import ADDR, LOAD, STACK, Location, Terms
 
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 """For a phi: each value it may have, with the facts that held on the path that gave it."""
 
 
-def join(terms: Terms, function: int, block: int, states: list[State], flags: frozenset[int], implied: Implied) -> State:
-    """The state behind `states` at the head of `block`."""
+def join(
+    terms: Terms, function: int, block: int, states: list[State], flags: frozenset[int], implied: Implied, stack: int = -1
+) -> State:
+    """The state behind `states` at the head of `block`. `stack` is the stack register: a loop that probes pages is followed step by step."""
     first = states[0]
     if len(states) == 1:
         return first.copy()
@@ -19,6 +21,8 @@ def join(terms: Terms, function: int, block: int, states: list[State], flags: fr
     new.facts = common
     differs = any(one.facts != common for one in states)
     _registers(terms, function, block, states, flags, new, implied if differs else None)
+    if stack >= 0 and all(stack in one.registers for one in states):
+        new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])
     _words(terms, function, block, states, new)
     _texts(states, new, terms)
     for key, mask in first.masks.items():
@@ -66,6 +70,11 @@ def _registers(
             registers[key] = phi
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
+
+
+def _lowest(terms: Terms, values: list[int]) -> int:
+    """The deepest of several stack pointers: frames larger than a page are made in a loop."""
+    return min(values, key=lambda one: terms.nodes[one][2] if terms.nodes[one][0] == ADDR else 0)
 
 
 def _implied(states: list[State], key: int, implied: Implied) -> tuple[tuple[int, frozenset[Fact]], ...]:

@@ -3,6 +3,7 @@
 Questions are answered on demand: what does a pointer point to, what is a text made of in the end.
 """
 
+import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
 from .state import Content, Dep
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _MAX_POINTS = 24
 _MAX_TABLE = 128
 _MAX_STEPS = 3000
+_SPREAD = 1 << 16
+"""How far apart two places of one array are at most, in bytes."""
 _NOWHERE: frozenset[Location] = frozenset()
 
 
@@ -151,8 +154,9 @@ class Store:
     def _loaded(self, root: int, offset: int, stride: int, size: int) -> frozenset[Location]:
         out: set[Location] = set()
         for base, off, step in self._bases(root, offset, stride):
-            for cell_off, cell_step, _size, value in self.words.get(base, ()):
-                if overlap(off, step, cell_off, cell_step):
+            cells = self.words.get(base, ()) if base != GLOBAL or not self.image.constant(off) else ()
+            for cell_off, cell_step, _size, value in cells:
+                if abs(cell_off - off) < _SPREAD and overlap(off, step, cell_off, cell_step):
                     out |= self.points(value)
             out |= self._copied(base, off, step, size)
             if base == GLOBAL:
@@ -181,12 +185,13 @@ class Store:
         count = 1 if not stride else _MAX_TABLE
         word = self.terms.word
         step = stride if stride > 1 else word
-        if size != word and stride:
+        if stride and (size != word or step % word):
             return out
+        end = self._table_end(address, step) if stride else 1 << 62
         for index in range(count):
             at = address + index * step
             value = self.image.number(at, size)
-            if value is None:
+            if value is None or at >= end:
                 break
             name = self.image.data_imports.get(at)
             if name is not None:
@@ -195,9 +200,14 @@ class Store:
                 out.add((GLOBAL, value, 0))
             elif not stride:
                 out.add((GLOBAL, value, 0))
-            elif value >= self.terms.floor:
+            elif value >= self.terms.floor or self.image.constant(address):
                 break
         return out
+
+    def _table_end(self, address: int, step: int) -> int:
+        """The next address that code names behind the first entries of a table."""
+        at = bisect.bisect_right(self.whole.references, address + 2 * step)
+        return self.whole.references[at] if at < len(self.whole.references) else 1 << 62
 
     def functions(self, term: int) -> tuple[int, ...]:
         """Code addresses that a called pointer may be."""

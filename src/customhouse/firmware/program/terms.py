@@ -11,6 +11,7 @@ Roots of locations are base terms; all constant addresses share the root `GLOBAL
 """
 
 from . import lift
+from .tables import table
 
 (CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN) = range(13)
 
@@ -19,6 +20,8 @@ GLOBAL = 0
 
 MAX_DEPTH = 14
 MAX_ALTERNATIVES = 10
+
+NUMERIC = frozenset(table("libc.toml")["names"]["numeric"])
 
 Location = tuple[int, int, int]
 """(root term, offset, stride); stride 0 is exact, 1 is anywhere behind."""
@@ -220,8 +223,10 @@ class Terms:
                     out.append((GLOBAL, base[1] + node[2], node[3]))
                 elif node[2] >= self.floor and self._is_index(node[1]):
                     out.append((GLOBAL, node[2], _both(node[3], self.scale(node[1]))))
-                elif level < 8 and base[0] in (DERIVED, OP):
+                elif level < 8 and base[0] == DERIVED:
                     out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
+                elif level < 8 and base[0] == OP:
+                    out += [(root, off + node[2], _both(step, node[3]) or 1) for root, off, step in self._locate(node[1], level + 1)]
                 else:
                     out.append((node[1], node[2], node[3]))
             elif kind == DERIVED and level < 8:
@@ -253,6 +258,8 @@ class Terms:
             return node[4] < self.word
         if node[0] == PHI:
             return all(self.nodes[one][0] in (CONST, ADDR, BYTE, PHI) for one in self.alternatives[term]) and self.rank(term) < 1
+        if node[0] == RESULT:
+            return node[2] in NUMERIC
         return node[0] == BYTE and node[5] < self.word
 
     def rank(self, term: int, level: int = 0) -> float:
@@ -278,7 +285,7 @@ class Terms:
             elif kind == LOAD:
                 score = 2 if node[4] == self.word else -1
             elif kind == RESULT:
-                score = 1
+                score = -1 if node[2] in NUMERIC else 1
             elif kind == OP:
                 score = max(self.rank(node[2], level + 1), self.rank(node[3], level + 1)) if node[1] == lift.ADD else -1
             else:
@@ -314,10 +321,12 @@ def _both(a: int, b: int) -> int:
 
 
 def overlap(off: int, stride: int, other: int, other_stride: int, size: int = 1) -> bool:
-    """Whether two places under the same root may be the same."""
+    """Whether two places under the same root may be the same: one place, and one of `size` bytes."""
     if not stride and not other_stride:
         return other <= off < other + size
+    if other_stride and not stride and off < other:
+        return False
+    if stride and not other_stride and other + size <= off:
+        return False
     step = _both(stride, other_stride)
-    if step == 1:
-        return off >= other if other_stride and not stride else (other >= off if stride and not other_stride else True)
-    return (off - other) % step < size
+    return step == 1 or (off - other) % step < size

@@ -13,7 +13,7 @@ from .lift import Lifter
 from .resolve import Store
 from .state import Content, Dep
 from .summary import Event, Summary
-from .terms import Terms
+from .terms import CONST, Terms
 
 _MAX_EVENTS = 400
 _NEST = 60
@@ -39,6 +39,8 @@ class Whole:
         self.residual: dict[int, list[Event]] = {}
         self.depth = 0
         self.callers: dict[int, set[int]] = {}
+        self.references: list[int] = []
+        """Addresses in data that the code names, in order."""
         self.store = Store(self)
 
     def model(self, name: str) -> list[object] | None:
@@ -55,6 +57,7 @@ class Whole:
         try:
             self._round(roots)
             for _ in range(3):
+                self._refer()
                 self.store = Store(self)
                 if not self._resolve() or self.expired():
                     break
@@ -65,6 +68,11 @@ class Whole:
             self.store = Store(self)
         finally:
             sys.setrecursionlimit(limit)
+
+    def _refer(self) -> None:
+        image = self.image
+        found = [node[1] for node in self.terms.nodes if node[0] == CONST and node[1] >= self.terms.floor]
+        self.references = sorted({one for one in found if image.segment(one) is not None and not image.executable(one)})
 
     def _round(self, roots: list[int]) -> None:
         for root in roots:
