@@ -62,7 +62,8 @@ def _differ(theirs: Sequence[Component], ours: Sequence[Component]) -> bool:
 
 def _plain(version: str) -> str:
     """A version without epoch and packaging revision, to compare what two tools wrote."""
-    return re.sub(r"(?:^\d+:|^v(?=\d)|-(?:r?\d+|[\d.]*(?:deb|ubuntu|el)\S*)$|\+(?:dfsg|deb)\S*$)", "", version.lower())
+    bare = re.sub(r"^(?:\d+:|v(?=\d))", "", version.lower())
+    return re.sub(r"(?:[+~.](?:dfsg|ds)[\w.]*)?-r?\d[\w.+~]*$", "", bare)
 
 
 def _versions(components: Sequence[Component]) -> str:
