@@ -25,7 +25,7 @@ def plan(config_path: Path, device: str = "", profile: DeviceProfile | None = No
     house, record_id, proposed = _houses(config, device, profile)
     if proposed is None:
         yield f"would hold {len(house.devices)} devices on {', '.join(s.interface for s in house.segments)}"
-        yield from _lines(House(segments=house.segments), house)
+        yield from _lines(msgspec.structs.replace(house, segments=(), devices=(), names=()), house)
         return
     before = next((d for d in house.devices if d.id == record_id), None)
     after = next(d for d in proposed.devices if d.id == record_id)
