@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from customhouse.firmware.program.extractor import ProgramExtractor
 from debian_packages import ARCHITECTURES, PACKAGES, cache_folder, fetch
 
 from customhouse.firmware.facts.extractor import Content
+from customhouse.firmware.program.extractor import ProgramExtractor
 from customhouse.model import Confidence, Digest, FileKind, ProgramFacts
 
 HANG_SECONDS = 120.0
