@@ -435,3 +435,23 @@ def test_an_image_without_an_init_is_read_by_its_tables(device):
     device.file("/etc/inittab", RCS)
     device.file("/etc/init.d/rcS", "#!/bin/sh\ntelnetd\n")
     assert telnet(device.facts()).at_boot
+
+
+@pytest.mark.parametrize(
+    ("line", "starts"), [("::respawn:-/bin/sh", True), ("::askfirst:-/bin/sh", False), ("::respawn:/bin/sh", False)]
+)
+def test_the_profile_of_a_login_shell_that_init_keeps_running_is_part_of_the_boot(device, line, starts):
+    busybox(device, "/usr/sbin/telnetd", inittab=f"{line}\n")
+    device.file("/etc/profile", "telnetd &\n")
+    service = telnet(device.facts())
+    assert service.at_boot is starts
+    assert service.started_by == (("/etc/inittab", "/etc/profile") if starts else ())
+
+
+def test_a_memory_card_that_is_not_in_does_not_stop_the_boot(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file(
+        "/etc/init.d/rcS", "#!/bin/sh\nif [ -f /tmp/sd/test.sh ]; then\n sh /tmp/sd/test.sh\n exit\nfi\ntelnetd\n"
+    )
+    service = telnet(device.facts())
+    assert (service.at_boot, service.condition_holds) == (True, True)

@@ -6,6 +6,7 @@ Sources: busybox init/init.c, inittab(5) of sysvinit, OpenWrt procd inittab.c (w
 import re
 from dataclasses import dataclass
 
+from .daemons import is_shell
 from .shell_programs import run_path
 from .shell_run import Machine
 from .shell_state import Frame, State, Value
@@ -84,9 +85,21 @@ def _run(machine: Machine, entry: Entry) -> None:
         follow_links(machine)  # procd has it built in
         return
     machine.run(machine.script(INITTAB, process).body, State(), frame)
+    words = process.split()
+    login = entry.process.startswith("-") or bool({"-l", "--login"} & set(words[1:]))
+    if console and login and is_shell(program) and not entry.action.startswith("ask"):
+        _profile(machine)
     level = _SHELL_RC.match(process)
     if level is not None:
         _links_not_seen(machine, f"/etc/rc{level[1].upper()}.d", frame)
+
+
+def _profile(machine: Machine) -> None:
+    """A login shell reads its profile, and one that init keeps running does so at every boot: some start all there."""
+    for path in ("/etc/profile", "/root/.profile"):
+        if machine.files.text(path):
+            told = Simple((), (), (), f". {path}", 0)
+            machine.commands(machine, told, [Value("."), Value(path)], State(), Frame(chain=(INITTAB,), script=INITTAB))
 
 
 def _links_not_seen(machine: Machine, folder: str, frame: Frame) -> None:

@@ -15,13 +15,11 @@ from .shell_programs import run_path
 from .shell_run import Machine
 from .shell_state import Frame, Guard, Start, State
 from .shell_syntax import Simple
+from .shell_words import is_removable
 
 _CONSOLES = frozenset({"getty", "agetty", "mingetty", "fgetty", "ngetty", "login", "sulogin"})
 _LISTENS = ("listen", "recvfrom", "recvmsg", "accept", "accept4", "recvmmsg")
 _MAX = 400
-_REMOVABLE = re.compile(
-    r"^/(?:tmp|mnt|media|var|run|home|opt)?/?(?:\w+/)?(?:tf|sd|mmc|usb|u-?disk|ext|tfcard)_?(?:card|disk|stick)?\d?\d?/\S"
-)
 _BIN = re.compile(r"(?:^|/)(?:s?bin|local|app|tools?|usr|localbin|[\w.-]*bin)/[^/]+$")
 
 
@@ -37,10 +35,10 @@ def services(boot: Boot) -> tuple[Service, ...]:
 
 def _service(start: Start, files: Files) -> Service | None:
     daemon = daemon_of(start)
-    if start.real is None and _REMOVABLE.match(start.path):
+    if start.real is None and is_removable(start.path):
         return _made(start, kind="removable", at_boot=False, condition_holds=None)
-    if start.real is None and "/init.d/" in start.path:
-        return None  # a start script that is not there
+    if start.real is None and ("/init.d/" in start.path or (daemon is not None and not daemon.listens)):
+        return None  # what is not there and would not serve anybody
     name = start.applet or start.path.rpartition("/")[2]
     if start.via.startswith("console"):
         if daemons.is_shell(name) or name in _CONSOLES:

@@ -79,7 +79,7 @@ def _missing(machine: Machine, command: Simple, words: list[Value], state: State
         return Ends(state, YES)
     if base in _ASKS:
         return Ends(state, UNKNOWN)
-    path = absolute(name, state) if "/" in name else f"/{name}" if not name.startswith("/") else name
+    path = absolute(name, state) if "/" in name else name
     record(machine, command, path, words[1:], state, frame)
     seen = "/" in name and not is_volatile(path) and not machine.files.unseen(path)
     return Ends(state, Truth(False, shipped=True) if seen else UNKNOWN)

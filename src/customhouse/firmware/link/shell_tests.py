@@ -8,7 +8,7 @@ from customhouse.model import NodeKind
 
 from .files import Files
 from .shell_state import NO, UNKNOWN, YES, State, Truth, Value
-from .shell_words import absolute, is_volatile
+from .shell_words import absolute, is_removable, is_volatile
 
 _NUMERIC: dict[str, Callable[[int, int], bool]] = {
     "-eq": lambda a, b: a == b,
@@ -101,6 +101,8 @@ def file_test(operator: str, path: str, files: Files) -> Truth:
     """A file's presence is a fact of the image; its absence is one only as shipped, since it may be made later."""
     if path in _ALWAYS:
         return YES
+    if is_removable(path) and not files.exists(path):
+        return Truth(False, shipped=True)
     if is_volatile(path):
         return UNKNOWN
     real = files.real(path)

@@ -13,12 +13,21 @@ _MAX_TEXT = 4096
 _GLOB = re.compile(r"[*?]|\[[^\]]+\]")
 _VOLATILE = ("/tmp", "/var/run", "/var/tmp", "/run", "/proc", "/sys", "/dev", "/mnt", "/media")  # noqa: S108 - paths on the device, not here
 
+_REMOVABLE = re.compile(
+    r"^/(?:tmp|mnt|media|var|run|home|opt)?/?(?:\w+/)?(?:tf|sd|mmc|usb|u-?disk|ext|tfcard)_?(?:card|disk|stick)?\d?\d?/\S"
+)
+
 Substitute = Callable[[Sequence, State], Value]
 
 
 def is_volatile(path: str) -> bool:
     """Filled while the device runs: what the image holds there says nothing."""
     return any(path == root or path.startswith(root + "/") for root in _VOLATILE)
+
+
+def is_removable(path: str) -> bool:
+    """Below the usual mount points of memory cards and USB sticks: nothing is there unless somebody puts it in."""
+    return bool(_REMOVABLE.match(path))
 
 
 def absolute(path: str, state: State) -> str:
