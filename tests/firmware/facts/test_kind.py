@@ -42,6 +42,11 @@ def test_entropy_of_one_letter_is_none_and_of_all_bytes_is_eight() -> None:
     assert entropy_of(bytes(range(256))) == 8
 
 
+def test_entropy_of_a_long_content_is_that_of_its_parts() -> None:
+    assert entropy_of(bytes(range(256)) * 8000) == 8
+    assert entropy_of(bytes(1 << 20) + b"\1" * (1 << 20)) == 1
+
+
 def test_blank_lines_cost_no_time() -> None:
     started = time.monotonic()
     kind_of(b"\n" * (1 << 16))

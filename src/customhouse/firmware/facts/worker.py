@@ -17,7 +17,7 @@ from .scan import PatternSet, Scanner
 
 BASE: Final = "file"
 """Name under which kind, size and entropy are cached."""
-BASE_VERSION: Final = "1"
+BASE_VERSION: Final = "2"
 READ_MOST: Final = 64 << 20
 """Bytes of one file that are looked at; what lies behind makes the outcome `partial`."""
 
