@@ -2,7 +2,7 @@
 
 import pytest
 
-from customhouse.model import DeviceFacts, Port, Service
+from customhouse.model import ContentFacts, DeviceFacts, Port, Service
 
 
 def busybox(device, *applets, inittab=None):
@@ -455,3 +455,13 @@ def test_a_memory_card_that_is_not_in_does_not_stop_the_boot(device):
     )
     service = telnet(device.facts())
     assert (service.at_boot, service.condition_holds) == (True, True)
+
+
+@pytest.mark.parametrize(("imports", "may"), [(("execvp",), True), (("printf",), False)])
+def test_a_server_named_by_a_program_that_runs_others_may_start(device, imports, may):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.elf("/usr/bin/monitor", imports=imports, content=ContentFacts(words=("telnetd", "admin")))
+    device.file("/etc/init.d/rcS", "#!/bin/sh\nmonitor &\n")
+    service = telnet(device.facts())
+    assert not service.at_boot
+    assert (service.started_by[-1:] == ("/usr/bin/monitor",)) is may

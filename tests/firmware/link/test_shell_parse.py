@@ -17,9 +17,9 @@ from customhouse.firmware.link.shell_syntax import Simple
 from customhouse.firmware.link.uci import sections
 from customhouse.model import FileTree
 
-PIECES = r"""if then fi for in do done case esac while until { } ( ) $( ` " ' && || | & ; ;; $x ${x:-y} ${x%%*} [ ] a -p 1
-x=1 f() f <<E E ! eval . set $@ exit return break cat /etc/x mount cp local shift su -c start-stop-daemon -S -x
-sh \\"""
+PIECES = r"""if then fi for in do done case esac while until { } ( ) $( ` " ' && || | & ; ;; $x ${x:-y} ${x%%*}
+[ ] a -p 1 x=1 f() f <<E E ! eval . set $@ exit return break cat /etc/x mount cp local shift su -c
+start-stop-daemon -S -x sh \\"""
 WORDS = st.sampled_from([*PIECES.split(), "\n"])
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from customhouse.model import ContentFacts, ElfFacts
+
 from .daemons import DAEMONS
 from .shell_run import Machine
 from .shell_starts import look_up
@@ -17,6 +19,9 @@ _CRONTABS = ("/etc/crontabs/*", "/var/spool/cron/crontabs/*", "/var/spool/cron/*
 _SYSTEM_CRONTABS = ("/etc/crontab", "/etc/cron.d/*")
 _MAX_PROGRAMS = 400
 _MAX_COMMANDS = 300
+_RUNS = frozenset(
+    {"system", "popen", "execl", "execlp", "execle", "execv", "execvp", "execve", "posix_spawn", "posix_spawnp"}
+)
 _WORDS = re.compile(r"[\w.-]+")
 
 
@@ -165,12 +170,33 @@ def _commands_in_programs(machine: Machine) -> None:
         seen.add(real)
         before = len(machine.starts)
         for text, offset in facts.content.commands[:_MAX_COMMANDS]:
-            if any(word in DAEMONS for word in _WORDS.findall(text)):
+            if any(word in DAEMONS and DAEMONS[word].listens for word in _WORDS.findall(text)):
                 guard = Guard(f"{start.path} runs the command that stands in it", holds=None)
                 frame = replace(_frame(start, start.path, "program"), base=offset)
                 parsed = machine.script(start.path, text, quiet=True)
                 machine.aside(parsed.body, _state(start).guarded(guard), frame)
+        # A program's own banner (`hostapd v0.5.9`) reads like a command that runs it.
+        machine.starts[before:] = [one for one in machine.starts[before:] if one.real != start.real]
+        _named(machine, start, facts.elf, facts.content)
         waiting.extend(machine.starts[before:])
+
+
+def _named(machine: Machine, start: Start, elf: ElfFacts, content: ContentFacts) -> None:
+    """Servers of the image whose bare name is a string of a started program that can run others."""
+    if not _RUNS & set(elf.imports):
+        return
+    started = {one.path for one in machine.starts}
+    for word in content.words:
+        name = word.rpartition("/")[2]
+        daemon = DAEMONS.get(name)
+        path = look_up(machine, word, State()) if daemon is not None and daemon.listens else None
+        if path is None or path in started or machine.files.real(path) == start.real:
+            continue
+        guard = Guard(f"{start.path}, which runs other programs, names it", holds=None)
+        command = Simple((), (), (), word, 0)
+        run_path_of_program(
+            machine, command, path, [], _state(start).guarded(guard), _frame(start, start.path, "program")
+        )
 
 
 _EXPAND: dict[str, Callable[[Machine, Start], None]] = {

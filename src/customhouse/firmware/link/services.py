@@ -18,7 +18,7 @@ from .shell_syntax import Simple
 from .shell_words import is_removable
 
 _CONSOLES = frozenset({"getty", "agetty", "mingetty", "fgetty", "ngetty", "login", "sulogin"})
-_LISTENS = ("listen", "recvfrom", "recvmsg", "accept", "accept4", "recvmmsg")
+_LISTENS = ("recvfrom", "recvmsg", "accept", "accept4", "recvmmsg")
 _MAX = 400
 _BIN = re.compile(r"(?:^|/)(?:s?bin|local|app|tools?|usr|localbin|[\w.-]*bin)/[^/]+$")
 
@@ -36,7 +36,9 @@ def services(boot: Boot) -> tuple[Service, ...]:
 def _service(start: Start, files: Files) -> Service | None:
     daemon = daemon_of(start)
     if start.real is None and is_removable(start.path):
-        return _made(start, kind="removable", at_boot=False, condition_holds=None)
+        found = " && ".join(dict.fromkeys(_line(guard.text) for guard in start.guards))
+        told = f"{found} && it is on removable media" if found else "it is on removable media"
+        return _made(start, kind="removable", at_boot=False, condition=told, condition_holds=None)
     if start.real is None and ("/init.d/" in start.path or (daemon is not None and not daemon.listens)):
         return None  # what is not there and would not serve anybody
     name = start.applet or start.path.rpartition("/")[2]
@@ -163,7 +165,8 @@ def _shell_on_a_port(start: Start, name: str, files: Files) -> Service | None:
 
 def listens_by(elf: ElfFacts) -> bool:
     """Whether a program's imports are those of a server."""
-    return "bind" in elf.imports and any(name in elf.imports for name in _LISTENS)
+    waits = any(name in elf.imports for name in _LISTENS)
+    return "listen" in elf.imports or ("bind" in elf.imports and waits)
 
 
 def _bound(start: Start, files: Files) -> tuple[Port, ...]:
@@ -247,16 +250,18 @@ def _never_started(files: Files, started: Sequence[Service]) -> Iterator[Service
     for path, node in sorted(files.nodes.items()):
         name = path.rpartition("/")[2]
         daemon = DAEMONS.get(name)
-        if daemon is None or not daemon.note or name in taken or not _BIN.search(path):
+        if daemon is None or name in taken or not daemon.listens or not _BIN.search(path):
             continue
         if node.kind is NodeKind.SYMLINK and not files.exists(path):
             continue
         facts = files.facts_of(path)
         if facts is None or facts.elf is None:
             continue
-        taken.add(name)
         real = files.real(path) or path
         applet = name if real.rpartition("/")[2].startswith(("busybox", "toybox")) else ""
+        if not daemon.note and (applet or not listens_by(facts.elf)):
+            continue  # every busybox has an httpd
+        taken.add(name)
         yield Service(
             kind=daemon.kind, program=path, applet=applet, ports=daemon.ports, evidence=(files.evidence(path),)
         )
