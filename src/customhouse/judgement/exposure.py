@@ -11,6 +11,8 @@ from .positions import NAMES, Standing, remaining, stated
 from .situation import Known, Situation, fact
 from .words import BUILD, USE, words
 
+CLIENT_APPLETS = frozenset({"udhcpc", "udhcpc6", "wget", "ftpget", "ftpput", "tftp", "telnet", "nslookup", "ping"})
+"""Applets that go out to others; every other that boot starts waits for them."""
 NOT_PRESENT = "vulnerable_code_not_present"
 NOT_EXECUTED = "vulnerable_code_not_in_execute_path"
 NOT_CONTROLLED = "vulnerable_code_cannot_be_controlled_by_adversary"
@@ -248,7 +250,8 @@ def shown_sides(advisory: Advisory, situation: Situation) -> frozenset[str]:
         return frozenset()
     if advisory.applets:
         running = set(advisory.applets) & seen.applets_run
-        return frozenset(_wanted(advisory)) if running else frozenset()
+        acting = {"client" if applet in CLIENT_APPLETS else "server" for applet in running}
+        return frozenset(acting & _wanted(advisory)) or frozenset(_wanted(advisory) if running else ())
     return seen.sides
 
 
@@ -269,7 +272,8 @@ def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> An
         running = sorted(set(advisory.applets) & seen.applets_run)
         if running:
             return Answers(met=(fact(f"boot starts {', '.join(running)}", seen.source),))
-        return Answers(missing=(f"runs:{advisory.applets[0]}",))
+        held = [name for name in advisory.applets if seen.applets is None or name in seen.applets]
+        return Answers(missing=(f"runs:{' or '.join(held or advisory.applets)}",))
     if wanted & seen.sides:
         where = f" on {', '.join(seen.ports)}" if seen.ports else ""
         return Answers(met=(fact(f"{seen.started_by or 'boot'} starts it{where}", seen.source),))

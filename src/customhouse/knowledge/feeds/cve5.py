@@ -95,7 +95,7 @@ def _span(row: dict[str, Any], *, open_ended: bool) -> VersionRange | None:
         }
         return spans[sign]
     introduced = "" if version in ("0", "*", "n/a", "unspecified", "-") else version
-    if introduced and not is_version(introduced):
+    if re.fullmatch(r"[0-9a-f]{10,40}", introduced):
         return None
     if "lessThan" in row:
         return VersionRange(introduced=introduced, fixed="" if row["lessThan"] == "*" else str(row["lessThan"]))
