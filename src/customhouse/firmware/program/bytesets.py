@@ -82,7 +82,7 @@ class ByteSets:
         out: frozenset[int] = frozenset()
         if kind == BYTE:
             inner = self.variables(node[1], level + 1) if self._table(node) and level < 6 else frozenset()
-            out = inner or frozenset((term,))
+            out = inner or (frozenset((term,)) if node[5] == 1 else frozenset())
         elif kind == LOAD:
             out = frozenset((term,)) if node[4] == 1 else frozenset()
         elif kind == PHI:

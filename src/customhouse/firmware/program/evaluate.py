@@ -9,7 +9,7 @@ from .conditions import Conditions
 from .elf import IMPORT_BASE
 from .join import Implied, join
 from .lift import LOAD as OP_LOAD
-from .lift import ADD, BAND, BNOT, BOR, MOV, MUL, NEG, NOT, OTHER, PIECE, REPEAT, SELECT, SEXT, STORE, TRUNC, UNIQUE, VIRTUAL, WEAK_STORE, ZEXT, Block
+from .lift import ADD, BAND, BNOT, BOR, MOV, MUL, NEG, NOT, OTHER, PIECE, REPEAT, SELECT, SEXT, STORE, TRUNC, UNIQUE, VIRTUAL, WEAK_STORE, XOR, ZEXT, Block
 from .loops import Loops
 from .memory import Memory
 from .state import Content, State
@@ -173,7 +173,13 @@ class Evaluation:
         for kind, out, a, b, size, at in block.ops:
             if kind == STORE or kind == WEAK_STORE:
                 self.site = at
-                self.memory.store(state, value(state, a), value(state, b), size, kind == WEAK_STORE)
+                if size > terms.word:
+                    self._wide_store(state, value(state, a), b, size, kind == WEAK_STORE)
+                else:
+                    self.memory.store(state, value(state, a), value(state, b), size, kind == WEAK_STORE)
+                continue
+            if size > terms.word and kind in (OP_LOAD, MOV, XOR):
+                self._wide(state, kind, out, a, b, size, at)
                 continue
             if kind == REPEAT:
                 self.site = at
@@ -203,6 +209,28 @@ class Evaluation:
             if out == gp:
                 continue
             registers[out] = result
+
+    def _wide_store(self, state: State, address: int, operand: int, size: int, weak: bool) -> None:
+        """A vector register holds several words; each is stored where it goes."""
+        word = self.terms.word
+        for at in range(0, min(size, 64), word):
+            part = self.terms.zero if operand < 0 else self._value(state, operand + at)
+            self.memory.store(state, self.terms.add(address, at), part, word, weak)
+
+    def _wide(self, state: State, kind: int, out: int, a: int, b: int, size: int, site: int) -> None:
+        """Loads, moves and clearing of vector registers, a word at a time."""
+        word = self.terms.word
+        self.site = site
+        values = []
+        for at in range(0, min(size, 64), word):
+            if kind == OP_LOAD:
+                values.append(self.memory.load(state, self.terms.add(self._value(state, a), at), word))
+            elif kind == MOV:
+                values.append(self.terms.const(~a >> (8 * at)) if a < 0 else self._value(state, a + at))
+            else:
+                values.append(self.terms.zero if a == b else self.terms.unknown(("vector", site, at)))
+        for index, one in enumerate(values):
+            state.registers[out + index * word] = one
 
     def _repeat(self, state: State, size: int, copies: bool) -> None:
         """`rep movs` and `rep stos`: block copies and fills."""

@@ -108,7 +108,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
         return _sum(terms, a, b)
     if kind == SUB:
         if right[0] == CONST:
-            return terms.add(a, -_near(right[1], size, terms))
+            # a comparison of bytes or halfwords subtracts an unsigned constant; the wrap of wider ones is a negative number
+            return terms.add(a, -(right[1] if size <= 2 else _near(right[1], size, terms)))
         if a == b:
             return terms.zero
         if left[0] == ADDR and not left[3] and left[1] == b:

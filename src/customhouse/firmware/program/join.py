@@ -1,7 +1,7 @@
 """Where paths meet: equal values stay, others become phis; facts hold when they held on every path."""
 
 from .state import Content, Fact, State, either
-from .terms import ADDR, LOAD, STACK, Location, Terms
+from .terms import ADDR, STACK, Location, Terms
 
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 """For a phi: each value it may have, with the facts that held on the path that gave it."""
@@ -110,7 +110,7 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
 def before(terms: Terms, place: Location, size: int) -> int:
     """The value that memory held at a place before the function ran."""
     root, offset, stride = place
-    return terms.make((LOAD, root, offset, stride, size), root)
+    return terms.load(root, offset, stride, size)
 
 
 def _texts(states: list[State], new: State, terms: Terms) -> None:

@@ -21,6 +21,9 @@ STRTOK_CELL = 0xF7FFFF00
 KEY_ROOT = "key"
 
 
+_READ_ONLY = frozenset(table("libc.toml")["names"]["numeric"]) - {"recvmsg", "accept"} | {"puts", "perror", "free", "connect", "setsockopt", "sendto", "printf"}
+
+
 class Caller(Protocol):
     """The evaluation that a model acts on."""
 
@@ -47,6 +50,9 @@ def call(caller: Caller, state: State, name: str, model: list[object]) -> int:
 def plain_result(caller: Caller, state: State, name: str) -> int:
     """The result of a function without a model: a value named by its arguments."""
     arguments = tuple(caller.argument(state, index) for index in range(4))
+    if name not in _READ_ONLY:
+        for one in arguments:
+            caller.memory.forget(state, one)
     return caller.terms.result(caller.site, name, arguments)
 
 
@@ -496,6 +502,7 @@ def _service(one: _Call) -> int:
     """getaddrinfo: the service string is the port."""
     service = one.text(one.nth(1))
     one.caller.note(("service", one.caller.site, one.nth(1), service, one.nth(0)))
+    one.memory.forget(one.state, one.nth(2), one.terms.word)
     return one.result(2)
 
 

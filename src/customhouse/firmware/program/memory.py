@@ -43,6 +43,10 @@ class Memory:
     def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:
         terms = self.terms
         entry = state.words.get(spot)
+        if spot[2]:
+            # one of many places was written: the others keep what they had
+            rest = self._unwritten(state, spot, size, address)
+            return rest if entry is None or size == 1 or entry[0] != size else terms.merge({entry[1], rest})
         if entry is not None:
             if entry[0] == size or terms.nodes[entry[1]][0] != CONST:
                 return entry[1]
@@ -113,7 +117,7 @@ class Memory:
                 if entry is not None:
                     return entry[1]
                 root, offset, stride = shifted
-            term = terms.make((LOAD, root, offset, stride, size), root)
+            term = terms.load(root, offset, stride, size)
         if terms.nodes[root][0] == STACK or spot in state.texts or size <= 2:
             content = self._covering(state, (spot[0], spot[1], 1 if stride else 0))
             if content is not None and content.deps:
@@ -197,6 +201,15 @@ class Memory:
     def byte_mask(self, state: State, value: int) -> int | None:
         """The byte values that `value` can have here, when it is a byte that was tested."""
         return state.masks.get(value)
+
+    def forget(self, state: State, pointer: int, reach: int = 64) -> None:
+        """An unknown function was given the address of a local: what it holds now is unknown."""
+        for root, offset, stride in self.terms.locate(pointer):
+            if stride or self.terms.nodes[root][0] != STACK:
+                continue
+            for key in [key for key in state.words if key[0] == root and offset <= key[1] < offset + reach]:
+                if key[1] < offset + self.terms.word or self.terms.nodes[state.words[key][1]][0] == CONST:
+                    del state.words[key]
 
     def deps_of(self, state: State, value: int, level: int = 0) -> frozenset[Dep]:
         """The texts whose bytes a number is made of."""

@@ -108,6 +108,13 @@ class Terms:
         self._ranks.clear()
         return True
 
+    def load(self, root: int, offset: int, stride: int, size: int) -> int:
+        """What memory held at a place. The same field again (`p->next->next`) is the same term: objects of one list are one."""
+        inner = self.nodes[root]
+        if inner[0] == LOAD and inner[2:] == (offset, stride, size):
+            return root
+        return self.make((LOAD, root, offset, stride, size), root)
+
     def merge(self, terms: "set[int] | frozenset[int]") -> int:
         flat: set[int] = set()
         for one in terms:
