@@ -134,10 +134,11 @@ def _models(direction: str) -> tuple[Rule, ...]:
 def _members(direction: str, then: str) -> Iterator[Rule]:
     """The mark holds the number of the neighbour's group by now."""
     owner = SOURCE if direction == "out" else TARGET
-    yield [vmap(concat(owner, MARK, PROTO, DPORT), f"{direction}_group_dport")]
-    yield [vmap(concat(owner, MARK, PROTO, SPORT), f"{direction}_group_sport")]
-    yield [vmap(concat(owner, MARK, PROTO, SPORT, DPORT), f"{direction}_group_wide")]
-    for family in IP:
+    for family, ip in IP.items():
+        here = match(TYPE, ip)
+        yield [here, vmap(concat(owner, MARK, PROTO, DPORT), f"{direction}_group_dport{family}")]
+        yield [here, vmap(concat(owner, MARK, PROTO, SPORT), f"{direction}_group_sport{family}")]
+        yield [here, vmap(concat(owner, MARK, PROTO, SPORT, DPORT), f"{direction}_group_wide{family}")]
         kind, code = payload(ICMP[family], "type"), payload(ICMP[family], "code")
-        yield [vmap(concat(owner, MARK, kind, code), f"{direction}_group_icmp{family}")]
+        yield [here, vmap(concat(owner, MARK, kind, code), f"{direction}_group_icmp{family}")]
     yield [goto(then)]

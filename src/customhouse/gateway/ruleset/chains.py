@@ -73,9 +73,9 @@ def grants(owner: Json, direction: str) -> Iterator[Rule]:
         kind, code = payload(ICMP[family], "type"), payload(ICMP[family], "code")
         yield [vmap(concat(owner, peer, PROTO, DPORT), f"{direction}_dport{family}")]
         yield [vmap(concat(owner, peer, PROTO, SPORT), f"{direction}_sport{family}")]
-        yield [near, vmap(concat(owner, PROTO, DPORT), f"{direction}_local_dport")]
-        yield [near, vmap(concat(owner, PROTO, SPORT), f"{direction}_local_sport")]
-        yield [near, vmap(concat(owner, PROTO, SPORT, DPORT), f"{direction}_local_wide")]
+        yield [near, vmap(concat(owner, PROTO, DPORT), f"{direction}_local_dport{family}")]
+        yield [near, vmap(concat(owner, PROTO, SPORT), f"{direction}_local_sport{family}")]
+        yield [near, vmap(concat(owner, PROTO, SPORT, DPORT), f"{direction}_local_wide{family}")]
         yield [near, vmap(concat(owner, kind, code), f"{direction}_local_icmp{family}")]
         if owner == MARK:
             yield [far, vmap(concat(owner, PROTO, DPORT), f"{direction}_any_dport{family}")]

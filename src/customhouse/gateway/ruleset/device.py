@@ -167,19 +167,17 @@ def _place(table: str, owner: Part, direction: str, want: Want, entry: Entry, ga
     exact_port = _exact_port(want) if one_host and want.icmp is None and want.protocol[0] == want.protocol[1] else None
     if exact_port is not None:
         side, port = exact_port
-        suffix = str(family) if scope.kind in ("net", "any") else ""
-        name = f"{direction}_{infix}{side}{suffix}"
+        name = f"{direction}_{infix}{side}{family}"
         gathered.put(Place(table, name), (owner, *host, *group, want.protocol[0], port), entry)
         return
     if scope.kind == "any":
         infix = ""
     kind = "wide" if want.icmp is None else "icmp"
-    suffix = str(family) if kind == "icmp" or infix == "" else ""
     address: Box = (WHOLE[family] if scope.kind == "any" else scope.span,) if infix == "" else ()
     if scope.kind == "group":
         address = ((scope.group, scope.group),)
     tail: Box = want.icmp if want.icmp is not None else (want.protocol, want.sport, want.dport)
-    place = Place(table, f"{direction}_{infix}{kind}{suffix}")
+    place = Place(table, f"{direction}_{infix}{kind}{family}")
     boxes = gathered.boxes[place, family if infix == "" else 0]
     # A scope of "any" comes last, so that narrower entries keep their own pace and end.
     boxes.append(((*address, *tail), entry))

@@ -63,28 +63,19 @@ ICMP = {4: ("icmp_type", "icmp_code"), 6: ("icmpv6_type", "icmpv6_code")}
 
 def _policy_kinds(owner: str, direction: str) -> dict[str, Kind]:
     port, proto = "inet_service", "inet_proto"
-    kinds = {
-        f"{direction}_local_dport": Kind((owner, proto, port)),
-        f"{direction}_local_sport": Kind((owner, proto, port)),
-        f"{direction}_local_wide": Kind((owner, proto, port, port), interval=True),
-    }
+    kinds: dict[str, Kind] = {}
     for family, address in ADDRESS.items():
-        kinds |= {
-            f"{direction}_dport{family}": Kind((owner, address, proto, port), timed=True),
-            f"{direction}_sport{family}": Kind((owner, address, proto, port), timed=True),
-            f"{direction}_wide{family}": Kind((owner, address, proto, port, port), interval=True, timed=True),
-            f"{direction}_icmp{family}": Kind((owner, address, *ICMP[family]), interval=True, timed=True),
-            f"{direction}_local_icmp{family}": Kind((owner, *ICMP[family]), interval=True),
-        }
-        if owner == "mark":
-            kinds[f"{direction}_any_dport{family}"] = Kind((owner, proto, port))
-            kinds[f"{direction}_any_sport{family}"] = Kind((owner, proto, port))
-        else:
-            kinds[f"{direction}_group_icmp{family}"] = Kind((owner, "mark", *ICMP[family]), interval=True)
-    if owner != "mark":
-        kinds[f"{direction}_group_dport"] = Kind((owner, "mark", proto, port))
-        kinds[f"{direction}_group_sport"] = Kind((owner, "mark", proto, port))
-        kinds[f"{direction}_group_wide"] = Kind((owner, "mark", proto, port, port), interval=True)
+        scopes: list[tuple[str, tuple[str, ...]]] = [("", (address,)), ("local_", ())]
+        scopes.append(("any_", ()) if owner == "mark" else ("group_", ("mark",)))
+        for scope, peer in scopes:
+            exact, timed = (owner, *peer, proto, port), scope == ""
+            kinds[f"{direction}_{scope}dport{family}"] = Kind(exact, timed=timed)
+            kinds[f"{direction}_{scope}sport{family}"] = Kind(exact, timed=timed)
+            if scope != "any_":  # those with ranges stand among the addresses, with the local networks cut out
+                wide = (owner, *peer, proto, port, port)
+                kinds[f"{direction}_{scope}wide{family}"] = Kind(wide, interval=True, timed=timed)
+                icmp = (owner, *peer, *ICMP[family])
+                kinds[f"{direction}_{scope}icmp{family}"] = Kind(icmp, interval=True, timed=timed)
     return kinds
 
 

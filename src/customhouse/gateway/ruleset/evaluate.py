@@ -88,9 +88,9 @@ class Grants:
                 asked.append((f"local_icmp{family}", (owner, *packet.icmp)))
         if local:
             asked += [
-                ("local_dport", (owner, packet.protocol, packet.dport)),
-                ("local_sport", (owner, packet.protocol, packet.sport)),
-                ("local_wide", (owner, *ports)),
+                (f"local_dport{family}", (owner, packet.protocol, packet.dport)),
+                (f"local_sport{family}", (owner, packet.protocol, packet.sport)),
+                (f"local_wide{family}", (owner, *ports)),
             ]
         if table == "inet" and not _is_in(self.held, Place("inet", f"home{family}"), peer):
             asked += [
@@ -99,9 +99,9 @@ class Grants:
             ]
         for group in groups:
             asked += [
-                ("group_dport", (owner, group, packet.protocol, packet.dport)),
-                ("group_sport", (owner, group, packet.protocol, packet.sport)),
-                ("group_wide", (owner, group, *ports)),
+                (f"group_dport{family}", (owner, group, packet.protocol, packet.dport)),
+                (f"group_sport{family}", (owner, group, packet.protocol, packet.sport)),
+                (f"group_wide{family}", (owner, group, *ports)),
             ]
             if packet.protocol == (ICMP if family == 4 else ICMPV6):
                 asked.append((f"group_icmp{family}", (owner, group, *packet.icmp)))
