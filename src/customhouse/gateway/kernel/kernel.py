@@ -18,6 +18,7 @@ from customhouse.gateway.ruleset.pace import Pace
 from customhouse.gateway.ruleset.render import Document, collected, render, render_delta
 from customhouse.host.errors import CustomhouseError
 
+from .generation import generation
 from .programs import PACKAGES, run
 
 FAMILIES = ("inet", "bridge")
@@ -33,6 +34,8 @@ class Kernel:
     def __init__(self) -> None:
         self.written: str | None = None
         self.paces: frozenset[Pace] = frozenset()
+        self.generation: int | None = None
+        """The kernel's count of changes when all was last known to be right; None: it must be looked at."""
 
     def drop_everything(self) -> None:
         """The table for boot: nothing is forwarded until a ruleset is there. Does nothing when one of ours stands."""
@@ -54,6 +57,7 @@ class Kernel:
         self._hand_over(document)
         self.paces = ruleset.paces
         self.written = self._structure()
+        self.generation = generation()
 
     def apply(self, delta: Delta) -> None:
         """Elements only, in one transaction; returns when the kernel has them.
@@ -65,8 +69,12 @@ class Kernel:
         fresh = delta.paces - self.paces  # a class once written stays: its set cannot be declared a second time
         document = render_delta(replace(delta, paces=fresh), time.time())
         if document["nftables"]:
+            untouched = self.generation is not None and self.generation == generation()
             self._hand_over(document)
             self.paces |= fresh
+            # one transaction moves the count by one; by more when somebody else changed something just then
+            expected = (self.generation + 1) & 0xFFFFFFFF if untouched and self.generation is not None else None
+            self.generation = expected if expected == generation() else None
             if fresh or delta.entry_paces or delta.dropped_chains:
                 self.written = self._structure()
 
@@ -86,7 +94,18 @@ class Kernel:
         return json.dumps(listed, sort_keys=True)
 
     def drift(self, ruleset: Ruleset) -> tuple[str, ...]:
-        """What differs between kernel and intent, in words; empty when nothing does. Mend by `replace`."""
+        """What differs between kernel and intent, in words; empty when nothing does. Mend by `replace`.
+
+        Costs one question while nobody else changes any rule in the kernel, and a full comparison when somebody did.
+        """
+        seen = generation()
+        if seen is not None and seen == self.generation:
+            return ()
+        found = self._differences(ruleset)
+        self.generation = seen if not found else None
+        return found
+
+    def _differences(self, ruleset: Ruleset) -> tuple[str, ...]:
         structure = self._structure()
         if structure is None:
             return ("a table of ours is gone",)
