@@ -9,7 +9,7 @@ from customhouse.firmware.checks.debug_services import DebugServices
 from customhouse.firmware.checks.file_transfer import FileTransferAtBoot
 from customhouse.firmware.checks.removable_scripts import ScriptFromRemovableMedia
 from customhouse.firmware.checks.ssh import SshAtBoot
-from customhouse.firmware.checks.telnet import TelnetAtBoot, TelnetNotStarted
+from customhouse.firmware.checks.telnet import TelnetAtBoot, TelnetNotStarted, TelnetPasswordInScript
 from customhouse.firmware.checks.upnp import UpnpAtBoot
 from customhouse.model import Confidence, Severity
 
@@ -148,3 +148,32 @@ def test_a_script_from_a_memory_card_is_told(boots):
 
 def test_a_script_of_the_image_is_not_taken_for_one(boots):
     assert list(ScriptFromRemovableMedia().findings(boots("sh /etc/none.sh"))) == []
+
+
+ALPHA = """image_sign=`cat /etc/config/image_sign`
+orig=`xmldbc -g /runtime/device/devconfsize`
+if [ "$orig" = "0" ]; then
+ if [ -f "/usr/sbin/login" ]; then
+  telnetd -l /usr/sbin/login -u Alphanetworks:$image_sign -i br0 &
+ else
+  telnetd &
+ fi
+fi"""
+
+
+def test_a_password_in_a_start_script_is_grave_even_under_a_condition(device, boots):
+    device.file("/etc/config/image_sign", "wrgn22_dlwbr_dir300b\n")
+    device.elf("/usr/sbin/login")
+    [finding] = TelnetPasswordInScript().findings(boots(ALPHA))
+    assert (finding.severity, finding.subject, finding.tags) == (Severity.HIGH, "Alphanetworks", ())
+    assert "wrgn22_dlwbr_dir300b" in finding.detail
+
+
+def test_a_password_of_telnet_that_starts_is_universal(boots):
+    [finding] = TelnetPasswordInScript().findings(boots("telnetd -l /bin/login -u factory:1234 &"))
+    assert finding.severity is Severity.CRITICAL
+    assert "universal-password" in finding.tags
+
+
+def test_telnet_without_a_password_of_its_own_is_not_one(boots):
+    assert list(TelnetPasswordInScript().findings(boots("telnetd -l /bin/sh"))) == []

@@ -465,3 +465,36 @@ def test_a_server_named_by_a_program_that_runs_others_may_start(device, imports,
     service = telnet(device.facts())
     assert not service.at_boot
     assert (service.started_by[-1:] == ("/usr/bin/monitor",)) is may
+
+
+def test_an_applet_called_through_busybox_needs_no_link(device):
+    busybox(device, inittab=RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\n/bin/busybox telnetd -l /bin/sh\n")
+    service = telnet(device.facts())
+    assert (service.at_boot, service.applet, service.program, service.authentication) == (
+        True,
+        "telnetd",
+        "/bin/busybox",
+        "none",
+    )
+
+
+def test_what_a_command_substitution_starts_counts(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\nresult=`telnetd -l /bin/sh`\n")
+    assert telnet(device.facts()).at_boot
+
+
+def test_an_inittab_beside_an_etc_that_is_built_at_boot_is_found(device):
+    busybox(device, "/usr/sbin/telnetd")
+    device.file("/etc_ro/inittab", "::sysinit:/etc_ro/rcS\nttyS1::respawn:/bin/sh\n")
+    device.file("/etc_ro/rcS", "#!/bin/sh\nmount -a\nmkdir -p /var/run\ntelnetd\n")
+    assert telnet(device.facts()).started_by == ("/etc_ro/inittab", "/etc_ro/rcS")
+
+
+def test_an_initramfs_that_switches_root_goes_on_with_the_real_init(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ntelnetd\n")
+    device.volume("kernel", "uimage", arguments="init=/init root=/dev/ram")
+    device.file("/init", "#!/bin/sh\nmount /dev/mtdblock5 /newroot\nexec switch_root /newroot /sbin/init\n")
+    assert telnet(device.facts()).at_boot

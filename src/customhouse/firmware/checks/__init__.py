@@ -26,7 +26,7 @@ from .kernel_age import KernelAge
 from .removable_scripts import ScriptFromRemovableMedia
 from .secrets import Certificates, Credentials, PrivateKeys, WifiKeys
 from .ssh import SshAtBoot
-from .telnet import TelnetAtBoot, TelnetNotStarted
+from .telnet import TelnetAtBoot, TelnetNotStarted, TelnetPasswordInScript
 from .updates import NoUpdatePath, UncheckedCertificate, UnclearVerification, UnverifiedUpdate
 from .upnp import UpnpAtBoot
 from .web import CommandFromRequest
@@ -67,6 +67,7 @@ CHECKS: tuple[Check, ...] = (
     SshAtBoot(),
     TelnetAtBoot(),
     TelnetNotStarted(),
+    TelnetPasswordInScript(),
     UpnpAtBoot(),
     ClearTextWeb(),
 )

@@ -65,3 +65,36 @@ class TelnetNotStarted(Check):
                 evidence=service.evidence,
                 subject=service.program,
             )
+
+
+class TelnetPasswordInScript(Check):
+    """`telnetd -u Alphanetworks:wrgn22`: the same for all devices, and readable in every one."""
+
+    rule = "boot.telnet-password"
+    asks = "Does a start script give telnet a user and a password of its own?"
+    clauses = ("EN 303 645 5.1-1", "EN 303 645 5.4-3", "CRA I(2)(d)", "PSTI 1", "EN 18031-1 AUM")
+
+    def findings(self, device: DeviceFacts) -> Iterable[Finding]:
+        for service in device.services:
+            login = _login(service)
+            if service.kind != "telnet" or not login:
+                continue
+            yield self.finding(
+                # Started by itself it is a key to every device; under a condition, a key that waits for its door.
+                severity=Severity.CRITICAL if is_open(service) else Severity.HIGH,
+                title=f"Telnet takes the user {login[0]} with a password that every device has",
+                detail=f"{chain(service)}{where(service)}.{condition(service)}",
+                remedy="Remove the account from the script.",
+                evidence=service.evidence,
+                tags=("universal-password", "back-door") if is_open(service) else (),
+                subject=login[0],
+            )
+
+
+def _login(service: Service) -> tuple[str, str] | None:
+    """User and password after `-u`, where both are written out."""
+    for word, value in zip(service.arguments, service.arguments[1:], strict=False):
+        user, colon, password = value.partition(":")
+        if word == "-u" and colon and user and password and "$" not in value and "`" not in value:
+            return user, password
+    return None

@@ -61,7 +61,7 @@ def _first_process(machine: Machine, arguments: str) -> None:
             _init(machine, path, Frame())
             return
     # No init in what was unpacked: a part of the image is missing, or the kernel brings it. The tables still tell.
-    if machine.files.exists(boot_inittab.INITTAB):
+    if boot_inittab.table(machine.files):
         boot_inittab.follow(machine)
     elif machine.files.exists("/etc/init.d/rcS") or machine.files.exists("/etc/rc.d/rcS"):
         boot_inittab.follow_default(machine)
@@ -91,7 +91,7 @@ def _compiled(machine: Machine, path: str, real: str) -> None:
     """busybox, sysvinit, procd, and vendors' own programs that read an inittab or nothing at all."""
     base = real.rpartition("/")[2]
     own = not base.startswith((*MULTI_CALL, "init", "sysvinit", "procd", "linuxrc", "finit", "openrc"))
-    if machine.files.exists("/etc/inittab"):
+    if boot_inittab.table(machine.files):
         boot_inittab.follow(machine)
     elif machine.files.exists("/etc/init.d/rcS") or base.startswith(MULTI_CALL):
         boot_inittab.follow_default(machine)

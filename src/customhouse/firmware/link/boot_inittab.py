@@ -7,12 +7,14 @@ import re
 from dataclasses import dataclass
 
 from .daemons import is_shell
+from .files import Files
 from .shell_programs import run_path
 from .shell_run import Machine
 from .shell_state import Frame, State, Value
 from .shell_syntax import Simple
 
 INITTAB = "/etc/inittab"
+_ELSEWHERE = ("/etc/inittab", "/etc_ro/inittab", "/etc.defaults/inittab", "/etc/default/inittab")
 _AT_START = (
     "sysinit",
     "boot",
@@ -55,9 +57,15 @@ def entries(text: str) -> list[Entry]:
     return sorted(wanted, key=lambda one: order.get(one.action, -1))
 
 
+def table(files: Files) -> str | None:
+    """Where the inittab is. Some vendors build `/etc` at boot and keep the table of their init beside it."""
+    return next((path for path in _ELSEWHERE if files.text(path)), None)
+
+
 def follow(machine: Machine) -> None:
     """Every entry of the default runlevel."""
-    found = entries(machine.files.text(INITTAB) or "")
+    path = table(machine.files) or INITTAB
+    found = entries(machine.files.text(path) or "")
     default = next((one.levels or one.process for one in found if one.action == "initdefault"), "")
     for entry in found:
         booting = entry.action in ("sysinit", "boot", "bootwait")
@@ -65,14 +73,14 @@ def follow(machine: Machine) -> None:
             continue
         if default and entry.levels and not booting and not set(default) & set(entry.levels):
             continue
-        _run(machine, entry)
+        _run(machine, entry, path)
 
 
-def _run(machine: Machine, entry: Entry) -> None:
+def _run(machine: Machine, entry: Entry, path: str) -> None:
     console = entry.action in _AGAIN
     frame = Frame(
-        chain=(INITTAB,),
-        script=INITTAB,
+        chain=(path,),
+        script=path,
         respawn=console,
         via=f"console {entry.id or 'console'}" + (" (asks first)" if entry.action.startswith("ask") else "")
         if console
@@ -84,22 +92,22 @@ def _run(machine: Machine, entry: Entry) -> None:
     if program.endswith("/rcS") and not machine.files.exists(program):
         follow_links(machine)  # procd has it built in
         return
-    machine.run(machine.script(INITTAB, process).body, State(), frame)
+    machine.run(machine.script(path, process).body, State(), frame)
     words = process.split()
     login = entry.process.startswith("-") or bool({"-l", "--login"} & set(words[1:]))
     if console and login and is_shell(program) and not entry.action.startswith("ask"):
-        _profile(machine)
+        _profile(machine, path)
     level = _SHELL_RC.match(process)
     if level is not None:
         _links_not_seen(machine, f"/etc/rc{level[1].upper()}.d", frame)
 
 
-def _profile(machine: Machine) -> None:
+def _profile(machine: Machine, table: str) -> None:
     """A login shell reads its profile, and one that init keeps running does so at every boot: some start all there."""
     for path in ("/etc/profile", "/root/.profile"):
         if machine.files.text(path):
             told = Simple((), (), (), f". {path}", 0)
-            machine.commands(machine, told, [Value("."), Value(path)], State(), Frame(chain=(INITTAB,), script=INITTAB))
+            machine.commands(machine, told, [Value("."), Value(path)], State(), Frame(chain=(table,), script=table))
 
 
 def _links_not_seen(machine: Machine, folder: str, frame: Frame) -> None:

@@ -21,6 +21,8 @@ def run_program(machine: Machine, command: Simple, words: list[Value], state: St
     """A command that is neither function nor built-in."""
     name = words[0].text
     base = name.rpartition("/")[2]
+    if base in ("busybox", "toybox") and len(words) > 1:
+        return _applet(machine, command, words, state, frame)
     if base in _SPECIAL:
         return _SPECIAL[base](machine, command, words, state, frame)
     if base in _WRAPS:
@@ -34,6 +36,17 @@ def run_program(machine: Machine, command: Simple, words: list[Value], state: St
     if path is None:
         return _missing(machine, command, words, state, frame)
     return Ends(state, run_path(machine, command, path, words[1:], state, frame))
+
+
+def _applet(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
+    """`busybox telnetd`: needs no link. Applets that the shell knows too mean what they mean there."""
+    name = words[1].text
+    path = look_up(machine, words[0].text, state)
+    plain = name in TABLE["succeeds"] or name in _WRAPS or name in _SPECIAL or name in _SHELLS
+    if path is None or plain or not words[1].known or look_up(machine, name, state) is not None:
+        return machine.commands(machine, command, words[1:], state, frame)
+    record(machine, command, path, words[2:], state, frame, applet=name)
+    return Ends(state, UNKNOWN)
 
 
 def run_path(machine: Machine, command: Simple, path: str, arguments: list[Value], state: State, frame: Frame) -> Truth:
@@ -280,7 +293,27 @@ def _running(machine: Machine, command: Simple, words: list[Value], state: State
     return Ends(state, Truth(any(name in started for name in names)) if names else UNKNOWN)
 
 
+def _chroot(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
+    """`chroot folder program`: the program is looked for below the folder."""
+    if len(words) < 3 or not (words[1].known and words[2].known):
+        return Ends(state, UNKNOWN)
+    inside = absolute(f"{words[1].text}/{words[2].text}", state)
+    program = inside if machine.files.exists(inside) else words[2].text
+    return machine.commands(machine, command, [Value(program), *words[3:]], state, frame)
+
+
+def _switch_root(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
+    """`switch_root folder init`: what boots next is the init of the new root, which is ours."""
+    plain = [word for word in words[1:] if not word.text.startswith("-")]
+    if len(plain) > 1:
+        record(machine, command, plain[1].text, plain[2:], state, frame)
+    return Ends(None)
+
+
 _SPECIAL = {
+    "chroot": _chroot,
+    "switch_root": _switch_root,
+    "run-init": _switch_root,
     "ifconfig": _interface,
     "pidof": _running,
     "pgrep": _running,

@@ -63,7 +63,8 @@ class Machine:
     parsed: dict[str, Script] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.expand = Expander(lambda: self.files, lambda body, state: capture(self, body, state))
+        self.expand = Expander(lambda: self.files, self._substitute)
+        self.frame = Frame()
 
     def script(self, path: str, text: str, *, quiet: bool = False) -> Script:
         """The parsed script; damage is told once. `quiet` for text that may not be shell at all."""
@@ -73,6 +74,13 @@ class Machine:
             if made.damage and not quiet:
                 self.budget.cut(f"script {path}", f"could not be parsed near: {made.damage[0]}")
         return self.parsed[text]
+
+    def _substitute(self, body: Sequence, state: State) -> Value:
+        """What a command substitution prints; where that is not known, what it starts still counts."""
+        value = capture(self, body, state)
+        if not value.known and self.depth < _MAX_DEPTH // 2:
+            self.aside(body, state, self.frame)
+        return value
 
     def run(self, command: Command, state: State, frame: Frame) -> Ends:
         if self.depth >= _MAX_DEPTH:
@@ -135,6 +143,7 @@ class Machine:
         if not self.budget.spend():
             self.budget.cut("start scripts", "more steps than the budget allows")
             return Ends(None)
+        self.frame = frame
         words = self.expand.fields(command.words, state)
         for assignment in command.assignments:
             value = self.expand.single(assignment.value, state)

@@ -38,12 +38,13 @@ def record(
     respawn: bool = False,
     user: str = "",
     background: bool = False,
+    applet: str = "",
 ) -> None:
     """Note that a program is started here."""
     real = machine.files.real(path)
     multi = real is not None and real.rpartition("/")[2].startswith(MULTI_CALL)
     base = path.rpartition("/")[2]
-    applet = base if multi and not base.startswith(MULTI_CALL) else ""
+    applet = applet or (base if multi and not base.startswith(MULTI_CALL) else "")
     machine.starts.append(
         Start(
             path=path,
