@@ -3,7 +3,7 @@
 import pytest
 from tests.firmware.conftest import MadeDevice
 
-from customhouse.model import ContentFacts, UpdatePath
+from customhouse.model import ContentFacts, HostMention, UpdatePath
 
 
 def _one(device: MadeDevice) -> UpdatePath:
@@ -34,6 +34,20 @@ def test_a_known_verifier_in_the_script_is_a_signature_check(device: MadeDevice,
     )
     path = _one(device)
     assert (path.transport, path.signature_checked, path.certificate_checked) == ("https", True, True)
+
+
+def test_what_a_caller_does_before_flash_is_written_counts(device: MadeDevice) -> None:
+    device.file("/usr/bin/write_home.sh", "#!/bin/sh\ndd if=/tmp/f of=/dev/mtdblock3\n")
+    assert (_one(device).transport, _one(device).signature_checked) == ("local-file", None)
+    device.file("/usr/bin/upgrade.sh", "#!/bin/sh\nwget -O /tmp/f ftp://fw.maker.com/f\n/usr/bin/write_home.sh\n")
+    assert (_one(device).transport, _one(device).signature_checked) == ("ftp", False)
+    device.file("/usr/bin/upgrade.sh", "#!/bin/sh\nwget -O /tmp/f $URL\nrsa_pub_dec /tmp/f\nwrite_home.sh\n")
+    assert (_one(device).transport, _one(device).signature_checked) == ("unknown", None)
+
+
+def test_a_program_that_only_fetches_is_left_open(device: MadeDevice) -> None:
+    _updater(device, "open", paths=("/tmp/x",), hosts=("http://fw.maker.com/version/",))
+    assert (_one(device).transport, _one(device).signature_checked) == ("http", None)
 
 
 def test_a_helper_that_may_verify_leaves_it_open(device: MadeDevice) -> None:
@@ -80,8 +94,11 @@ def test_opkg_feeds_are_a_path_and_their_option_the_check(device: MadeDevice) ->
     assert _one(device).signature_checked is True
 
 
-def _updater(device: MadeDevice, *imports: str, paths: tuple[str, ...] = ("/dev/mtd4",)) -> None:
-    content = ContentFacts(markers={"update-words": (100,)}, paths=paths)
+def _updater(
+    device: MadeDevice, *imports: str, paths: tuple[str, ...] = ("/dev/mtd4",), hosts: tuple[str, ...] = ()
+) -> None:
+    mentions = tuple(HostMention(host="fw.maker.com", scheme="http", excerpt=url) for url in hosts)
+    content = ContentFacts(markers={"update-words": (100,)}, paths=paths, hosts=mentions)
     device.elf("/usr/bin/updated", imports=imports, needed=("libc.so.0",), content=content)
     device.elf("/lib/libc.so.0", type="dyn", soname="libc.so.0")
 

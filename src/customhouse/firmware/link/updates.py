@@ -41,6 +41,10 @@ _FETCHED: Final = frozenset({"http", "https", "ftp", "tftp"})
 _FETCHED_WORDS: Final = re.compile(r"(?i)firmware|upgrade|version|\bfw\b|[/._-]ota[/._-]|update|download")
 _LINE_MOST: Final = 1000  # characters; nobody writes longer commands, and matching costs the square of a line
 _TLS_NO: Final = ("curl-insecure", "wget-insecure")
+_TAKES_REQUEST: Final = re.compile(r"/cgi-bin/|\.cgi\b|CONTENT_LENGTH|haserl")
+_CALLERS_DEEP: Final = 3
+_CALLERS_MOST: Final = 20
+_NAME_LEAST: Final = 5  # letters of a file name that says something
 _TRANSPORT_OF_FETCHER: Final = (("tftp", "tftp"), ("ftpget", "ftp"))
 
 
@@ -74,18 +78,34 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
         is_sysupgrade = path.endswith("/sysupgrade")
         if write is None and not is_sysupgrade:
             continue
-        related = (
-            [body, *(files.text(other) or "" for other in files.glob("/lib/upgrade/*.sh"))] if is_sysupgrade else [body]
-        )
+        stages = files.glob("/lib/upgrade/*.sh") if is_sysupgrade else ()
         line = "" if is_sysupgrade or write is None else body[write.start() :].split("\n", 1)[0]
+        chain = [body, *_callers(path, files), *(files.text(stage) or "" for stage in stages)]
         yield UpdatePath(
             mechanism=f"script {path}",
-            transport=_transport(body),
-            signature_checked=_signature_in(related, body, files),
-            certificate_checked=_certificates(_markers(facts), body),
+            transport=_transport(chain),
+            signature_checked=_signature_in(chain, whole=is_sysupgrade or bool(_TAKES_REQUEST.search(path + body))),
+            certificate_checked=_certificates(_markers(facts), chain),
             detail=line.strip()[:160],
             evidence=(files.evidence(path, line, max(0, text.find(line)) if text.isascii() else None),),
         )
+
+
+def _callers(path: str, files: Files) -> list[str]:
+    """Texts of the scripts that name this one, and of those that name them: what happens before flash is written."""
+    names, texts, seen = {path.rpartition("/")[2]}, [], {path}
+    for _ in range(_CALLERS_DEEP):
+        found = set()
+        for where, facts in _each(files):
+            text = facts.text.text if facts.text is not None and facts.kind is FileKind.SCRIPT else ""
+            if where not in seen and any(name in text for name in names):
+                seen.add(where)
+                texts.append("\n".join("" if line.lstrip().startswith("#") else line for line in text.split("\n")))
+                found.add(where.rpartition("/")[2])
+        if not found or len(seen) > _CALLERS_MOST:
+            break
+        names = {name for name in found if len(name) >= _NAME_LEAST}
+    return texts
 
 
 def _is_of_configuration(write: re.Match[str], body: str) -> bool:
@@ -94,16 +114,19 @@ def _is_of_configuration(write: re.Match[str], body: str) -> bool:
     return "sysupgrade" not in line and bool(_HOLDS_CONFIG.search(line))
 
 
-def _transport(body: str) -> str:
-    if _FETCH.search(body):
+def _transport(chain: Sequence[str]) -> str:
+    """Of the first script in the chain that fetches; else where the file lies."""
+    for body in chain:
+        if not _FETCH.search(body):
+            continue
         scheme = _URL.search(body)
         if scheme is not None:
             return scheme.group(1)
-        for program, transport in _TRANSPORT_OF_FETCHER:
-            if re.search(rf"\b{program}\b", body):
-                return transport
-        return "unknown"
-    return "removable-media" if _REMOVABLE.search(body) else "local-file"
+        tool = next(
+            (transport for program, transport in _TRANSPORT_OF_FETCHER if re.search(rf"\b{program}\b", body)), ""
+        )
+        return tool or "unknown"
+    return "removable-media" if _REMOVABLE.search(chain[0]) else "local-file"
 
 
 _SIGNATURE: Final = re.compile(
@@ -111,20 +134,26 @@ _SIGNATURE: Final = re.compile(
     r"|gpgv?\b[^\n]*--verify|minisign\s+-V|fwtool_check_signature"
     r"|ucert\s+-V|ecdsaverify|ecdsautil\s+verify|signify\s+-V"
 )
-_FOREIGN_HELP: Final = re.compile(r"(?i)\b\w*(?:verify|check_?sign|checksig|authenticat)\w*\b")
+_FOREIGN_HELP: Final = re.compile(
+    r"(?i)\b\w*(?:verify|check_?sign|checksig|authenticat|decrypt)\w*\b"
+    r"|\brsa\w*\b|\w+_rsa\w*|\bopenssl\b|\bgpg\b|\b\w+_dec\b"
+)
 
 
-def _signature_in(related: Sequence[str], body: str, files: Files) -> bool | None:
-    """True where a known verifier is called, None where something of unknown nature may verify, else False."""
-    if any(_SIGNATURE.search(text) for text in related):
+def _signature_in(chain: Sequence[str], *, whole: bool) -> bool | None:
+    """True where a known verifier is called. False only where all that happens is in sight: scripts that fetch and
+    write without anything that could verify, or (`whole`) a tool known to be the end of its chain. Else None."""
+    if any(_SIGNATURE.search(text) for text in chain):
         return True
-    return None if _FOREIGN_HELP.search(body) else False
+    if any(_FOREIGN_HELP.search(text) for text in chain):
+        return None
+    return False if whole or any(_FETCH.search(text) for text in chain) else None
 
 
-def _certificates(markers: dict[str, tuple[int, ...]], body: str) -> bool | None:
+def _certificates(markers: dict[str, tuple[int, ...]], chain: Sequence[str]) -> bool | None:
     if any(name in markers for name in _TLS_NO):
         return False
-    return True if "https://" in body and _FETCH.search(body) else None
+    return True if any("https://" in text and _FETCH.search(text) for text in chain) else None
 
 
 def _programs(files: Files) -> Iterator[UpdatePath]:
@@ -135,31 +164,30 @@ def _programs(files: Files) -> Iterator[UpdatePath]:
         if "/busybox" in path or path.rpartition("/")[2] in ("mtd", "flashcp", "nandwrite", "mtd_debug"):
             continue  # tools that others use
         markers = facts.content.markers
-        what, schemes = _what_updates(facts.content, is_library=bool(facts.elf.soname or ".so" in path))
+        what, schemes, writes = _what_updates(facts.content, is_library=bool(facts.elf.soname or ".so" in path))
         if "update-words" not in markers or not what:
             continue
         verified = [name for name in facts.elf.imports if _VERIFIERS.match(name)]
+        may_verify = bool(verified) or _needs_crypto(facts, files) or "signature-verify" in markers
         place = markers["update-words"][0]
         yield UpdatePath(
             mechanism=f"program {path}",
             transport=schemes[0] if len(schemes) == 1 else "unknown",
-            signature_checked=None
-            if verified or _needs_crypto(facts, files) or "signature-verify" in markers
-            else False,
+            signature_checked=None if may_verify or not writes else False,
             certificate_checked=False if any(name in markers for name in _TLS_NO) else None,
             detail=what[:160],
             evidence=(files.evidence(path, what, place),),
         )
 
 
-def _what_updates(content: ContentFacts, *, is_library: bool) -> tuple[str, list[str]]:
-    """(what shows that a program takes part in updates, schemes of the addresses it fetches from)."""
+def _what_updates(content: ContentFacts, *, is_library: bool) -> tuple[str, list[str], bool]:
+    """(what shows that a program takes part in updates, schemes of what it fetches, whether it writes flash)."""
     fetched = [m for m in content.hosts if m.scheme in _FETCHED and _FETCHED_WORDS.search(m.excerpt)]
     commands = [text for text, _ in content.commands if _WRITES_FIRMWARE.search(text)]
     devices = [] if is_library else [named for named in content.paths if named.startswith("/dev/mtd")]
     marks = [name for name in _WRITES if name in content.markers]
     shown = [*commands, *(m.excerpt for m in fetched), *devices, *marks]
-    return (shown[0] if shown else ""), sorted({mention.scheme for mention in fetched})
+    return (shown[0] if shown else ""), sorted({m.scheme for m in fetched}), bool(commands or devices or marks)
 
 
 def _needs_crypto(facts: FileFacts, files: Files) -> bool:
