@@ -217,8 +217,10 @@ def needs(item: dict[str, Any]) -> tuple[str, ...]:
         return tuple(CORRECTIONS["needs"][item["id"]])
     if item["needs"]:
         return (slug(item["needs"]),)
+    if item["component"] in CORRECTIONS["component_needs"]:
+        return (CORRECTIONS["component_needs"][item["component"]],)
     found = [fact for words, fact in CORRECTIONS["surface_needs"].items() if words in (item["surface"] or "")]
-    return tuple(dict.fromkeys(found)) if item["component"] not in ("netatalk", "avahi", "net-snmp") else ()
+    return tuple(dict.fromkeys(found)) if item["component"] != "net-snmp" else ()
 
 
 def applets(item: dict[str, Any]) -> tuple[str, ...]:

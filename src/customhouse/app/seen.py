@@ -39,19 +39,27 @@ class _View:
             if facts is not None and facts.elf is not None:
                 self.elves[path] = facts.elf
         self.boot = [service for service in device.services if service.at_boot]
+        self.conditional = [
+            service for service in device.services if service.condition and service.condition_holds is None
+        ]
         self.build = self._build()
 
     def seen(self, name: str, copies: list[Component]) -> Seen:
         files = frozenset(path for copy in copies for path in copy.files)
-        kernel = name == "linux-kernel"  # its TCP is met by whoever reaches a port of any service
-        starts = [service for service in self.boot if (kernel and service.ports) or self._is(service, name, files)]
+        kernel = name == "linux-kernel"  # its TCP is met by whoever reaches a TCP port of any service
+        starts = [s for s in self.boot if (kernel and _tcp(s)) or self._is(s, name, files)]
+        perhaps = [s for s in self.conditional if self._is(s, name, files)]
         facts, sources = self._facts(name)
-        ports = sorted({f"{port.protocol}/{port.number}" for service in starts for port in service.ports})
+        ports = sorted(
+            {f"{p.protocol}/{p.number}" for s in starts for p in s.ports if not kernel or p.protocol == "tcp"},
+            key=lambda text: (text.split("/")[0], int(text.split("/")[1])),
+        )
         return Seen(
             component=name,
             source="start-up scripts",
             sides=self._sides(name, starts),
             library=any(self.elves[path].soname for path in files if path in self.elves),
+            starts_if=perhaps[0].condition if perhaps and not starts else "",
             started_by=_starter(starts),
             ports=tuple(ports),
             applets=self._applets(files) if name in MULTI_CALL else None,
@@ -135,6 +143,10 @@ class _View:
         elif name == "curl" and self.elves:
             facts["curl-tool"], sources["curl-tool"] = False, "file tree"
         return facts, sources
+
+
+def _tcp(service: Service) -> bool:
+    return any(port.protocol == "tcp" for port in service.ports)
 
 
 def _starter(services: list[Service]) -> str:

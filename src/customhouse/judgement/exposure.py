@@ -8,7 +8,7 @@ stand where it takes. A "no" that rests on a fact ends in `not_affected`; a ques
 from customhouse.model import Advisory, Fact, Match, Model, Reachability
 
 from .positions import NAMES, Standing, remaining, stated
-from .situation import Known, Situation, fact
+from .situation import Known, Seen, Situation, fact
 from .words import BUILD, USE, words
 
 CLIENT_APPLETS = frozenset({"udhcpc", "udhcpc6", "wget", "ftpget", "ftpput", "tftp", "telnet", "nslookup", "ping"})
@@ -117,6 +117,8 @@ def _question(name: str, match: Match) -> str:
         return match.matched_because
     if name.startswith("role:"):
         return f"whether the device uses {match.component} as {name[5:]}"
+    if name.startswith("starts:"):
+        return f"whether {name[7:]} runs (it is started under a condition that could not be decided)"
     if name.startswith("runs:"):
         return f"whether {name[5:]} runs (nothing was seen to start it)"
     parts = [part for part in name.split("|") if part]
@@ -275,11 +277,19 @@ def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> An
         held = [name for name in advisory.applets if seen.applets is None or name in seen.applets]
         return Answers(missing=(f"runs:{' or '.join(held or advisory.applets)}",))
     if wanted & seen.sides:
-        where = f" on {', '.join(seen.ports)}" if seen.ports else ""
-        return Answers(met=(fact(f"{seen.started_by or 'boot'} starts it{where}", seen.source),))
+        return Answers(met=(fact(_started(situation.component, seen), seen.source),))
     if seen.sides and wanted:
         return Answers(missing=(f"role:{' or '.join(sorted(wanted))}",))
+    if seen.starts_if:
+        return Answers(missing=(f"starts:{situation.component}",))
     return Answers(missing=(f"runs:{situation.component}",))
+
+
+def _started(component: str, seen: Seen) -> str:
+    ports = ", ".join(seen.ports)
+    if component == "linux-kernel":
+        return f"services that boot starts listen on {ports}"
+    return f"{seen.started_by or 'boot'} starts it" + (f" on {ports}" if ports else "")
 
 
 def _foothold(standing: Standing, situation: Situation) -> Answers:

@@ -18,6 +18,8 @@ class Seen(Model, frozen=True, kw_only=True):
     sides: frozenset[str] = frozenset()
     """`server` where boot starts it and it waits for the network, `client` where it is a client by nature and boot
     starts it. Empty: nothing was seen to start it, which is not proof that nothing does."""
+    starts_if: str = ""
+    """Something starts it under a condition that could not be decided: the source text of the condition."""
     library: bool = False
     """A library: it runs in whatever uses it."""
     started_by: str = ""
