@@ -35,6 +35,8 @@ LISTS = Path(__file__).with_name("component_packages.toml")
 PEER = "cve-bin-tool==3.4"
 _PEER_PROGRAM = """
 import json, sys
+from cve_bin_tool import version_signature
+version_signature.VersionSignatureDb.open = lambda self: None  # what the sqlite checker would fetch
 from cve_bin_tool.version_scanner import VersionScanner
 scanner = VersionScanner(should_extract=False)
 scanner.remove_skiplist(["sqlite"])

@@ -93,6 +93,11 @@ def test_the_header_of_a_kernel_image_says_its_version(device):
     assert found(device) == [("linux-kernel", "3.10.14", How.BANNER)]
 
 
+def test_the_header_of_an_esp32_application_says_its_framework(device):
+    device.volume("esp32-0x0", "esp32", **{"IDF version": "v4.4.2-1-gabc"})
+    assert found(device) == [("esp-idf", "4.4.2", How.DEFINES)]
+
+
 OPKG = """Package: dropbear
 Version: 2017.75-2
 Status: install user installed

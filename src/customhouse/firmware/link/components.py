@@ -37,6 +37,8 @@ _CONFIDENCE = {
     How.BUILD_STRING: Confidence.MEDIUM,
 }
 _KERNEL = "linux-kernel"
+_IDF, _IDF_DETAIL = "esp-idf", "IDF version"
+_IDF_VERSION = re.compile(r"v?(?P<version>[0-9]+\.[0-9]+(?:\.[0-9]+)?)")
 _KERNEL_DETAIL = re.compile(r"Linux[- ](?:version )?" + expression("<V>"))
 
 
@@ -117,13 +119,14 @@ def _last(node: FileNode) -> str:
 
 
 def _volume_claims(tree: FileTree) -> Iterator[Claim]:
-    """The kernel's version from an image header's own words (a uImage is called `Linux-3.10.14`)."""
+    """What image headers say: a uImage is called `Linux-3.10.14`, an ESP32 application names its framework's version."""
     for volume in tree.volumes:
         for key, value in sorted(volume.detail.items()):
-            match = _KERNEL_DETAIL.search(value)
-            if match:
-                place = Evidence(path=ImagePath(f"@{volume.name}"), excerpt=f"{volume.kind} {key}: {value}"[:120])
+            place = Evidence(path=ImagePath(f"@{volume.name}"), excerpt=f"{volume.kind} {key}: {value}"[:120])
+            if match := _KERNEL_DETAIL.search(value):
                 yield Claim(_KERNEL, version_of(match), How.BANNER, place)
+            if key == _IDF_DETAIL and (match := _IDF_VERSION.match(value)):
+                yield Claim(_IDF, version_of(match), How.DEFINES, place)
 
 
 def _module_folders(tree: FileTree) -> Iterator[Claim]:
