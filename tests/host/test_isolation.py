@@ -27,10 +27,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def python(code: str, folder: Path, seconds: float = 20, limits: Limits = Limits(), **options: object) -> Ended:
+def python(code: str, folder: Path, seconds: float = 20, limits: Limits | None = None, **options: object) -> Ended:
     command = [sys.executable, "-I", "-S", "-c", textwrap.dedent(code)]
     deadline = Deadline.after(seconds)
-    return run_isolated(command, writable=folder, limits=limits, deadline=deadline, **options)  # type: ignore[arg-type]
+    return run_isolated(command, writable=folder, limits=limits or Limits(), deadline=deadline, **options)  # type: ignore[arg-type]
 
 
 def test_only_the_work_folder_can_be_written(way: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from unblob.report import ExtractorDependencyNotFoundReport
 
 from .format import Format, Window
 from .formats import FORMATS
+from .unblob_extractor import FormatExtractor
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
@@ -51,7 +52,7 @@ def _handler_for(format_: Format, offset: int) -> type[Handler[Any]]:
         NAME = format_.name
         PATTERNS = [_Latin(pattern) for pattern in patterns]
         PATTERN_MATCH_OFFSET = -offset
-        EXTRACTOR = None
+        EXTRACTOR = FormatExtractor(format_)
         DOC = None
         FORMAT = format_
 
