@@ -19,3 +19,9 @@ def corpus() -> Path:
 def shared(corpus: Path) -> Path:
     """The folder that holds corpus, feeds, mud and captures side by side."""
     return corpus.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def knowledge_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests never read or fill the user's knowledge store."""
+    os.environ["CUSTOMHOUSE_KNOWLEDGE"] = str(tmp_path_factory.mktemp("knowledge") / "knowledge.sqlite")
