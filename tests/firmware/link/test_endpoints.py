@@ -71,6 +71,12 @@ def test_services_come_first_and_one_real_use_outweighs_comments(device: MadeDev
     assert found[0].evidence[0].path == "/usr/bin/cloud"
 
 
+def test_addresses_that_the_device_hands_out_are_its_own_network(device: MadeDevice) -> None:
+    device.file("/etc/udhcpd.conf", "start 192.179.8.20\nend 192.179.8.30\n")
+    device.file("/etc/init.d/ap", "#!/bin/sh\nifconfig wlan0 192.179.8.1\nping 192.180.9.77\n")
+    assert {host for host, role in _roles(device).items() if role == "service"} == {"192.180.9.77"}
+
+
 def test_registrable_domains() -> None:
     assert registrable("a.b.maker.com.cn") == "maker.com.cn"
     assert registrable("192.0.2.1") == ""

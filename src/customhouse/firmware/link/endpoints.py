@@ -23,11 +23,13 @@ _ENDPOINTS_MOST: Final = 1000
 _READING_PATH: Final = re.compile(
     r"(?i)/(?:doc|docs|man|info|licen[cs]es?|copyright|help|readme|changelog|copying|authors)(?:/|$|\.)|/usr/lib/opkg/|/lib/opkg/info/|\.control$|\.(?:md|po|rst)$"
     r"|/etc/(?:banner|issue|motd|os-release|openwrt_release|device_info|services|protocols|rpc)|/usr/lib/os-release"
+    r"|/(?:xtables|iptables|ebtables)/"
 )
 _PAGE_PATH: Final = re.compile(r"(?i)\.(?:html?|css|svg|xsl|js|asp|htm|lng)(?:\.gz)?$")
 _NAMESPACE: Final = re.compile(
     r"xmlns|DOCTYPE|schemaLocation|targetNamespace|urn:|/(?:ns|schemas?|wsdl|xsd)/|\.(?:dtd|xsd|wsdl)\b|/\d{4}/\d\d/"
 )
+_HANDS_OUT: Final = re.compile(r"/u?dhcpd[^/]*\.conf")
 _READING_HOSTS: Final = ("docs.", "doc.", "wiki.", "bugs.", "bugzilla.", "forum.", "forums.", "lists.", "blog.")
 _SHOWN: Final = re.compile(
     r"translate\(|placeholder|_\(\"|untrusted comment|manufacturer|href=|copyright|bug-?report", re.IGNORECASE
@@ -47,9 +49,26 @@ def endpoints(files: Files) -> tuple[Endpoint, ...]:
         for mention in facts.content.hosts:
             gathered = found.setdefault((mention.host, mention.scheme, mention.port), _Gathered())
             gathered.add(path, role_of(mention, path, facts), files.evidence(path, mention.excerpt, mention.offset))
+    own = _own_networks(files)
+    for (host, _, _), gathered in found.items():
+        if _network(host) in own:
+            gathered.role = max(gathered.role, _ROLES.index("local"))
     made = [_endpoint(key, gathered) for key, gathered in found.items()]
     order = sorted(made, key=lambda e: (_ROLES.index(e.role), e.domain or e.host, e.host, e.scheme, e.port or 0))
     return tuple(order[:_ENDPOINTS_MOST])
+
+
+def _own_networks(files: Files) -> set[str]:
+    """The /24 networks out of which the device itself hands out addresses; makers take public ones as they like."""
+    found: set[str] = set()
+    for path, facts in _mentioning(files):
+        if _HANDS_OUT.search(path) and facts.content is not None:
+            found |= {network for mention in facts.content.hosts if (network := _network(mention.host))}
+    return found
+
+
+def _network(host: str) -> str:
+    return host.rpartition(".")[0] if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", host) else ""
 
 
 class _Gathered:

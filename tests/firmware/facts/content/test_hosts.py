@@ -58,6 +58,8 @@ def test_hosts_are_found(data: bytes, hosts: list[str]) -> None:
         b"group 239.255.255.250\n",
         b"a.b.c.com.png\n",
         b"file.com_backup\n",
+        b"\x00event.cc\x00miIO.info\x00read.me\x00",
+        b"\x00::192.88.99.1\x00",
     ],
 )
 def test_what_only_looks_like_a_host_is_none(data: bytes) -> None:

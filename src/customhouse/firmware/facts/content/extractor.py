@@ -26,7 +26,7 @@ class ContentExtractor:
     """Fills `FileFacts.content`."""
 
     name = "content"
-    version = "2"
+    version = "3"
     result = ContentFacts
     patterns = (
         *hosts.PATTERNS,

@@ -30,6 +30,7 @@ _URL: Final = re.compile(
 )
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,18}$")
 _ADDRESS: Final = re.compile(rb"(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5})(?!\d))?")
+_RELAYS_OF_6TO4: Final = 0xC05863  # 192.88.99.0/24 (RFC 3068): every IPv6 stack names it, nobody is there
 _NAME_BYTES: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
 _PUBLIC_RESOLVERS: Final = frozenset(
     {"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.1", "4.2.2.2", "1.2.4.8"}
@@ -145,7 +146,13 @@ def _is_address(text: str, *, has_port: bool) -> bool:
         address = ipaddress.IPv4Address(text)
     except ValueError:
         return False
-    if address.is_multicast or address.is_loopback or address.is_unspecified or int(address) >> 24 in (0, 255):
+    if (
+        int(address) >> 8 == _RELAYS_OF_6TO4
+        or address.is_multicast
+        or address.is_loopback
+        or address.is_unspecified
+        or int(address) >> 24 in (0, 255)
+    ):
         return False
     parts = [int(part) for part in text.split(".")]
     if parts[3] in (0, 255) and not has_port:  # a network or a broadcast address
