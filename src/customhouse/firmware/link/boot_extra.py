@@ -139,7 +139,8 @@ def _crond(machine: Machine, start: Start) -> None:
         (p, True) for g in _SYSTEM_CRONTABS for p in machine.files.glob(g)
     ]:
         for schedule, user, command, offset in crontab(machine.files.text(path) or "", has_user=has_user):
-            frame = replace(_frame(start, path, f"cron {schedule}"), user=user or path.rpartition("/")[2], base=offset)
+            who = user or path.rpartition("/")[2]
+            frame = replace(_frame(start, path, f"cron {schedule}"), user=who, base=offset, background=False)
             state = _state(start).guarded(Guard(f"cron: {schedule}", holds=True))
             machine.aside(machine.script(path, command).body, state, frame)
 

@@ -79,7 +79,10 @@ class Machine:
         """What a command substitution prints; where that is not known, what it starts still counts."""
         value = capture(self, body, state)
         if not value.known and self.depth < _MAX_DEPTH // 2:
-            self.aside(body, state, self.frame)
+            before = len(self.starts)
+            self.aside(body, state, replace(self.frame, background=False))
+            # A program that is asked for its output is a tool at work, even where it can also serve.
+            self.starts[before:] = [one for one in self.starts[before:] if one.background or _is_telnet(one)]
         return value
 
     def run(self, command: Command, state: State, frame: Frame) -> Ends:
@@ -87,10 +90,12 @@ class Machine:
             self.budget.cut(f"script {frame.script}", "nested too deeply")
             return Ends(state, UNKNOWN)
         self.depth += 1
+        above, self.frame = self.frame, frame
         try:
             return self._run(command, state, frame)
         finally:
             self.depth -= 1
+            self.frame = above
 
     def _run(self, command: Command, state: State, frame: Frame) -> Ends:
         if isinstance(command, Simple):
@@ -143,7 +148,6 @@ class Machine:
         if not self.budget.spend():
             self.budget.cut("start scripts", "more steps than the budget allows")
             return Ends(None)
-        self.frame = frame
         words = self.expand.fields(command.words, state)
         for assignment in command.assignments:
             value = self.expand.single(assignment.value, state)
@@ -301,6 +305,11 @@ def _is_exception(condition: Command, taken: Ends, body: Sequence | None = None)
         return any(text_of(part).startswith(("echo", "error", "log", "printf")) for part in body.commands)
     name = words[0].rpartition("/")[2] if words else "["
     return name not in _ASK_VALUES and not name.startswith(("nvram", "uci", "cfg", "$"))
+
+
+def _is_telnet(start: Start) -> bool:
+    """telnetd never answers and goes: it prints nothing worth asking for."""
+    return "telnetd" in (start.applet or start.path)
 
 
 _ASK_VALUES = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .shell_state import Frame, State, Value
+from .shell_state import State, Value
 from .shell_syntax import AndOr, Case, Command, For, If, Not, Pipeline, Sequence, Simple, Subshell, While
 from .shell_tests import test
 from .shell_words import absolute, is_volatile
@@ -111,7 +111,7 @@ def _function(machine: "Machine", words: list[Value], state: State) -> Value:
     inside = replace(state, arguments=tuple(words[1:]))
     machine.depth += 8  # captures nest on the host's stack as well
     try:
-        before = machine.run(Sequence(body.commands[:-1]), inside, Frame(script="$()", depth=20))
+        before = machine.run(Sequence(body.commands[:-1]), inside, machine.frame)
         return _printed(machine, body.commands[-1], before.normal) if before.normal is not None else _NOTHING
     finally:
         machine.depth -= 8
