@@ -35,7 +35,7 @@ _UNARY = {
 _IMARK, _LOAD, _STORE, _CBRANCH, _BRANCH, _CALL = _O.IMARK, _O.LOAD, _O.STORE, _O.CBRANCH, _O.BRANCH, _O.CALL
 _CALLIND, _RETURN, _BRANCHIND, _SUBPIECE, _CALLOTHER = _O.CALLIND, _O.RETURN, _O.BRANCHIND, _O.SUBPIECE, _O.CALLOTHER
 
-_UNDECODABLE = (pypcode.BadDataError, pypcode.UnimplError, RuntimeError, ValueError, IndexError)
+_UNDECODABLE = (pypcode.BadDataError, pypcode.UnimplError, RuntimeError, ValueError, IndexError, pypcode.LowlevelError)
 
 
 class Exit(NamedTuple):

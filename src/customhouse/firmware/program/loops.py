@@ -46,7 +46,7 @@ class Loops:
             masks = dict(state.masks)
             if self.back[target].get(source) != masks:
                 self.back[target][source] = masks
-                self._dirty.add(target)
+                self._dirty |= self.bodies[target]  # what leaves the loop anywhere may conclude more now
         for head, body in self.bodies.items():
             if source in body and target not in body:
                 facts = self._concluded(head, state)

@@ -37,8 +37,22 @@ class Memory:
             return terms.unknown(("load", address))
         if len(spots) == 1:
             return self._load_at(state, spots[0], size, address)
+        if size == 1:
+            return self._any_byte(state, spots[:8], address)
         values = {self._load_at(state, spot, size, address) for spot in spots[:8]}
         return terms.merge(values)
+
+    def _any_byte(self, state: State, spots: tuple[Location, ...], address: int) -> int:
+        """One byte of several places: one term, so that a test of it holds for all."""
+        root, offset, _ = spots[0]
+        term = self.terms.make((BYTE, address, root, offset, 1, 1), address, root)
+        deps: frozenset[Dep] = frozenset()
+        for spot in spots:
+            if spot[0] != GLOBAL or not self.image.constant(spot[1]):
+                deps |= self.text_at(state, (spot[0], spot[1], spot[2] and 1)).deps
+        if deps:
+            self.number_deps[term] = self.number_deps.get(term, frozenset()) | deps
+        return term
 
     def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:
         terms = self.terms
@@ -275,10 +289,10 @@ class Memory:
         for key in [key for key in state.texts if key[0] == root and offset <= key[1] < end]:
             del state.texts[key]
         if state.facts:
-            state.facts = frozenset(fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot))
+            state.facts = frozenset(fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end))
 
-    def _about(self, pointer: object, spot: Location) -> bool:
-        return any(one[0] == spot[0] and one[1] == spot[1] for one in self.terms.locate(pointer))  # type: ignore[arg-type]
+    def _about(self, pointer: object, spot: Location, end: int) -> bool:
+        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))  # type: ignore[arg-type]
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
         """The text entry that covers a place: the nearest one that begins at or before it."""
