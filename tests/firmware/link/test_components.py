@@ -134,6 +134,24 @@ def test_proof_outweighs_declaration_and_both_are_evidence(device):
     assert [one.path for one in dropbear.evidence] == ["/usr/sbin/dropbear", "/usr/lib/opkg/status"]
 
 
+def test_a_package_of_another_version_scheme_is_the_same_component(device):
+    device.file("/usr/lib/opkg/status", "Package: hostapd-mini\nVersion: 20131120-1\nStatus: install user installed\n")
+    device.add("/usr/sbin/wpad", program("aa", hint("hostapd", "2.1-devel")), 0o755)
+    [hostapd] = device.facts().components
+    assert (hostapd.version, hostapd.revision) == ("2.1-devel", "20131120-1")
+    assert hostapd.evidence[1].path == "/usr/lib/opkg/status"
+
+
+def test_tools_of_a_project_are_not_the_project(device):
+    device.file("/usr/lib/opkg/status", "Package: uboot-envtools\nVersion: 2012.04.01-1\nStatus: install installed\n")
+    assert found(device) == [("u-boot-tools", "2012.04.01", How.PACKAGE_DATABASE)]
+
+
+def test_hints_of_a_rule_that_is_gone_are_ignored(device):
+    device.add("/bin/x", program("aa", hint("no-such-rule", "1.0")), 0o755)
+    assert found(device) == []
+
+
 def test_what_no_rule_names_is_listed_the_listening_ones_first(device):
     device.add("/bin/big", program("aa", size=90_000), 0o755)
     device.add("/bin/small", program("bb", size=10), 0o755)

@@ -73,7 +73,9 @@ def components(
                 strangers.append(_stranger(package))
             else:
                 claims.append(_declared(package, rule))
-    found = [_component(known[name], version, group) for (name, version), group in merged(claims).items()]
+    # Facts from a cache may name rules that are gone.
+    standing = [claim for claim in claims if claim.name in known]
+    found = [_component(known[name], version, group) for (name, version), group in merged(standing).items()]
     return tuple(sorted(found + strangers, key=lambda one: (one.name, one.version, one.revision, one.purl)))
 
 
@@ -119,7 +121,7 @@ def _last(node: FileNode) -> str:
 
 
 def _volume_claims(tree: FileTree) -> Iterator[Claim]:
-    """What image headers say: a uImage is called `Linux-3.10.14`, an ESP32 application names its framework's version."""
+    """What image headers say: a uImage is called `Linux-3.10.14`, an ESP32 application names its framework."""
     for volume in tree.volumes:
         for key, value in sorted(volume.detail.items()):
             place = Evidence(path=ImagePath(f"@{volume.name}"), excerpt=f"{volume.kind} {key}: {value}"[:120])
@@ -144,22 +146,28 @@ def _declared(package: Package, rule: Rule) -> Claim:
 
 
 def merged(claims: Sequence[Claim]) -> dict[tuple[str, str], list[Claim]]:
-    """Claims by component and version, versionless ones joined to the version that is known.
+    """Claims by component and version.
 
-    A header that cuts the version short (`2.6.31` for `2.6.31.8`) says nothing else than the longer one.
+    Where the files prove a single version, a file without one is of that version, and so is a package whose own
+    version is written otherwise: a snapshot's date for what calls itself 2.1-devel. Where they prove several, a
+    versionless claim says nothing new.
     """
-    versions: dict[str, set[str]] = {}
+    stated: dict[str, set[str]] = {}
+    proven: dict[str, set[str]] = {}
     for claim in claims:
         if claim.version:
-            versions.setdefault(claim.name, set()).add(claim.version)
+            stated.setdefault(claim.name, set()).add(claim.version)
+            if claim.how is not How.PACKAGE_DATABASE:
+                proven.setdefault(claim.name, set()).add(claim.version)
     groups: dict[tuple[str, str], list[Claim]] = {}
     for claim in claims:
-        at_hand = versions.get(claim.name, set())
-        if not claim.version and at_hand:
-            if len(at_hand) == 1:
-                groups.setdefault((claim.name, next(iter(at_hand))), []).append(claim)
-            continue
-        groups.setdefault((claim.name, claim.version), []).append(claim)
+        at_hand = proven.get(claim.name) or stated.get(claim.name, set())
+        if claim.how is How.PACKAGE_DATABASE and len(proven.get(claim.name, ())) == 1:
+            groups.setdefault((claim.name, next(iter(at_hand))), []).append(claim)
+        elif claim.version or not at_hand:
+            groups.setdefault((claim.name, claim.version), []).append(claim)
+        elif len(at_hand) == 1:
+            groups.setdefault((claim.name, next(iter(at_hand))), []).append(claim)
     return groups
 
 
