@@ -69,6 +69,13 @@ def test_low_confidence_is_not_reported(device: Any) -> None:
     ("magic", "command", "door"),
     [
         ("", "%s", True),
+        ("RUN ", "(%s) 2>&1", True),
+        ("", "/bin/sh -c '%s' # from %s", True),
+        ("/ping?host=", "/bin/ping -c 1 %s", False),
+        ("<NewDownloadURL>", "upg -U %s", False),
+        ("downloadfirmware", "wget %s", False),
+        ('"host_address"', "ping %s", False),
+        ("Maker_Debug_2014", "killall %s", True),
         ("BackdoorPacketCmdLine_Req", "sh -c '%s'", True),
         ("RUN ", "killall %s", False),
         ("SOAPAction: urn:x#Upgrade", "upg -U %s", False),

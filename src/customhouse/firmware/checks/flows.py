@@ -1,6 +1,7 @@
 """Bytes from the network that become commands or overrun buffers, as the reading of machine code found them."""
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -10,8 +11,11 @@ from customhouse.model import Confidence, DeviceFacts, Finding, Flow, Severity
 from ..link.web_handlers import LANGUAGES
 from .check import Check
 
-_SHORTEST_PASS_WORD = 8
-"""A compared word below this length is as likely a verb of the protocol as something hidden."""
+_SHORTEST_PASS_WORD = 12
+"""A compared word below this length is as likely a verb or the magic number of a protocol as something hidden."""
+
+_WHOLE = re.compile(r"""[\s("']*((/bin/)?(ba|a)?sh\s+-c\s+)?[\s("']*%s""")
+"""A command whose first word comes from outside: `%s`, `%s 2>&1`, `sh -c '%s'`."""
 
 
 class CommandFromNetwork(Check):
@@ -65,18 +69,30 @@ class OverflowFromNetwork(Check):
 
 
 def is_back_door(flow: Flow) -> bool:
-    """A hidden way to commands: the packet is the command, or a pass word that is no protocol's verb opens it.
+    """A way to commands: what is sent is the command, or a pass word that is no protocol's own opens it.
 
     Only said of what starts at boot and is surely there; a parameter that reaches a command is a fault, not a door.
     """
     if not flow.at_boot or flow.confidence is not Confidence.HIGH:
         return False
-    return flow.command.strip() == "%s" or _is_pass_word(flow.magic)
+    return runs_whole(flow) or _is_pass_word(flow.magic)
+
+
+def runs_whole(flow: Flow) -> bool:
+    """Whether the first word of the command, and so the program that is run, comes from outside."""
+    return _WHOLE.match(flow.command) is not None
 
 
 def _is_pass_word(magic: str) -> bool:
+    """Paths, fields and tags are what every protocol compares with: `/ping?host=`, `<NewURL>`, `"host"`."""
     word = magic.strip()
-    return len(word) >= _SHORTEST_PASS_WORD and not any(verb in word.lower() for verb in _protocol_words())
+    if len(word) < _SHORTEST_PASS_WORD or word[0] in "/<{[\"'&?." or any(letter in word for letter in "?=&>"):
+        return False
+    return not _names_protocol(word) and not (word.isalpha() and word.islower())
+
+
+def _names_protocol(word: str) -> bool:
+    return any(verb in word.lower() for verb in _protocol_words())
 
 
 @cache
@@ -92,10 +108,11 @@ def _of_kind(device: DeviceFacts, kind: str) -> list[Flow]:
 
 
 def _command_title(flow: Flow, back_door: bool) -> str:
-    what = "runs what it receives" if flow.command.strip() == "%s" else "puts what it receives"
-    into = "" if flow.command.strip() == "%s" else " into a command"
+    whole = runs_whole(flow)
+    what = "runs what it receives" if whole else "puts what it receives"
+    into = "" if whole else " into a command"
     who = f" as {flow.user}" if flow.user and flow.at_boot else ""
-    hidden = ", a hidden way in" if back_door else ""
+    hidden = ": a back door" if back_door else ""
     return f"{flow.program} {what}{_where(flow)}{into}{who}{hidden}"
 
 
