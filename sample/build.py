@@ -32,6 +32,17 @@ VERSIONS = {
     "1.0": (PLAIN, ("camhttpd", "telnetd", "debugd", "camerad"), "3.4.35", "Mon Mar 4 10:00:00 UTC 2019"),
     "2.0": (HARDENED, ("camhttpd", "camerad"), "6.12.41", "Fri Aug 1 10:00:00 UTC 2025"),
 }
+LISTENERS = {
+    "1.0": {
+        "ftpd": ("21", "SOCK_STREAM", "220 Lumen FTP ready\\r\\n"),
+        "sshd": ("22", "SOCK_STREAM", "SSH-2.0-lumen\\r\\n"),
+        "upnpd": ("1900", "SOCK_DGRAM", ""),
+        "utelnetd": ("2323", "SOCK_STREAM", "login: "),
+    },
+    "2.0": {},
+}
+MODULES = {"1.0": "3.4.43", "2.0": "6.12.41"}
+"""What the module says it was built for: in 1.0 not the kernel beside it."""
 FOLDERS = ("bin", "data", "dev", "proc", "sbin", "sys", "tmp", "usr/sbin")
 
 
@@ -46,6 +57,16 @@ def compile_program(name: str, flags: tuple[str, ...], target: Path) -> None:
         run(COMPILER, *COMMON, *flags, "-o", target, source, f"-L{scratch}", "-Wl,--as-needed", "-lcrypt")
 
 
+def listener(port: str, kind: str, greeting: str, target: Path) -> None:
+    words = (f"-DPORT={port}", f"-DTYPE={kind}", f'-DGREETING="{greeting}"')
+    run(COMPILER, *COMMON, *PLAIN, *words, "-o", target, HERE / "programs/listener.c")
+
+
+def module(kernel: str, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    run(COMPILER, "-Os", "-c", f'-DKERNEL="{kernel}"', "-o", target, HERE / "programs/module.c")
+
+
 def root_file_system(version: str, root: Path) -> None:
     flags, programs, _, _ = VERSIONS[version]
     shutil.copytree(HERE / version, root, dirs_exist_ok=True)
@@ -53,6 +74,9 @@ def root_file_system(version: str, root: Path) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
     for name in programs:
         compile_program(name, flags, root / "usr/sbin" / name)
+    for name, (port, kind, greeting) in LISTENERS[version].items():
+        listener(port, kind, greeting, root / "usr/sbin" / name)
+    module(MODULES[version], root / "lib/modules" / VERSIONS[version][2] / "lumen_sensor.ko")
     for path in [root, *root.rglob("*")]:
         executable = path.is_dir() or os.access(path, os.X_OK)
         path.chmod(0o755 if executable else 0o644)

@@ -131,3 +131,24 @@ def test_mentions_are_no_components():
         Component(name="openssl", version="1.0.1", how=How.MENTIONS, confidence=Confidence.LOW, files=("/bin/app",))
     )
     assert seen_of(device.made()) == ()
+
+
+def test_symbols_of_a_tls_library_say_how_it_is_used_and_built():
+    device = Device()
+    device.program("/lib/libmbedtls.so", elf(soname="libmbedtls.so.12", needed=("libmbedcrypto.so.3",), exports=("x",)))
+    device.program("/lib/libmbedcrypto.so", elf(soname="libmbedcrypto.so.3", exports=("mbedtls_dhm_init",)))
+    device.program(
+        "/bin/a", elf(needed=("libmbedtls.so.12",), imports=("mbedtls_ssl_set_hostname", "mbedtls_ssl_read"))
+    )
+    device.program("/bin/b", elf(needed=("libmbedtls.so.12",), imports=("mbedtls_ssl_conf_psk",)))
+    device.component("mbedtls", "2.16.0", "/lib/libmbedtls.so", "/lib/libmbedcrypto.so")
+    facts = device.seen("mbedtls").facts
+    assert facts["psk"] is True
+    assert facts["dtls"] is False
+    assert "host-name-set" not in facts  # one program does, the other does not
+    assert facts["own-rsa-key"] is False
+    assert facts["MBEDTLS_X509_CRL_PARSE_C"] is False
+    assert "MBEDTLS_DHM_C" not in facts
+    rows = {row.id: row.reachability for row in vulnerabilities_of(device.made(), None, None)[0]}
+    assert rows["CVE-2020-36426"].justification == "vulnerable_code_not_present"
+    assert rows["MBEDTLS-CL-2.16.6-dtls-hello-verify-overread"].justification == "vulnerable_code_not_in_execute_path"
