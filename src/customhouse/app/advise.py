@@ -76,7 +76,11 @@ def read_deployment(path: Path | None) -> Deployment:
     if path is None:
         return Deployment(name="no deployment was described", source="nothing declared")
     try:
-        return parse_deployment(path.read_text(encoding="utf-8"), source=path.name)
+        return parse_deployment(
+            path.read_text(encoding="utf-8"),
+            source=path.name,
+            read_file=lambda name: (path.parent / name).read_text(encoding="utf-8", errors="replace"),
+        )
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{path}: {error}", hint="docs/guides/deployment.md explains the file") from None
 

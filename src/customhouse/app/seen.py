@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 from customhouse.judgement.situation import Seen
 from customhouse.model import Component, DeviceFacts, ElfFacts, FileNode, How, NodeKind, Service
 
+from .symbols import conditions_of
+
 MULTI_CALL = ("busybox", "toybox")
 _MODULES = {"nf_tables": "nf-tables", "algif_aead": "algif-aead"}
 _CLIENTS = ("wpa_supplicant", "pppd", "dhcpcd", "openvpn", "strongswan", "ntpclient", "chrony")
@@ -49,7 +51,7 @@ class _View:
         kernel = name == "linux-kernel"  # its TCP is met by whoever reaches a TCP port of any service
         starts = [s for s in self.boot if (kernel and _tcp(s)) or self._is(s, name, files)]
         perhaps = [s for s in self.conditional if self._is(s, name, files)]
-        facts, sources = self._facts(name)
+        facts, sources = self._facts(name, files)
         ports = sorted(
             {f"{p.protocol}/{p.number}" for s in starts for p in s.ports if not kernel or p.protocol == "tcp"},
             key=lambda text: (text.split("/")[0], int(text.split("/")[1])),
@@ -108,8 +110,10 @@ class _View:
         names = {self.elves[path].soname for path in files if path in self.elves and self.elves[path].soname}
         if not names or any(path in self.elves and not self.elves[path].soname for path in files):
             return None
-        users = [elf for elf in self.elves.values() if names & set(elf.needed)]
-        return frozenset(name for elf in users for name in elf.imports)
+        return frozenset(name for elf in self._users(names) for name in elf.imports)
+
+    def _users(self, names: set[str]) -> list[ElfFacts]:
+        return [elf for elf in self.elves.values() if names & set(elf.needed)]
 
     def _build(self) -> tuple[dict[str, bool], dict[str, str]]:
         """Facts about the build that every component shares."""
@@ -136,8 +140,13 @@ class _View:
             note("set-uid-program", True, "file modes")
         return facts, sources
 
-    def _facts(self, name: str) -> tuple[dict[str, bool], dict[str, str]]:
+    def _facts(self, name: str, files: frozenset[str]) -> tuple[dict[str, bool], dict[str, str]]:
         facts, sources = dict(self.build[0]), dict(self.build[1])
+        libraries = [self.elves[path] for path in files if path in self.elves]
+        if libraries and all(elf.soname for elf in libraries):
+            said = conditions_of(name, libraries, self._users({elf.soname for elf in libraries}))
+            facts |= said
+            sources |= dict.fromkeys(said, "symbol tables")
         if name == "curl" and any(PurePosixPath(path).name == "curl" for path in self.elves):
             facts["curl-tool"], sources["curl-tool"] = True, "file tree"
         elif name == "curl" and self.elves:

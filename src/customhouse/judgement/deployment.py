@@ -6,6 +6,7 @@ silently leave a question open.
 
 import datetime
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -47,6 +48,7 @@ class _Component(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     roles: tuple[str, ...] = ()
     complete: bool = False
     configuration: str = ""
+    config_file: str = ""
     tls_versions: tuple[str, ...] = ()
     options: dict[str, bool] = {}
     facts: dict[str, bool] = {}
@@ -60,8 +62,13 @@ class _File(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     component: tuple[_Component, ...] = ()
 
 
-def parse_deployment(text: str, source: str = "deployment file") -> Deployment:
-    """Read a deployment file. Raises ValueError with one line that names the place."""
+def parse_deployment(
+    text: str, source: str = "deployment file", read_file: Callable[[str], str] | None = None
+) -> Deployment:
+    """Read a deployment file. Raises ValueError with one line that names the place.
+
+    `read_file` gives the text of a build configuration that a component names as `config_file`.
+    """
     try:
         read = msgspec.toml.decode(text, type=_File)
     except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
@@ -82,14 +89,14 @@ def parse_deployment(text: str, source: str = "deployment file") -> Deployment:
         physical_access=read.device.physical_access,
         gateway=read.network.gateway,
         upstream=read.network.upstream,
-        uses=tuple(_use(item) for item in read.component),
+        uses=tuple(_use(item, read_file) for item in read.component),
         firmware_date=str(read.firmware.date or ""),
         latest_firmware=str(read.firmware.latest or ""),
         support_until=str(read.firmware.support_until or ""),
     )
 
 
-def _use(item: _Component) -> ComponentUse:
+def _use(item: _Component, read_file: Callable[[str], str] | None) -> ComponentUse:
     for role in item.roles:
         if role not in words().roles:
             raise ValueError(
@@ -108,7 +115,12 @@ def _use(item: _Component) -> ComponentUse:
     if item.tls_versions:
         facts["tls13"] = "1.3" in item.tls_versions
         facts["tls13-only"] = item.tls_versions == ("1.3",)
-    return ComponentUse(component=item.name, roles=item.roles, options=item.options, facts=facts)
+    built: dict[str, bool] = {}
+    if item.config_file:
+        if read_file is None:
+            raise ValueError(f"not a deployment file: {item.name} names {item.config_file}, which cannot be read here")
+        built = parse_build_configuration(read_file(item.config_file))
+    return ComponentUse(component=item.name, roles=item.roles, options={**built, **item.options}, facts=facts)
 
 
 def parse_build_configuration(text: str) -> dict[str, bool]:
