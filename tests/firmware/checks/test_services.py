@@ -177,3 +177,9 @@ def test_a_password_of_telnet_that_starts_is_universal(boots):
 
 def test_telnet_without_a_password_of_its_own_is_not_one(boots):
     assert list(TelnetPasswordInScript().findings(boots("telnetd -l /bin/sh"))) == []
+
+
+def test_one_way_in_is_told_once_as_critical(device, boots):
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
+    critical = [one.rule for one in check(boots("telnetd -l /bin/sh &")) if "remote-root" in one.tags]
+    assert critical == ["accounts.no-password"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from customhouse.model import ContentFacts, DeviceFacts, Port, Service
+from customhouse.model import ContentFacts, DeviceFacts, Port, ProgramFacts, Service
 
 
 def busybox(device, *applets, inittab=None):
@@ -498,3 +498,21 @@ def test_an_initramfs_that_switches_root_goes_on_with_the_real_init(device):
     device.volume("kernel", "uimage", arguments="init=/init root=/dev/ram")
     device.file("/init", "#!/bin/sh\nmount /dev/mtdblock5 /newroot\nexec switch_root /newroot /sbin/init\n")
     assert telnet(device.facts()).at_boot
+
+
+def test_a_program_is_what_it_certainly_binds(device):
+    busybox(device, inittab=RCS)
+    device.elf("/usr/bin/camd", imports=("bind",), program=ProgramFacts(bound_ports=((80, "tcp", "exact"),)))
+    device.elf(
+        "/usr/bin/maybe", imports=("bind", "listen"), program=ProgramFacts(bound_ports=((80, "tcp", "default"),))
+    )
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ncamd &\nmaybe &\n")
+    kinds = {service.program: (service.kind, service.ports) for service in device.facts().services if service.at_boot}
+    assert kinds["/usr/bin/camd"] == ("http", (Port(number=80, protocol="tcp"),))
+    assert kinds["/usr/bin/maybe"] == ("other", ())
+
+
+def test_a_console_shell_in_the_table_counts_where_the_shell_is_not_in_the_image(device):
+    device.file("/etc/inittab", "ttyS0::respawn:-/bin/sh\n")
+    [console] = of_kind(device.facts(), "console")
+    assert (console.at_boot, console.authentication) == (True, "none")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from customhouse.model import DeviceFacts, Finding, Service, Severity
 
+from .accounts import certain, doors, is_root
 from .check import Check
 from .service_words import chain, condition, is_open, possible, where
 
@@ -20,12 +21,13 @@ class TelnetAtBoot(Check):
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
         for service in device.services:
             if service.kind == "telnet" and is_open(service):
-                yield self._of(service)
+                yield self._of(service, _told_of_root(service, device))
 
-    def _of(self, service: Service) -> Finding:
+    def _of(self, service: Service, told: bool) -> Finding:
         # A root shell for whoever connects leaves nothing to attack; one that asks for a password still sends it in
         # clear text, and every guess is free.
-        free = service.authentication == "none"
+        # Where the accounts already say that this service lets root in, it is said once.
+        free = service.authentication == "none" and not told
         root = service.user == "root"
         title = (
             f"Anyone on the network {'becomes root' if root else 'gets a shell'}: telnet asks for no password"
@@ -41,6 +43,15 @@ class TelnetAtBoot(Check):
             tags=("remote-root",) if free and root else (),
             subject=service.program,
         )
+
+
+def _told_of_root(service: Service, device: DeviceFacts) -> bool:
+    """Whether the finding on an account without a password is about this service and as grave."""
+    return any(
+        account.empty and account.remote and is_root(account) and service in opened and certain(account, opened)
+        for account in device.accounts
+        for opened in [doors(account, device)]
+    )
 
 
 class TelnetNotStarted(Check):

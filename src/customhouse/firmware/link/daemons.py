@@ -62,6 +62,19 @@ def _rows() -> dict[str, Daemon]:
 DAEMONS = _rows()
 
 
+def _port_kinds() -> dict[Port, str]:
+    table = tomllib.loads(resources(__package__).joinpath("daemons.toml").read_text(encoding="utf-8"))
+    return {_port(text): kind for kind, texts in table["ports"].items() for text in texts}
+
+
+_PORT_KINDS = _port_kinds()
+
+
+def kind_by_port(ports: Sequence[Port]) -> str:
+    """What a program without a known name offers, by a well-known port that it certainly binds."""
+    return next((_PORT_KINDS[port] for port in ports if port in _PORT_KINDS), "other")
+
+
 def is_shell(program: str) -> bool:
     """Whether a path or name is that of a command shell."""
     return bool(_SHELL.match(program))

@@ -110,6 +110,8 @@ def _line(text: str) -> str:
 
 def _console(start: Start, name: str) -> Service:
     asks = daemons.console_authentication(name, start.arguments)
+    if start.real is None and not start.guards:  # init's table is evidence enough, the shell may be built in elsewhere
+        return _made(start, kind="console", authentication=asks, at_boot=True, condition="")
     return _made(start, kind="console", authentication=asks)
 
 
@@ -139,9 +141,10 @@ def _plain(start: Start, files: Files) -> Service | None:
     if facts is None or facts.elf is None or start.applet:
         return None
     listens = listens_by(facts.elf)
-    if not (listens or start.background or start.respawn):
+    if not (listens or _bound(start, files) or start.background or start.respawn):
         return None
-    return _made(start, kind="other", ports=_bound(start, files), network_facing=listens)
+    ports = _bound(start, files)
+    return _made(start, kind=daemons.kind_by_port(ports), ports=ports, network_facing=listens or bool(ports))
 
 
 def _shell_on_a_port(start: Start, name: str, files: Files) -> Service | None:
