@@ -148,6 +148,45 @@ def test_accounts_elsewhere_count_when_etc_has_none(device: MadeDevice) -> None:
     assert not _named(device, "admin").remote
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "echo root:cam4711 | chpasswd",
+        'echo "root:cam4711" | /usr/sbin/chpasswd',
+        "(echo cam4711; echo cam4711) | passwd root",
+    ],
+)
+def test_a_password_that_a_script_sets_is_known(device: MadeDevice, line: str) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "root:*:0:0:root:/root:/bin/sh\n")
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\n{line}\ntelnetd &\n")
+    found = [account for account in device.facts().accounts if account.password]
+    assert [(a.user, a.password, a.hash_kind, a.remote) for a in found] == [("root", "cam4711", "clear-text", True)]
+
+
+def test_a_script_that_sets_a_variable_password_tells_none(device: MadeDevice) -> None:
+    device.file("/etc/init.d/rcS", '#!/bin/sh\necho "root:$PASS" | chpasswd\n')
+    assert device.facts().accounts == ()
+
+
+def test_an_account_on_telnetds_command_line_is_the_only_one_it_knows(device: MadeDevice) -> None:
+    _telnet(device, "-l /usr/sbin/login -u Alphanetworks:wrgn49 -i br0")
+    device.elf("/usr/sbin/login")
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
+    named = {a.user: a for a in device.facts().accounts}
+    assert (named["Alphanetworks"].password, named["Alphanetworks"].remote) == ("wrgn49", True)
+    assert not named["root"].remote
+
+
+def test_a_folder_that_is_copied_over_etc_holds_live_accounts(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "nobody:*:99:99::/:/bin/false\n")
+    device.file("/etc_ro/passwd", "admin::0:0:root:/:/bin/sh\n")
+    assert not _named(device, "admin").remote
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ncp -rf /etc_ro/* /etc/\ntelnetd &\n")
+    assert _named(device, "admin").remote
+
+
 def test_test_hashes_of_a_c_library_are_no_accounts(device: MadeDevice) -> None:
     device.file("/lib/libc.so", b"\x7fELF" + bytes(60) + b"\0$1$abcd0123$9Qcg8DyviekV3tDGMZynJ1\0", executable=True)
     assert device.facts().accounts == ()

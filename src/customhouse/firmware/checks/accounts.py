@@ -9,6 +9,8 @@ from .check import Check
 _CLAUSES = ("EN 303 645 5.1-1", "EN 303 645 5.4-3", "CRA I(2)(d)", "PSTI 1", "EN 18031-1 AUM")
 _LISTED = 12
 _BY_DISTRIBUTION = " OpenWrt's dropbear takes root's empty password since release 17.01; this program was not tried."
+_READ = "It stands in the image in clear text."
+_TRIED = "Found by trying published default passwords and the image's own words against the {} hash."
 _NOT_TAKEN = " No login of the network that starts at boot takes it."
 
 
@@ -105,7 +107,8 @@ class KnownPassword(Check):
 
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
         for account in device.accounts:
-            if account.password is None or account.hash_kind == "clear-text":
+            in_clear = account.hash_kind == "clear-text"
+            if account.password is None or (in_clear and not account.remote):
                 continue
             services = doors(account, device)
             sure = account.remote and certain(account, services)
@@ -114,8 +117,7 @@ class KnownPassword(Check):
                 severity=_severity_of_known(account),
                 confidence=Confidence.HIGH if sure or not account.remote else Confidence.MEDIUM,
                 title=f"The password of {account.user or 'an account'} is {account.password!r} on every device",
-                detail="Found by trying published default passwords and the image's own words against the "
-                f"{account.hash_kind} hash.{taken}",
+                detail=(_READ if in_clear else _TRIED.format(account.hash_kind)) + taken,
                 remedy="Give every device its own password, or lock the account until its owner sets one.",
                 evidence=(*account.evidence, *(place for s in services for place in s.evidence))[:8],
                 tags=("universal-password",) if sure else (),
@@ -201,7 +203,7 @@ class ClearTextUsers(Check):
     clauses = ("EN 303 645 5.1-1", "EN 303 645 5.4-3", "CRA I(2)(d)", "PSTI 1", "EN 18031-1 AUM")
 
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
-        users = [account for account in device.accounts if account.hash_kind == "clear-text"]
+        users = [a for a in device.accounts if a.hash_kind == "clear-text" and not a.remote]
         if users:
             named = ", ".join(dict.fromkeys(f"{a.user} / {a.password}" for a in users[:_LISTED]))
             # Often a default that the first set-up replaces; whether it must be replaced cannot be read off the file.

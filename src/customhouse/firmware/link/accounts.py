@@ -19,6 +19,15 @@ from .password_recovery import Recovered, candidates, recover
 _PASSWD_NAME: Final = re.compile(r"^passwd(?:[-.~]?(?:default|def|bak|orig|old|tmp|init|sample)?)?$")
 _LINE: Final = re.compile(r"^(?P<user>[A-Za-z_][\w.-]{0,31}\$?):(?P<rest>[^\n]*)$")
 _WORDS_MOST: Final = 40_000
+_COPIED: Final = re.compile(
+    r"\bcp[ \t]+(?:-\w+[ \t]+)*(/[\w/.-]{1,80}?)/(?:\*|passwd\S{0,10}|\.)[ \t]+/(?:etc|var)/?\S{0,40}"
+)
+_CHPASSWD: Final = re.compile(
+    r"""echo[ \t]+(?:-\w[ \t]+)?["']?(?P<user>[a-z_][\w-]{0,31}):(?P<password>[^\s"'|$`:]{1,64})["']?"""
+    r"""[ \t]*\|[ \t]*(?:/\S{1,20}/)?chpasswd"""
+    r"""|\([ \t]*echo[ \t]+["']?(?P<typed>[^\s"';$`]{1,64})["']?[ \t]*;[^()\n]{0,100}\)"""
+    r"""[ \t]*\|[ \t]*passwd(?:[ \t]+(?P<account>\w+))?"""
+)
 _SELF_TEST: Final = re.compile(r"\$(?:abcd0123|abc0123456789|abcdefghijklmnopqrstuu[^$]*|saltstring)(?:\$|$)")
 """Salts of the hashes with which C libraries test their own crypt(3)."""
 
@@ -32,7 +41,8 @@ class Entry:
     uid: int | None = None
     shell: str = ""
     active: bool = True
-    in_passwd: bool = False
+    clear: str = ""
+    """The password itself, where a script sets it or a service is given it."""
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -55,7 +65,10 @@ class _Folder:
 
 def accounts(files: Files, services: Sequence[Service], context: Context | None = None) -> Accounts:
     """All accounts, those of the running system first. `services` decide which of them open a remote login."""
-    entries = sorted(_entries(files), key=lambda e: (not e.active, e.user != "root", e.user, e.evidence[0].path))
+    entries = sorted(
+        (*_entries(files), *_set_in_clear(files), *_given_to_services(services)),
+        key=lambda e: (not e.active, e.user != "root", e.user, e.evidence[0].path),
+    )
     words = candidates(_image_words(files), sorted({entry.user for entry in entries if entry.user}))
     hashes = sorted({entry.hashed for entry in entries if kind_of(entry.hashed) not in ("none", "locked", "unknown")})
     found = recover(hashes, words, context)
@@ -66,8 +79,8 @@ def accounts(files: Files, services: Sequence[Service], context: Context | None 
 
 
 def _account(entry: Entry, found: Recovered | None, files: Files, services: Sequence[Service]) -> Account:
-    kind = kind_of(entry.hashed)
-    password = found.password if found is not None else None
+    kind = "clear-text" if entry.clear else kind_of(entry.hashed)
+    password = entry.clear or (found.password if found is not None else None)
     empty = kind == "none" or password == ""
     account = Account(
         user=entry.user,
@@ -112,15 +125,56 @@ def _image_words(files: Files) -> Iterator[str]:
                     return
 
 
+def _set_in_clear(files: Files) -> Iterator[Entry]:
+    """`echo root:secret | chpasswd` and `(echo secret; echo secret) | passwd root` in scripts."""
+    for path, node in sorted(files.nodes.items()):
+        facts = files.facts.get(node.digest) if node.digest is not None else None
+        if facts is None or facts.text is None or facts.kind is not FileKind.SCRIPT or "passwd" not in facts.text.text:
+            continue
+        for match in _CHPASSWD.finditer(facts.text.text):
+            user = match.group("user") or match.group("account") or "root"
+            place = files.evidence(path, match.group(), match.start() if facts.text.text.isascii() else None)
+            clear = match.group("password") or match.group("typed")
+            yield Entry(user, "", 0 if user == "root" else None, clear=clear, evidence=(place,))
+
+
+def _given_to_services(services: Sequence[Service]) -> Iterator[Entry]:
+    """`telnetd -u name:password`: some makers' telnetd takes one account on its command line."""
+    for service in services:
+        if service.kind != "telnet" or not service.at_boot:
+            continue
+        for option, value in zip(service.arguments, service.arguments[1:], strict=False):
+            user, colon, password = value.partition(":")
+            if option == "-u" and colon and user and password and not re.search(r"[$`]", password):
+                yield Entry(user, "", 0, clear=password, evidence=service.evidence)
+
+
 def _entries(files: Files) -> Iterator[Entry]:
     folders = _folders(files)
     listed = [entry for folder in folders.values() for entry in _join(folder)]
     live = [entry for entry in listed if entry.active]
+    copied = _copied_folders(files, set(folders)) if live else set()
+    listed = [e if e.active or _folder_of(e) not in copied else replace(e, active=True) for e in listed]
     if not live:  # /etc/passwd is made at boot from one of the others
         listed = [replace(entry, active=True) for entry in listed]
     yield from _duplicates_dropped(listed)
     known = {entry.hashed for entry in listed}
     yield from _loose_hashes(files, known)
+
+
+def _folder_of(entry: Entry) -> str:
+    return entry.evidence[0].path.rpartition("/")[0]
+
+
+def _copied_folders(files: Files, folders: set[str]) -> set[str]:
+    """Folders of which a script copies everything, or passwd, over /etc: `cp -rf /etc_ro/* /etc/`."""
+    found: set[str] = set()
+    for facts in files.facts.values():
+        text = facts.text.text if facts.text is not None and facts.kind is FileKind.SCRIPT else ""
+        if "cp " in text:
+            sources = {match.group(1).rstrip("/") for match in _COPIED.finditer(text)}
+            found |= sources & folders
+    return found
 
 
 def _duplicates_dropped(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -177,11 +231,11 @@ def _join(folder: _Folder) -> Iterator[Entry]:
             hashed, where = folder.shadow[user]
             places = (where, evidence)
         uid = int(fields[1]) if fields[1].isdigit() else None
-        yield Entry(user, hashed, uid, fields[-1].strip(), active, True, places)
+        yield Entry(user, hashed, uid, fields[-1].strip(), active, evidence=places)
     named = {user for user, _, _ in folder.passwd}
     for user, (hashed, evidence) in folder.shadow.items():
         if user not in named:
-            yield Entry(user, hashed, 0 if user == "root" else None, "", active, False, (evidence,))
+            yield Entry(user, hashed, 0 if user == "root" else None, "", active, evidence=(evidence,))
 
 
 def _loose_hashes(files: Files, known: set[str]) -> Iterator[Entry]:
@@ -215,6 +269,5 @@ def _loose_hashes(files: Files, known: set[str]) -> Iterator[Entry]:
                 0 if user == "root" else None,
                 "",
                 writes,
-                False,
-                (files.evidence(paths[0], text, offset),),
+                evidence=(files.evidence(paths[0], text, offset),),
             )

@@ -13,7 +13,7 @@ from customhouse.model import Account, Service
 from .files import Files
 
 _NO_SHELL: Final = re.compile(r"/(?:nologin|false|sync|halt|shutdown|true)$")
-_CRACKABLE: Final = frozenset({"des", "md5", "sha256", "sha512", "bcrypt", "yescrypt", "unknown"})
+_CRACKABLE: Final = frozenset({"des", "md5", "sha256", "sha512", "bcrypt", "yescrypt", "clear-text", "unknown"})
 _SHELL: Final = re.compile(r"^(?:/\S*/)?(?:a|ba|da)?sh$")
 _RELEASE: Final = re.compile(r"(?m)^DISTRIB_RELEASE=['\"]?(\d+)\.(\d+)|^DISTRIB_RELEASE=['\"]?(SNAPSHOT)")
 _BLANK_ROOT_SINCE: Final = (17, 1)
@@ -45,6 +45,11 @@ def accepting_services(account: Account, hashed: str, files: Files, services: Se
 
 def _telnet(account: Account, files: Files, service: Service) -> Iterator[Acceptance]:
     """Root is who gets in where nobody is asked who he is. Login scripts were run by the boot step."""
+    own = _option(service.arguments, "-u")
+    if ":" in own:  # such a telnetd knows this one account and no other
+        if own.partition(":")[0] == account.user:
+            yield Acceptance(service.program)
+        return
     login = _option(service.arguments, "-l")
     is_root = account.uid == 0 or account.user == "root"
     if service.authentication == "none" or (login and _SHELL.match(login)):
