@@ -21,6 +21,9 @@ class Summary(Model, frozen=True, kw_only=True):
 
     answer: str
     reasons: tuple[str, ...]
+    """Those that the decision rests on."""
+    besides: tuple[str, ...]
+    """What the policy would also have said something about, had these reasons not been there."""
     conditions: tuple[str, ...]
     counts: tuple[tuple[Severity, int], ...]
     explained: float
@@ -35,10 +38,12 @@ class Summary(Model, frozen=True, kw_only=True):
 
 def summarise(dossier: Dossier) -> Summary:
     """Pure; the same dossier gives the same summary."""
+    decisive = [r for r in dossier.verdict.reasons if r.decision is dossier.verdict.decision]
     tally = Counter(finding.severity for finding in dossier.findings)
     return Summary(
         answer=ANSWER[dossier.verdict.decision],
-        reasons=tuple(reason.text for reason in dossier.verdict.reasons),
+        reasons=tuple(reason.text for reason in decisive),
+        besides=tuple(reason.text for reason in dossier.verdict.reasons if reason not in decisive),
         conditions=dossier.verdict.conditions,
         counts=tuple((severity, tally[severity]) for severity in SEVERITIES),
         explained=dossier.coverage.share,

@@ -76,6 +76,8 @@ def _answer(dossier: Dossier, summary: Summary, width: int) -> Iterator[Line]:
         yield from _wrapped(f"  {number}. ", shown(reason), width)
     if len(summary.reasons) > REASONS_SHOWN:
         yield f"     and {len(summary.reasons) - REASONS_SHOWN} more", ""
+    if summary.besides:
+        yield f"  besides: {len(summary.besides)} lesser reasons, in the JSON and HTML reports", "dim"
     for condition in summary.conditions[:3]:
         yield from _wrapped("  if: ", shown(condition), width)
     counted = ", ".join(f"{count} {severity}" for severity, count in summary.counts if count)
