@@ -16,10 +16,10 @@ from customhouse.host.deadline import Deadline
 from customhouse.host.errors import InputError
 from customhouse.host.progress import Progress
 from customhouse.host.workfolder import work_folder
-from customhouse.judgement.deployment import parse_deployment
 from customhouse.judgement.policy import default_policy, parse_policy
 from customhouse.model import EXIT_STATUS, Component, Decision, Deployment, Dossier, VexSubject
 
+from .advise import read_deployment
 from .audit import AuditOptions, audit
 
 Parsed = TypeVar("Parsed")
@@ -131,7 +131,7 @@ def options_from_files(
     package_database: bool,
 ) -> AuditOptions:
     """Reads and checks every file that the user named. Raises `InputError` with the file's name."""
-    declared = _parsed(deployment, parse_deployment) if deployment else None
+    declared = read_deployment(deployment) if deployment else None
     dates = {
         name: value.isoformat()
         for name, value in (("firmware_date", firmware_date), ("latest_firmware", latest_firmware))

@@ -10,7 +10,7 @@ import typer
 from customhouse import __version__
 from customhouse.host.errors import CustomhouseError
 
-from . import advise, audit, gate
+from . import advise, audit, feeds, gate
 
 ERROR = 1
 INTERRUPTED = 130
@@ -46,6 +46,7 @@ app.command("audit", epilog="Example: customhouse audit camera.bin -o html:camer
 app.command("schema", epilog="Example: customhouse schema > dossier.schema.json")(audit.schema)
 app.command("isolation", epilog="Example: customhouse isolation")(audit.isolation)
 app.command("advise", epilog=advise.EPILOG)(advise.advise)
+app.add_typer(feeds.app, name="feeds")
 app.add_typer(gate.app, name="gate")
 
 
