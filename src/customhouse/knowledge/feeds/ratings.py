@@ -52,14 +52,23 @@ def _kev_json(content: bytes, name: str) -> tuple[list[tuple[str, str]], datetim
 
 
 def _kev_csv(content: bytes, name: str) -> tuple[list[tuple[str, str]], datetime.date]:
-    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace")))
-    if not reader.fieldnames or not {"cveID", "dateAdded"} <= set(reader.fieldnames):
-        raise WrongSchema(f"{name}: not the catalog of exploited vulnerabilities")
+    table = _table(content.decode("utf-8-sig", "replace"), ("cveID", "dateAdded"), name)
     try:
-        rows = [(row["cveID"], datetime.date.fromisoformat(row["dateAdded"]).isoformat()) for row in reader]
-    except (ValueError, TypeError, csv.Error) as error:
+        rows = [(cve, datetime.date.fromisoformat(added).isoformat()) for cve, added in table]
+    except ValueError as error:
         raise WrongSchema(f"{name}: {error}") from None
     return _checked(rows, name), _released("", rows)
+
+
+def _table(text: str, columns: tuple[str, str], name: str) -> list[tuple[str, str]]:
+    """Two columns of a CSV table with a head. Raises WrongSchema."""
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        if not reader.fieldnames or not set(columns) <= set(reader.fieldnames):
+            raise WrongSchema(f"{name}: a table without the columns {' and '.join(columns)}")
+        return [(row[columns[0]] or "", row[columns[1]] or "") for row in reader]
+    except csv.Error as error:
+        raise WrongSchema(f"{name}: not a table ({error})") from None
 
 
 def _checked(rows: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
@@ -80,16 +89,16 @@ def read_epss(path: Path) -> tuple[list[tuple[str, float]], datetime.date]:
     text = unpacked(path).decode("utf-8", "replace")
     first, _, rest = text.partition("\n")
     dated = _DATE.search(first)
-    reader = csv.DictReader(io.StringIO(rest))
-    if not dated or not reader.fieldnames or not {"cve", "epss"} <= set(reader.fieldnames):
+    if not dated:
         raise WrongSchema(f"{path.name}: not an EPSS table with the day of its scores")
     try:
-        rows = [(row["cve"], float(row["epss"])) for row in reader]
-    except (ValueError, TypeError, csv.Error) as error:
+        day = datetime.date.fromisoformat(dated[1])
+        rows = [(cve, float(score)) for cve, score in _table(rest, ("cve", "epss"), path.name)]
+    except ValueError as error:
         raise WrongSchema(f"{path.name}: {error}") from None
     if not rows or not all(_CVE.fullmatch(cve) and 0 <= score <= 1 for cve, score in rows):
         raise WrongSchema(f"{path.name}: empty, or a row without a CVE or a probability")
-    return rows, datetime.date.fromisoformat(dated[1])
+    return rows, day
 
 
 def unpacked(path: Path) -> bytes:
