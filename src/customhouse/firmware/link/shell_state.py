@@ -101,11 +101,14 @@ def join(first: State | None, second: State | None) -> State | None:
     if first.dormant and not second.dormant:
         first, second = second, first
     only_first = second.dormant and not first.dormant
-    variables = dict(first.variables)
-    for name in first.variables.keys() | second.variables.keys():
+    variables = first.variables
+    differ = [] if first.variables is second.variables else first.variables.keys() | second.variables.keys()
+    for name in differ:
         ours, theirs = first.variables.get(name), second.variables.get(name)
-        if ours == theirs:
+        if ours is theirs or ours == theirs:
             continue
+        if variables is first.variables:
+            variables = dict(variables)
         if only_first:
             value = ours if ours is not None else Value("")
             variables[name] = Value(value.text, value.known, shipped=True)
@@ -114,7 +117,7 @@ def join(first: State | None, second: State | None) -> State | None:
     return replace(
         first,
         variables=variables,
-        functions={**second.functions, **first.functions},
+        functions=first.functions if first.functions is second.functions else {**second.functions, **first.functions},
         folder=first.folder if first.folder == second.folder or only_first else "",
         guards=tuple(guard for guard in first.guards if guard in second.guards),
         blind=first.blind or (second.blind and not only_first),

@@ -57,6 +57,10 @@ class Expander:
     def _word(self, word: Word, state: State) -> list[Value]:
         if len(word.parts) == 1 and isinstance(word.parts[0], Parameter) and word.parts[0].name in "@*":
             return list(state.arguments)
+        if len(word.parts) == 1 and isinstance(word.parts[0], Literal):
+            literal = word.parts[0]
+            if literal.quoted or not (literal.text.startswith("~") or _GLOB.search(literal.text)):
+                return [Value(literal.text)]  # most words, and nothing to work out
         fields: list[list[tuple[Value, bool]]] = [[]]
         for part in word.parts:
             value = self._part(part, state)
