@@ -14,8 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-from tests.gateway.house.world import SEGMENT, V4, World, address, device
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from customhouse.gateway.kernel.kernel import Kernel
@@ -24,6 +22,9 @@ from customhouse.gateway.ruleset.compile import compile_ruleset
 from customhouse.gateway.ruleset.house import Device, House, LearnedName
 from customhouse.gateway.ruleset.intent import Intent
 from customhouse.model.profile import Ace, Peer, PeerKind, PortRange, Rate
+
+# isort: split
+from tests.gateway.house.world import SEGMENT, V4, World, address, device
 
 BATCH = 100
 SINK = 443

@@ -306,7 +306,7 @@ def ace_for_open_port(subject: str) -> Ace:
     return Ace(
         name=f"owner: open {subject}",
         direction="to-device",
-        peer=Peer(kind=PeerKind.ADDRESS_RANGE, value="::/0"),
+        peer=Peer(kind=PeerKind.ADDRESS_RANGE),  # without a range: both families
         protocol=protocol,
         ports=(PortRange(first=number, last=number),),
         initiated_by="peer",

@@ -166,11 +166,12 @@ def inet_chains(house: House) -> Chains:
             [match(masked(CT_MARK, OWN_BITS), "@quarantined"), DROP],
             [*KNOWN_FLOW, vmap(CT_MARK, "entry_paces")],
             [*KNOWN_FLOW, *LET_OUT],
+            [match(meta("oifname"), "@bridged"), states("established", "related"), ACCEPT],  # a laptop's own flows
             *(
                 [put(MARK, lookup(payload(ip, "daddr"), f"owner{family}")), goto("to_device")]
                 for family, ip in IP.items()
             ),
-            [match(meta("oifname"), "@bridged"), ACCEPT],
+            [match(meta("oifname"), "@bridged"), ACCEPT],  # a laptop; without PASS it leaves by no contained port
             [DROP],
         ),
         "to_device": (

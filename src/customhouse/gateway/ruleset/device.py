@@ -49,6 +49,9 @@ def compile_device(device: Device, names: Sequence[LearnedName], around: Surroun
     """`names`: what this device looked up. Raises ValueError for addresses and numbers that are none."""
     if not 1 <= device.number <= MOST_DEVICES:
         raise ValueError(f"device number {device.number} is outside 1 to {MOST_DEVICES}")
+    segment = around.segments.get(device.segment)
+    if segment and device.port in segment.trusted_ports:
+        return DeviceRules({})  # a host of the owner's, seen in passing: it is not contained
     gathered = _Gathered(defaultdict(dict), defaultdict(list))
     pace = pace_of(device.rate) if device.rate else None
     _identity(device, pace, around, gathered)
