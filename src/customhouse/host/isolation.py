@@ -23,23 +23,26 @@ from .errors import MissingTool
 _HIDDEN = ("/home", "/root", "/run", "/tmp", "/var/tmp", "/mnt", "/media")  # noqa: S108 – hidden from the child, not used
 _LIMITER = """
 import os, resource, sys
-memory, size, seconds, processes = (int(word) for word in sys.argv[1:5])
+memory, mapped, size, seconds, processes = (int(word) for word in sys.argv[1:6])
 for limit, value in (
-    (resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, size), (resource.RLIMIT_CPU, seconds),
+    (resource.RLIMIT_DATA, memory), (resource.RLIMIT_AS, memory + mapped), (resource.RLIMIT_FSIZE, size),
+    (resource.RLIMIT_CPU, seconds),
     (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NPROC, processes),
 ):
     hard = resource.getrlimit(limit)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(limit, (value, value))
-os.execvp(sys.argv[5], sys.argv[5:])
+os.execvp(sys.argv[6], sys.argv[6:])
 """
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`memory` (address space of each process) and `file_size` in bytes, `cpu` in seconds; `processes` of this run."""
+    """`memory` that each process may fill, `mapped` files on top of it and `file_size` in bytes, `cpu` in seconds;
+    `processes` of this run."""
 
     memory: int = 1 << 30
+    mapped: int = 2 << 30
     file_size: int = 1 << 30
     cpu: int = 3600
     processes: int = 64
@@ -125,7 +128,7 @@ def _environment(writable: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _limited(command: Sequence[str], limits: Limits) -> list[str]:
-    numbers = (limits.memory, limits.file_size, limits.cpu, _own_processes() + limits.processes)
+    numbers = (limits.memory, limits.mapped, limits.file_size, limits.cpu, _own_processes() + limits.processes)
     return [sys.executable, "-I", "-S", "-c", _LIMITER, *(str(number) for number in numbers), *command]
 
 

@@ -150,3 +150,28 @@ def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path, make: str) -> N
         unpack(path, Context(work=tmp_path / "work"))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_hides_in_a_chunk_that_cannot_be_read_is_found(unpacked: Unpack) -> None:
+    broken = bytearray(Maker(compress=lambda raw: raw).make({b"a": b"x" * 5000}))
+    broken[32:40] = b"\xff" * 8  # no root inode there
+    inner = Maker().make(ROOT)
+    broken[40:48] = (len(broken) + len(inner)).to_bytes(8, "little")
+    result = unpacked(bytes(broken) + inner)
+    assert "/etc/passwd" in {node.path for node in result.tree.nodes}
+    assert any(gap.outcome != "done" for gap in result.not_examined)
+    assert every_byte_is_in_one_extent(result)
+
+
+def test_a_second_copy_of_something_opaque_is_as_opaque_as_the_first(unpacked: Unpack) -> None:
+    slot = gzip.compress(random.Random(3).randbytes(200_000), mtime=0)
+    result = unpacked(slot + bytes(4096) + slot)
+    assert [extent.kind for extent in result.coverage.extents if extent.outcome is Outcome.DONE] == ["padding"]
+
+
+def test_unexplained_bytes_are_kept_readable_in_a_volume_of_their_own(unpacked: Unpack) -> None:
+    result = unpacked(b"U-Boot 1.1.4 (built by hand)\n" * 20 + Maker().make(ROOT))
+    [node] = [node for node in result.tree.nodes if node.volume == "unexplained"]
+    assert node.path == "@unexplained/0x0-0x244"
+    assert b"U-Boot 1.1.4" in result.contents[node.digest].read_bytes()
+    assert {node.volume for node in result.tree.nodes} <= {volume.name for volume in result.tree.volumes}

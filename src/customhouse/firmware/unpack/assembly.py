@@ -1,5 +1,6 @@
 """From the worker's records to the tree: which volume is the root, what paths are called, where every byte went."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,7 @@ from customhouse.model import (
 
 from .journal import EndLine, ExtentLine, GapLine, Line, NodeLine, PartLine, VolumeLine
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _EXPLAINED = (Outcome.DONE, Outcome.PARTIAL)
 _ROOT_SIGNS = {
     "etc": 3, "bin": 2, "sbin": 2, "lib": 1, "usr": 1, "dev": 1, "proc": 1, "sys": 1, "tmp": 1, "init": 2, "linuxrc": 2,
@@ -43,7 +45,8 @@ class Assembly:
     def _add(self, line: Line) -> None:
         match line:
             case NodeLine(node):
-                self.nodes.append(node)
+                if node.digest is None or _DIGEST.fullmatch(node.digest):  # it becomes a file name
+                    self.nodes.append(node)
             case VolumeLine(volume):
                 self.volumes.append(volume)
             case ExtentLine(extent):

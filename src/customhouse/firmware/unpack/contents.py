@@ -22,9 +22,14 @@ class Budget:
         self._ends = time.monotonic() + quota.seconds
         self.output = 0
         self.entries = 0
+        self.names = 0
 
-    def entry(self) -> None:
+    def entry(self, length: int) -> None:
+        """One more entry, whose path and link target take `length` bytes."""
         self.entries += 1
+        self.names += length
+        if self.names > self.quota.names:
+            raise BudgetSpent(f"more than {self.quota.names >> 20} MiB of names")
         if self.entries > self.quota.entries:
             raise BudgetSpent(f"more than {self.quota.entries} entries")
         self.time()

@@ -6,11 +6,13 @@ what counts is what came out.
 """
 
 import mmap
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from customhouse.model import Extent, FileNode, ImagePath, NodeKind, NotExamined, Offset, Outcome, Volume
+from customhouse.model import Digest, Extent, FileNode, ImagePath, NodeKind, NotExamined, Offset, Outcome, Volume
 
 from . import gaps
 from .contents import Budget, ContentStore
@@ -19,18 +21,14 @@ from .foreign import unpack_foreign
 from .format import DONE, BudgetSpent, Ending, Window
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
 from .leaves import is_leaf
-from .unblob_adapter import Chunk, find_chunks
-from .volume import VolumeWriter, Written
+from .unblob_adapter import Chunk, find_chunks, shifted
+from .volume import VolumeWriter
 
 _SMALLEST_GAP_KEPT = 16
+_SEARCHES_IN_FAILED = 4
+_SMALLEST_HIDDEN = 4096
+_READ = (Outcome.DONE, Outcome.PARTIAL)
 UNEXPLAINED = "unexplained"
-
-
-class _Inside(msgspec.Struct, frozen=True):
-    """A content to be looked into: where it came from, and how many containers deep."""
-
-    written: Written
-    depth: int
 
 
 class Account(msgspec.Struct):
@@ -40,6 +38,25 @@ class Account(msgspec.Struct):
     explained: int = 0
     encrypted: int = 0
 
+    def add(self, other: "Account") -> None:
+        self.size += other.size
+        self.explained += other.explained
+        self.encrypted += other.encrypted
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A content that is being looked into. `top`: part of the image itself; `alone`: it holds one chunk only."""
+
+    path: Path
+    data: memoryview
+    name: str
+    part: str
+    depth: int
+    top: bool
+    alone: bool
+    account: Account
+
 
 class Engine:
     """Unpacks the parts of one image into a journal and a content store."""
@@ -48,6 +65,7 @@ class Engine:
         self._journal, self._store, self._budget, self._scratch = journal, store, budget, scratch
         self._names: set[str] = set()
         self._spent = ""
+        self._accounts: dict[Digest, Account] = {}
 
     def part(self, path: Path, part: str) -> None:
         """One part of the image (the image itself when `part` is empty), to the last byte."""
@@ -84,26 +102,53 @@ class Engine:
         """Everything inside one content. `name` is what volumes found in it are named after."""
         if path.stat().st_size == 0:
             return Account()
-        chunks = find_chunks(path) if not self._spent else []
+        waiting = deque(find_chunks(path) if not self._spent else ())
         with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            account = Account(size=len(mapped))
-            at = 0
             data = memoryview(mapped)
+            content = _Content(path, data, name, part, depth, top, len(waiting) == 1, Account(size=len(mapped)))
             try:
-                for chunk in chunks:
-                    self._gap(data, at, chunk.start, name, part, account, top=top)
-                    self._chunk(path, data, chunk, self._name(name, chunk, len(chunks)), part, depth, account, top=top)
-                    at = chunk.end
-                self._gap(data, at, len(mapped), name, part, account, top=top)
+                self._walk(content, waiting)
             finally:
                 data.release()
-        return account
+        return content.account
 
-    def _name(self, name: str, chunk: Chunk, count: int) -> str:
+    def _walk(self, content: "_Content", waiting: deque[Chunk]) -> None:
+        """Chunk after chunk, with the gaps between. One that gives nothing may hide others: those are sought in it."""
+        at, searches = 0, _SEARCHES_IN_FAILED
+        while waiting:
+            chunk = waiting.popleft()
+            volume = self._name(content, chunk)
+            ending, came_out = self._chunk(content, chunk, volume)
+            if ending.outcome is Outcome.FAILED and not came_out and searches:
+                searches -= 1
+                hidden = self._hidden(content, chunk)
+                if hidden:
+                    self._complain(content, chunk, volume, ending)
+                    waiting.extendleft(reversed(hidden))
+                    continue
+            self._gap(content, at, chunk.start)
+            self._settle(content, chunk, volume, ending)
+            at = chunk.end
+        self._gap(content, at, len(content.data))
+
+    def _hidden(self, content: "_Content", failed: Chunk) -> list[Chunk]:
+        """Chunks that start behind the first byte of one that could not be read."""
+        start = failed.start + 1
+        if failed.end - start < _SMALLEST_HIDDEN:
+            return []
+        rest = self._scratch.with_name("rest")
+        rest.write_bytes(content.data[start : failed.end])
+        try:
+            return [shifted(chunk, start) for chunk in find_chunks(rest)]
+        finally:
+            rest.unlink()
+
+    def _name(self, content: "_Content", chunk: Chunk) -> str:
         """Unique, stable, and telling: the part or file it is in, the format, and where, when there are several."""
         stem = f"{chunk.kind}-{chunk.start:#x}"
-        if name:
-            stem = name if count == 1 and name not in self._names else f"{name}!{stem}"
+        if content.name:
+            alone = content.alone and content.name not in self._names
+            stem = content.name if alone else f"{content.name}!{stem}"
         wanted, number = stem, 1
         while wanted in self._names:
             number += 1
@@ -111,124 +156,121 @@ class Engine:
         self._names.add(wanted)
         return wanted
 
-    def _chunk(
-        self,
-        path: Path,
-        data: memoryview,
-        chunk: Chunk,
-        name: str,
-        part: str,
-        depth: int,
-        account: Account,
-        *,
-        top: bool,
-    ) -> None:
-        writer = VolumeWriter(name, self._journal, self._store, self._budget)
-        ending = self._unpack(path, data, chunk, writer, depth)
+    def _chunk(self, content: "_Content", chunk: Chunk, volume: str) -> tuple[Ending, bool]:
+        """Unpack one chunk and look inside what came out. How it ended, and whether anything came out."""
+        writer = VolumeWriter(volume, self._journal, self._store, self._budget)
+        ending = self._unpack(content, chunk, writer)
         self._journal.write(
             VolumeLine(
                 Volume(
-                    name=name, kind=chunk.kind, offset=Offset(chunk.start), size=chunk.end - chunk.start, part=part,
-                    label=chunk.label, detail={**chunk.detail, **writer.detail},
+                    name=volume, kind=chunk.kind, offset=Offset(chunk.start), size=chunk.end - chunk.start,
+                    part=content.part, label=chunk.label, detail={**chunk.detail, **writer.detail},
                 )
             )
         )  # fmt: skip
         final = chunk.format is not None and chunk.format.final
-        inner = self._insides(writer, depth + 1, chunk.end - chunk.start, final=final)
-        if chunk.format is not None and chunk.format.carries and inner.size and inner.explained * 2 < inner.size:
-            encrypted = inner.encrypted * 2 >= inner.size
-            ending = Ending(Outcome.ENCRYPTED if encrypted else Outcome.UNKNOWN, "what it carries was not understood")
-        self._settle(chunk, name, part, ending, account, top=top)
+        inner = self._insides(writer, content.depth + 1, chunk.end - chunk.start, final=final)
+        if chunk.format is not None and chunk.format.carries and ending.outcome in _READ:
+            ending = self._weighed(ending, inner)
+        return ending, bool(writer.entries)
 
-    def _unpack(self, path: Path, data: memoryview, chunk: Chunk, writer: VolumeWriter, depth: int) -> Ending:
+    def _weighed(self, ending: Ending, inner: Account) -> Ending:
+        """A wrapper is understood when what it carries is."""
+        if not inner.size or inner.explained * 2 >= inner.size:
+            return ending
+        if self._spent:
+            return Ending(Outcome.SKIPPED, self._spent)
+        encrypted = inner.encrypted * 2 >= inner.size
+        return Ending(Outcome.ENCRYPTED if encrypted else Outcome.UNKNOWN, "what it carries was not understood")
+
+    def _unpack(self, content: "_Content", chunk: Chunk, writer: VolumeWriter) -> Ending:
         if chunk.encrypted:
             return Ending(Outcome.ENCRYPTED, "its header says that it is encrypted")
         if self._spent:
             return Ending(Outcome.SKIPPED, self._spent)
-        if depth >= self._budget.quota.depth:
+        if content.depth >= self._budget.quota.depth:
             return Ending(Outcome.SKIPPED, f"more than {self._budget.quota.depth} containers inside each other")
         try:
             if chunk.format is not None:
-                ending = chunk.format.unpack(Window(data, chunk.start, chunk.end), writer)
+                ending = chunk.format.unpack(Window(content.data, chunk.start, chunk.end), writer)
             else:
-                ending = unpack_foreign(chunk, path, self._scratch, writer, self._budget)
+                ending = unpack_foreign(chunk, content.path, self._scratch, writer, self._budget)
         except BudgetSpent as spent:
             self._spent = f"the budget ran out: {spent}"
             return Ending(Outcome.SKIPPED, self._spent)
         return _judged(ending, writer, chunk)
 
     def _insides(self, writer: VolumeWriter, depth: int, chunk_size: int, *, final: bool) -> Account:
-        """Look into what came out for the first time."""
+        """Look into what came out; a content that came out before is counted as it was then."""
         total = Account()
         for written in writer.fresh:
             if final or written.size == chunk_size or is_leaf(written.head, written.size):
-                total.size += written.size
-                total.explained += written.size
-                continue
-            inner = self._look_into(
-                self._store.path(written.digest), _basename(written.path) or writer.name, "", depth, top=False
-            )
-            total.size += inner.size
-            total.explained += inner.explained
-            total.encrypted += inner.encrypted
+                inner = Account(size=written.size, explained=written.size)
+            else:
+                name = _basename(written.path) or writer.name
+                inner = self._look_into(self._store.path(written.digest), name, "", depth, top=False)
+            self._accounts[written.digest] = inner
+            total.add(inner)
+        for digest in writer.known:
+            total.add(self._accounts.get(digest, Account()))
         return total
 
-    def _gap(
-        self, data: memoryview, start: int, end: int, name: str, part: str, account: Account, *, top: bool
-    ) -> None:
+    def _gap(self, content: "_Content", start: int, end: int) -> None:
         """Bytes between chunks. Inside a content they are kept with it, and only counted."""
         if start >= end:
             return
-        if not top:
-            _leaf(data[start:end], account)
+        if not content.top:
+            _leaf(content.data[start:end], content.account)
             return
-        for gap in gaps.describe(data, start, end):
+        for gap in gaps.describe(content.data, start, end):
             size = gap.end - gap.start
             done = gap.outcome is Outcome.DONE
-            account.explained += size if done else 0
-            account.encrypted += size if gap.outcome is Outcome.ENCRYPTED else 0
-            self._extent(gap.start, size, gap.kind, gap.outcome, part, gap.detail, gap.entropy)
+            content.account.explained += size if done else 0
+            content.account.encrypted += size if gap.outcome is Outcome.ENCRYPTED else 0
+            self._extent(gap.start, size, gap.kind, gap.outcome, content.part, gap.detail, gap.entropy)
             if not done and size >= _SMALLEST_GAP_KEPT:
-                self._keep_gap(data[gap.start : gap.end], gap, name)
+                self._keep_gap(content, gap)
 
-    def _keep_gap(self, data: memoryview, gap: gaps.Gap, name: str) -> None:
+    def _keep_gap(self, content: "_Content", gap: gaps.Gap) -> None:
         """Unexplained bytes stay readable: their strings may still tell something."""
-        volume = f"{name}!{UNEXPLAINED}" if name else UNEXPLAINED
+        volume = f"{content.name}!{UNEXPLAINED}" if content.name else UNEXPLAINED
+        if volume not in self._names:
+            self._names.add(volume)
+            whole = len(content.data)
+            kept = Volume(name=volume, kind=UNEXPLAINED, offset=Offset(0), size=whole, part=content.part)
+            self._journal.write(VolumeLine(kept))
         try:
-            digest, size, _head, _new = self._store.keep((bytes(data),))
+            digest, size, _head, _new = self._store.keep((bytes(content.data[gap.start : gap.end]),))
         except BudgetSpent as spent:
             self._spent = self._spent or f"the budget ran out: {spent}"
             return
         path = ImagePath(f"{gap.start:#x}-{gap.end:#x}")
-        self._journal.write(NodeLine(FileNode(path=path, kind=NodeKind.FILE, size=size, digest=digest, volume=volume)))
+        node = FileNode(path=path, kind=NodeKind.FILE, size=size, digest=digest, volume=volume)
+        self._journal.write(NodeLine(node))
 
-    def _settle(self, chunk: Chunk, name: str, part: str, ending: Ending, account: Account, *, top: bool) -> None:
+    def _settle(self, content: "_Content", chunk: Chunk, volume: str, ending: Ending) -> None:
         size = chunk.end - chunk.start
-        if ending.outcome in (Outcome.DONE, Outcome.PARTIAL):
-            account.explained += size
-        if ending.outcome is Outcome.ENCRYPTED:
-            account.encrypted += size
-        if top:
-            self._extent(chunk.start, size, chunk.kind, ending.outcome, part, ending.reason, None)
+        content.account.explained += size if ending.outcome in _READ else 0
+        content.account.encrypted += size if ending.outcome is Outcome.ENCRYPTED else 0
+        if content.top:
+            self._extent(chunk.start, size, chunk.kind, ending.outcome, content.part, ending.reason, None)
         if ending.outcome is not Outcome.DONE:
-            what = (
-                f"{chunk.kind} in {name}"
-                if not top
-                else f"{chunk.kind} at {chunk.start:#x}" + (f" of {part}" if part else "")
-            )
-            self._journal.write(GapLine(NotExamined(what=what, outcome=ending.outcome, why=ending.reason)))
+            self._complain(content, chunk, volume, ending)
         self._journal.flush()
+
+    def _complain(self, content: "_Content", chunk: Chunk, volume: str, ending: Ending) -> None:
+        what = f"{chunk.kind} in {volume}"
+        if content.top:
+            what = f"{chunk.kind} at {chunk.start:#x}" + (f" of {content.part}" if content.part else "")
+        self._journal.write(GapLine(NotExamined(what=what, outcome=ending.outcome, why=ending.reason)))
 
     def _extent(
         self, start: int, size: int, kind: str, outcome: Outcome, part: str, detail: str, bits: float | None
     ) -> None:
-        self._journal.write(
-            ExtentLine(
-                Extent(
-                    offset=Offset(start), size=size, kind=kind, outcome=outcome, part=part, detail=detail, entropy=bits
-                )
-            )
+        extent = Extent(
+            offset=Offset(start), size=size, kind=kind, outcome=outcome, part=part, detail=detail, entropy=bits
         )
+        self._journal.write(ExtentLine(extent))
 
 
 def _judged(ending: Ending, writer: VolumeWriter, chunk: Chunk) -> Ending:

@@ -111,6 +111,11 @@ def _described(chunk: ValidChunk) -> Chunk:
     )  # fmt: skip
 
 
+def shifted(chunk: Chunk, by: int) -> Chunk:
+    """The chunk as seen from `by` bytes earlier."""
+    return msgspec.structs.replace(chunk, start=chunk.start + by, end=chunk.end + by)
+
+
 def _outermost(chunks: Sequence[Chunk]) -> list[Chunk]:
     kept: list[Chunk] = []
     for chunk in sorted(chunks, key=lambda chunk: (chunk.start, -chunk.end)):

@@ -20,6 +20,7 @@ UNPACK_VERSION = "1"
 
 _MINUTES = 10.0
 _GRACE = 5.0
+_MEMORY = 1 << 30
 
 
 class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ def unpack(path: Path, context: Context, quota: Quota | None = None) -> Unpacked
         [sys.executable, "-P", "-m", "customhouse.firmware.unpack.worker", str(folder / "order.json")],
         writable=folder,
         readable=[place for _, place in intake.parts] + ([intake.root] if intake.root else []),
-        limits=Limits(),
+        limits=Limits(memory=_MEMORY, mapped=(2 << 30) + 3 * intake.image.size),
         deadline=deadline,
         isolate=context.isolate,
         environment={"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -33,6 +33,7 @@ class VolumeWriter:
         self._journal, self._store, self._budget = journal, store, budget
         self._nodes: dict[str, FileNode] = {}
         self.fresh: list[Written] = []
+        self.known: list[Digest] = []
         self.troubles = 0
         self._reasons: list[str] = []
         self.detail: dict[str, str] = {}
@@ -55,6 +56,8 @@ class VolumeWriter:
         node = self._add(path, NodeKind.FILE, meta, size=size, digest=digest)
         if new and node is not None:
             self.fresh.append(Written(digest, size, head, node.path, self.name))
+        elif not new:
+            self.known.append(digest)
 
     def symlink(self, path: bytes, target: bytes, meta: Meta) -> None:
         self._add(path, NodeKind.SYMLINK, meta, target=escape(target), size=len(target))
@@ -97,7 +100,7 @@ class VolumeWriter:
         target: str = "",
         device: tuple[int, int] | None = None,
     ) -> FileNode | None:
-        self._budget.entry()
+        self._budget.entry(len(path) + len(target))
         name = _inside(path)
         if name is None:
             self.trouble(f"the path {escape(path[:200])} leads outside the volume")
