@@ -32,8 +32,8 @@ class Service(Model, frozen=True, kw_only=True):
     """A program that something starts, or that could be started."""
 
     kind: str
-    """One of telnet, ssh, http, ftp, tftp, upnp, dns, dhcp, ntp, snmp, mqtt, rtsp, onvif, tr069, console, debug,
-    update, other."""
+    """One of telnet, ssh, http, ftp, tftp, upnp, dns, dhcp, ntp, snmp, mqtt, mdns, rtsp, onvif, tr069, vpn, wireless,
+    file-sharing, console, debug, update, removable (a program on removable media), other."""
     program: str
     """Image path of what is executed, symlinks as written (`/usr/sbin/telnetd`)."""
     applet: str = ""
@@ -77,7 +77,7 @@ class Endpoint(Model, frozen=True, kw_only=True):
     domain: str = ""
     """Registrable domain, empty for addresses."""
     role: str = "service"
-    """service: the device may talk to it; documentation, namespace, link, local: named, and no peer of the device."""
+    """service: a host of the Internet; local: an address of a local network."""
     clear_text: bool = False
     programs: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()

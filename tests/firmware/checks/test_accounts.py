@@ -44,6 +44,15 @@ def test_telnet_and_an_empty_root_password_are_remote_root(device: MadeDevice) -
     assert finding.evidence == (PASSWD,)
 
 
+def test_a_shell_for_everyone_is_remote_root_whatever_the_password(device: MadeDevice) -> None:
+    shell = msgspec.structs.replace(TELNET, arguments=("-l", "/bin/sh"), authentication="none")
+    root = _with(ROOT, empty=False, hash_kind="md5", password="12345", remote=True, via=(TELNET.program,))
+    [finding] = RemoteWithoutPassword().findings(_device(device, root, services=(shell,)))
+    assert finding.tags == ("remote-root",)
+    [known] = KnownPassword().findings(_device(device, root, services=(shell,)))
+    assert known.tags == ()  # nobody asks for it
+
+
 def test_another_user_without_password_is_no_remote_root(device: MadeDevice) -> None:
     guest = _with(ROOT, user="guest", uid=500, remote=True, via=(TELNET.program,))
     [finding] = RemoteWithoutPassword().findings(_device(device, guest, services=(TELNET,)))
@@ -74,6 +83,7 @@ def test_an_empty_password_without_a_door_opens_the_console(device: MadeDevice) 
 
 def test_a_known_password_on_a_reachable_login_is_universal(device: MadeDevice) -> None:
     root = _with(ROOT, empty=False, hash_kind="md5", password="xc3511", remote=True, via=(TELNET.program,))
+    assert not list(RemoteWithoutPassword().findings(_device(device, root, services=(TELNET,))))
     [finding] = KnownPassword().findings(_device(device, root, services=(TELNET,)))
     assert (finding.severity, finding.tags) == (Severity.CRITICAL, ("universal-password",))
     assert "'xc3511'" in finding.title

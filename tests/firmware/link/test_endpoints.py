@@ -32,24 +32,29 @@ def test_encrypted_schemes_are_not_clear_text(device: MadeDevice) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "role"),
+    ("path", "text", "roles"),
     [
-        ("/etc/ntp.conf", "server pool.maker.com iburst\n", "service"),
-        ("/etc/init.d/x", "#!/bin/sh\nwget https://fw.maker.com/x\n", "service"),
-        ("/etc/init.d/x", "#!/bin/sh\n# see https://fw.maker.com/x\n", "documentation"),
-        ("/etc/x.xml", '<a xmlns="http://schemas.maker.com/2003/05/x">\n', "namespace"),
-        ("/etc/x.conf", "url=http://www.w3.org/2000/svg\n", "namespace"),
-        ("/etc/x.conf", "url=http://www.gnu.org/licenses\n", "documentation"),
-        ("/etc/x.conf", "url=http://api.example.com/\n", "documentation"),
-        ("/www/index.html", '<a href="http://shop.maker.com/">shop</a>\n', "link"),
-        ("/usr/share/doc/x", "see http://shop.maker.com/ for more\n", "documentation"),
-        ("/etc/x.conf", "server=http://192.168.1.20/\n", "local"),
-        ("/etc/os-release", 'BUG_URL="http://bugtracker.maker.com/"\n', "documentation"),
+        ("/etc/ntp.conf", "server pool.maker.com iburst\n", ["service"]),
+        ("/etc/init.d/x", "#!/bin/sh\nwget https://fw.maker.com/x\n", ["service"]),
+        ("/etc/x.conf", "url=http://cloud.lumencam.example/up\n", ["service"]),
+        ("/etc/x.conf", "server=http://192.168.1.20/\n", ["local"]),
+        ("/etc/config/network", "option ipaddr 192.168.1.1\n", []),
+        ("/etc/init.d/x", "#!/bin/sh\n# see https://fw.maker.com/x\n", []),
+        ("/etc/dnsmasq.conf", "#server=/localnet/192.168.0.1\n#domain=thekelleys.maker.com\n", []),
+        ("/etc/x.xml", '<a xmlns="http://schemas.maker.com/2003/05/x">\n', []),
+        ("/etc/x.conf", "url=http://www.w3.org/2000/svg\n", []),
+        ("/etc/x.conf", "url=http://www.gnu.org/licenses\n", []),
+        ("/etc/x.conf", "url=http://api.example.com/\n", []),
+        ("/www/index.html", '<a href="http://shop.maker.com/">shop</a>\n', []),
+        ("/usr/share/doc/x", "see http://shop.maker.com/ for more\n", []),
+        ("/etc/os-release", 'BUG_URL="http://bugtracker.maker.com/"\n', []),
     ],
 )
-def test_what_a_mention_says_of_a_host(device: MadeDevice, path: str, text: str, role: str) -> None:
+def test_only_hosts_that_the_device_may_talk_to_are_endpoints(
+    device: MadeDevice, path: str, text: str, roles: list[str]
+) -> None:
     device.file(path, text)
-    assert list(_roles(device).values()) == [role]
+    assert list(_roles(device).values()) == roles
 
 
 def test_prose_in_a_program_is_documentation_and_a_command_is_not(device: MadeDevice) -> None:
@@ -59,15 +64,15 @@ def test_prose_in_a_program_is_documentation_and_a_command_is_not(device: MadeDe
         + b"Please report any bugs found to http://tool.maker.com/ thanks\0wget -O /tmp/x http://fw.maker.net/x\0",
         executable=True,
     )
-    assert _roles(device) == {"tool.maker.com": "documentation", "fw.maker.net": "service"}
+    assert _roles(device) == {"fw.maker.net": "service"}
 
 
 def test_services_come_first_and_one_real_use_outweighs_comments(device: MadeDevice) -> None:
     device.file("/etc/a.conf", "# from http://api.maker.com/\n")
     device.file("/usr/bin/cloud", PROGRAM + b"http://api.maker.com/\0", executable=True)
-    device.file("/etc/b.conf", "url=http://www.w3.org/x\n")
+    device.file("/etc/b.conf", "camera=rtsp://192.168.1.20/x\n")
     found = device.facts().endpoints
-    assert [(e.host, e.role) for e in found] == [("api.maker.com", "service"), ("www.w3.org", "namespace")]
+    assert [(e.host, e.role) for e in found] == [("api.maker.com", "service"), ("192.168.1.20", "local")]
     assert found[0].evidence[0].path == "/usr/bin/cloud"
 
 

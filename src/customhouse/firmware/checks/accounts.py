@@ -29,6 +29,11 @@ def certain(account: Account, services: Sequence[Service]) -> bool:
     return any(not (account.empty and s.kind == "ssh" and _is_dropbear(s) and not _allows_blank(s)) for s in services)
 
 
+def _asks_nothing(account: Account, service: Service) -> bool:
+    """Of a door: it asks nobody, or takes the account's empty password. FTP servers refuse empty ones."""
+    return (service.authentication == "none" and is_root(account)) or (account.empty and service.kind != "ftp")
+
+
 def _is_dropbear(service: Service) -> bool:
     return "dropbear" in service.program or service.applet == "dropbear"
 
@@ -53,9 +58,9 @@ class RemoteWithoutPassword(Check):
 
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
         for account in device.accounts:
-            if not (account.empty and account.remote):
+            services = [s for s in doors(account, device) if _asks_nothing(account, s)]
+            if not services:
                 continue
-            services = doors(account, device)
             sure = certain(account, services)
             root = is_root(account)
             # Nothing is left to attack once root needs no secret; another user is a foothold from which root is near.
@@ -73,7 +78,9 @@ class RemoteWithoutPassword(Check):
 
 
 def _what(account: Account) -> str:
-    return "becomes root" if is_root(account) else f"logs in as {account.user}"
+    if not is_root(account):
+        return f"logs in as {account.user}"
+    return "becomes root" if account.user == "root" else f"becomes root as {account.user}"
 
 
 class EmptyPassword(Check):
@@ -110,12 +117,12 @@ class KnownPassword(Check):
             in_clear = account.hash_kind == "clear-text"
             if account.password is None or (in_clear and not account.remote):
                 continue
-            services = doors(account, device)
-            sure = account.remote and certain(account, services)
-            taken = f" {_ways(services)} takes it from the network." if account.remote else _NOT_TAKEN
+            services = [s for s in doors(account, device) if s.authentication != "none"]
+            sure = bool(services)
+            taken = f" {_ways(services)} takes it from the network." if services else _NOT_TAKEN
             yield self.finding(
                 severity=_severity_of_known(account),
-                confidence=Confidence.HIGH if sure or not account.remote else Confidence.MEDIUM,
+                confidence=Confidence.HIGH,
                 title=f"The password of {account.user or 'an account'} is {account.password!r} on every device",
                 detail=(_READ if in_clear else _TRIED.format(account.hash_kind)) + taken,
                 remedy="Give every device its own password, or lock the account until its owner sets one.",

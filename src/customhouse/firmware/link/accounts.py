@@ -94,7 +94,8 @@ def _account(entry: Entry, found: Recovered | None, files: Files, services: Sequ
     if not entry.active:
         return account
     via = accepting_services(account, entry.hashed, files, services)
-    asked_for_nothing = empty or any(service.opens_without_password for service in via)
+    # Locked, and yet let in by a login that asks for nothing while no password is set: none is set.
+    asked_for_nothing = empty or (kind == "locked" and any(service.opens_without_password for service in via))
     programs = tuple(sorted({service.program for service in via}))
     return msgspec.structs.replace(account, empty=asked_for_nothing, remote=bool(programs), via=programs)
 

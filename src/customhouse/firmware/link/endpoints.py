@@ -42,7 +42,7 @@ _DOING: Final = re.compile(
 
 
 def endpoints(files: Files) -> tuple[Endpoint, ...]:
-    """One endpoint for each (host, scheme, port), those that the device may talk to first, then by domain."""
+    """One endpoint for each (host, scheme, port) that the device may talk to, the far ones first, then by domain."""
     found: dict[tuple[str, str, int | None], _Gathered] = {}
     for path, facts in _mentioning(files):
         assert facts.content is not None
@@ -53,9 +53,16 @@ def endpoints(files: Files) -> tuple[Endpoint, ...]:
     for (host, _, _), gathered in found.items():
         if _network(host) in own:
             gathered.role = max(gathered.role, _ROLES.index("local"))
-    made = [_endpoint(key, gathered) for key, gathered in found.items()]
+    made = [_endpoint(key, gathered) for key, gathered in found.items() if _is_peer(key, gathered)]
     order = sorted(made, key=lambda e: (_ROLES.index(e.role), e.domain or e.host, e.host, e.scheme, e.port or 0))
     return tuple(order[:_ENDPOINTS_MOST])
+
+
+def _is_peer(key: tuple[str, str, int | None], gathered: "_Gathered") -> bool:
+    """What is only named for reading is no peer; a local address is one where a scheme or port says it is spoken to."""
+    _, scheme, port = key
+    role = _ROLES[gathered.role]
+    return role == "service" or (role == "local" and (bool(scheme) or port is not None))
 
 
 def _own_networks(files: Files) -> set[str]:
@@ -180,4 +187,4 @@ def registrable(host: str) -> str:
 def _suffixes():  # type: ignore[no-untyped-def]  # publicsuffixlist has no types
     from publicsuffixlist import PublicSuffixList  # reads its list at import, which an image without hosts need not pay
 
-    return PublicSuffixList(accept_unknown=False)
+    return PublicSuffixList(accept_unknown=True)

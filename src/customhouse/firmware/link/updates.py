@@ -79,7 +79,7 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
         if write is None and not is_sysupgrade:
             continue
         stages = files.glob("/lib/upgrade/*.sh") if is_sysupgrade else ()
-        line = "" if is_sysupgrade or write is None else body[write.start() :].split("\n", 1)[0]
+        line = _telling_line(body) if is_sysupgrade or write is None else body[write.start() :].split("\n", 1)[0]
         chain = [body, *_callers(path, files), *(files.text(stage) or "" for stage in stages)]
         yield UpdatePath(
             mechanism=f"script {path}",
@@ -89,6 +89,11 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
             detail=line.strip()[:160],
             evidence=(files.evidence(path, line, max(0, text.find(line)) if text.isascii() else None),),
         )
+
+
+def _telling_line(body: str) -> str:
+    """The line of OpenWrt's sysupgrade that says what it is."""
+    return next((line for line in body.split("\n") if "upgrade" in line), "")
 
 
 def _callers(path: str, files: Files) -> list[str]:
