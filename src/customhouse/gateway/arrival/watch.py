@@ -11,7 +11,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
 
-from pyroute2 import IPRoute
+from pyroute2 import IPRoute  # type: ignore[import-untyped]  # the package ships no types
 
 from .dhcp import Claim, read_dhcp, udp_payload
 
@@ -79,18 +79,15 @@ class DhcpWatch:
 
 
 class NeighbourTable:
-    """The kernel's own tables. Blocks for about a millisecond a call."""
+    """The kernel's own tables. Blocks for some milliseconds a call; call it from a thread without an event loop."""
 
     def __init__(self, segments: tuple[str, ...]) -> None:
-        self._route = IPRoute()
         self._segments = segments
-
-    def close(self) -> None:
-        self._route.close()
 
     def look(self) -> list[Neighbour]:
         """Every host that the kernel has heard of on the segments, both families."""
-        return [neighbour for segment in self._segments for neighbour in self._of(segment)]
+        with IPRoute() as self._route:  # made anew: a pyroute2 socket belongs to the thread that made it
+            return [neighbour for segment in self._segments for neighbour in self._of(segment)]
 
     def _of(self, segment: str) -> Iterator[Neighbour]:
         try:

@@ -55,7 +55,7 @@ class Daemon:
     async def run(self) -> None:
         """Raises MissingTool or InputError where it cannot start; what stood in the kernel then goes on standing."""
         self._kernel.drop_everything()
-        stand_guard(self._segments)
+        await asyncio.to_thread(stand_guard, self._segments)
         state = State(_made(Path(self.config.state)))
         gate = Gate(self.config, state, self._kernel)
         await gate.start()
@@ -63,7 +63,6 @@ class Daemon:
             stack.callback(state.close)
             stack.callback(gate.close)
             self._table = NeighbourTable(tuple(segment.interface for segment in self._segments))
-            stack.callback(self._table.close)
             await self._names(gate, stack)
             await self._listeners(gate, stack)
             await self._api(gate, stack)
