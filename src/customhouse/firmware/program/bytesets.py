@@ -7,7 +7,30 @@ behind `__ctype_b_loc` is that of its <ctype.h>.
 import numpy as np
 
 from .elf import Image
-from .lift import ADD, AND, BAND, BNOT, BOR, BXOR, EQ, LE, LT, MUL, NE, NEG, NOT, OR, SAR, SELECT, SHL, SHR, SLE, SLT, SUB, XOR
+from .lift import (
+    ADD,
+    AND,
+    BAND,
+    BNOT,
+    BOR,
+    BXOR,
+    EQ,
+    LE,
+    LT,
+    MUL,
+    NE,
+    NEG,
+    NOT,
+    OR,
+    SAR,
+    SELECT,
+    SHL,
+    SHR,
+    SLE,
+    SLT,
+    SUB,
+    XOR,
+)
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
 
 ALL = (1 << 256) - 1
@@ -36,7 +59,20 @@ CLASSES = {
     "isgraph": _PRINT & ~of(" "), "ispunct": _PUNCT, "isupper": _UPPER, "islower": _LOWER, "isblank": of(" \t"),
     "iscntrl": of(bytes(range(32))) | 1 << 127, "isascii": (1 << 128) - 1,
 }  # fmt: skip
-_BITS = ("isupper", "islower", "isalpha", "isdigit", "isxdigit", "isspace", "isprint", "isgraph", "isblank", "iscntrl", "ispunct", "isalnum")
+_BITS = (
+    "isupper",
+    "islower",
+    "isalpha",
+    "isdigit",
+    "isxdigit",
+    "isspace",
+    "isprint",
+    "isgraph",
+    "isblank",
+    "iscntrl",
+    "ispunct",
+    "isalnum",
+)
 
 
 def vector(mask: int) -> np.ndarray:
@@ -230,7 +266,11 @@ class ByteSets:
             if index is None:
                 return None
             entry = 2 if table is self._ctype else 4
-            return table[((index + plus) // entry) & 255] if size == entry else self._half(table, index + plus, entry, size)
+            return (
+                table[((index + plus) // entry) & 255]
+                if size == entry
+                else self._half(table, index + plus, entry, size)
+            )
         where = self._evaluate(address, variable, memo)
         if where is None:
             return None

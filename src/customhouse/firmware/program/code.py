@@ -162,7 +162,9 @@ class _Recovery:
                     head = [mark for mark in block.marks if mark[0] < address]
                     tail = [(mark[0], mark[1] - index) for mark in block.marks if mark[0] >= address]
                     blocks = self.function.blocks
-                    blocks[block.address] = Block(block.address, block.ops[:index], head, Exit("fall", next=address), address)
+                    blocks[block.address] = Block(
+                        block.address, block.ops[:index], head, Exit("fall", next=address), address
+                    )
                     blocks[address] = Block(address, block.ops[index:], tail, block.exit, block.end)
                     self.function.successors[address] = self.function.successors.get(block.address, ())
                     self.function.successors[block.address] = (address,)
@@ -171,7 +173,12 @@ class _Recovery:
                     return True
         return False
 
-    def _follow(self, block: Block, registers: dict[int, constants.Known], pending: list[tuple[int, dict[int, constants.Known], int]]) -> None:
+    def _follow(
+        self,
+        block: Block,
+        registers: dict[int, constants.Known],
+        pending: list[tuple[int, dict[int, constants.Known], int]],
+    ) -> None:
         leave = block.exit
         kind = leave.kind
         targets: list[int] = []
@@ -209,7 +216,9 @@ class _Recovery:
         return True
 
     def _start(self, target: int) -> bool:
-        return target in self.code.starts or (target | 1) in self.code.starts if self.arm else target in self.code.starts
+        return (
+            target in self.code.starts or (target | 1) in self.code.starts if self.arm else target in self.code.starts
+        )
 
     def _named(self, target: int) -> int:
         if self.arm:
@@ -241,7 +250,9 @@ class _Recovery:
     def _table(self, block: Block, leave: Exit, registers: dict[int, constants.Known]) -> list[int]:
         value = ~leave.value if leave.value < 0 else registers.get(leave.value)
         if isinstance(value, int):
-            if self.code.image.import_name(value) or (self.image.executable(value & ~1 if self.arm else value) and not self._near(value)):
+            if self.code.image.import_name(value) or (
+                self.image.executable(value & ~1 if self.arm else value) and not self._near(value)
+            ):
                 self.function.tails[block.address] = value
                 return []
             return [value & ~1 if self.arm else value] if self._near(value) else []
@@ -267,7 +278,11 @@ class _Recovery:
 
     def _near(self, target: int) -> bool:
         target = target & ~1 if self.arm else target
-        return self.image.executable(target) and abs(target - self.entry) < 1 << 16 and not (target != self.entry and self._start(target))
+        return (
+            self.image.executable(target)
+            and abs(target - self.entry) < 1 << 16
+            and not (target != self.entry and self._start(target))
+        )
 
     def _bound(self, block: Block) -> int:
         """Entries of the table, from the comparison that guards the jump: in this block or one that leads here."""

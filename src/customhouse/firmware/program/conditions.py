@@ -9,7 +9,16 @@ from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
 
-_EQUALITY = {"strcmp": False, "strcasecmp": False, "strncmp": True, "strncasecmp": True, "memcmp": True, "bcmp": True, "strcoll": False, "__memcmpeq": True}
+_EQUALITY = {
+    "strcmp": False,
+    "strcasecmp": False,
+    "strncmp": True,
+    "strncasecmp": True,
+    "memcmp": True,
+    "bcmp": True,
+    "strcoll": False,
+    "__memcmpeq": True,
+}
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
 _FACTS_LIMIT = 60
 
@@ -17,7 +26,9 @@ _FACTS_LIMIT = 60
 class Conditions:
     """Refines states. `text` gives the constant string that a pointer term names, else None."""
 
-    def __init__(self, terms: Terms, sets: ByteSets, text: Callable[[int], str | None], data: Callable[[int, int], bytes | None]) -> None:
+    def __init__(
+        self, terms: Terms, sets: ByteSets, text: Callable[[int], str | None], data: Callable[[int, int], bytes | None]
+    ) -> None:
         self.terms = terms
         self.sets = sets
         self.text = text
@@ -102,7 +113,13 @@ class Conditions:
             for one, other in ((a, b), (b, a)):
                 span = nodes[one]
                 length = nodes[other]
-                if span[0] == RESULT and length[0] == RESULT and length[2] == "strlen" and span[3] and span[3][0] == length[3][0]:
+                if (
+                    span[0] == RESULT
+                    and length[0] == RESULT
+                    and length[2] == "strlen"
+                    and span[3]
+                    and span[3][0] == length[3][0]
+                ):
                     self._spanned(state, one, span[3][0])
         return True
 
@@ -150,7 +167,9 @@ class Conditions:
         if kind == XOR and self.terms.nodes[node[3]][0] == CONST:
             return self._against(state, node[2], value ^ self.terms.nodes[node[3]][1], equal, level + 1)
         if kind == OR and not value and equal:
-            return self._against(state, node[2], 0, True, level + 1) and self._against(state, node[3], 0, True, level + 1)
+            return self._against(state, node[2], 0, True, level + 1) and self._against(
+                state, node[3], 0, True, level + 1
+            )
         if kind == AND and equal:
             self._add(state, frozenset({("masked", node[2], node[3], value)}))
         return True
@@ -228,7 +247,11 @@ class Conditions:
         if name in ("inet_aton", "ether_aton", "ether_aton_r") and arguments:
             return (const(1), frozenset({("lacks", arguments[0], bytesets.ALL)})), (const(0), none)
         if name == "inet_addr" and arguments:
-            return (const(0x1000), frozenset({("lacks", arguments[0], bytesets.ALL)})), (const(-1), none), (const(0xFFFFFFFF), none)
+            return (
+                (const(0x1000), frozenset({("lacks", arguments[0], bytesets.ALL)})),
+                (const(-1), none),
+                (const(0xFFFFFFFF), none),
+            )
         return None
 
     def _compared(self, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
@@ -254,7 +277,9 @@ class Conditions:
         spots = self.terms.locate(term)
         for root, _offset, _stride in spots:
             node = self.terms.nodes[root]
-            if not (node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word):
+            if not (
+                node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word
+            ):
                 return False
         return bool(spots)
 
@@ -307,5 +332,3 @@ class Conditions:
             span = (span[0], min(span[1], high - off))
         if span[0] <= span[1]:
             state.ranges[base] = span
-
-

@@ -3,7 +3,27 @@
 from typing import NamedTuple
 
 from .elf import Image
-from .lift import ADD, AND, LOAD, MOV, MUL, OR, REPEAT, SAR, SELECT, SEXT, SHL, SHR, STORE, SUB, TRUNC, WEAK_STORE, XOR, ZEXT, Op
+from .lift import (
+    ADD,
+    AND,
+    LOAD,
+    MOV,
+    MUL,
+    OR,
+    REPEAT,
+    SAR,
+    SELECT,
+    SEXT,
+    SHL,
+    SHR,
+    STORE,
+    SUB,
+    TRUNC,
+    WEAK_STORE,
+    XOR,
+    ZEXT,
+    Op,
+)
 
 
 class Scaled(NamedTuple):

@@ -390,7 +390,10 @@ def _symbol_table(image: Image, data: bytes, order: str, wide: bool) -> None:
         if one[1] == 2 and one[6] < len(sections):
             strings = sections[one[6]]
             table = _symbols(
-                data[one[4] : one[4] + one[5]][: 24 * _MAX_SYMBOLS], data[strings[4] : strings[4] + strings[5]], order, wide
+                data[one[4] : one[4] + one[5]][: 24 * _MAX_SYMBOLS],
+                data[strings[4] : strings[4] + strings[5]],
+                order,
+                wide,
             )
             for symbol in table:
                 if symbol.defined and symbol.kind == 2 and symbol.value and symbol.name:

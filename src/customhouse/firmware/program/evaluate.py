@@ -9,7 +9,29 @@ from .conditions import Conditions
 from .elf import IMPORT_BASE
 from .join import Implied, join
 from .lift import LOAD as OP_LOAD
-from .lift import ADD, BAND, BNOT, BOR, MOV, MUL, NEG, NOT, OTHER, PIECE, REPEAT, SELECT, SEXT, STORE, TRUNC, UNIQUE, VIRTUAL, WEAK_STORE, XOR, ZEXT, Block
+from .lift import (
+    ADD,
+    BAND,
+    BNOT,
+    BOR,
+    MOV,
+    MUL,
+    NEG,
+    NOT,
+    OTHER,
+    PIECE,
+    REPEAT,
+    SELECT,
+    SEXT,
+    STORE,
+    TRUNC,
+    UNIQUE,
+    VIRTUAL,
+    WEAK_STORE,
+    XOR,
+    ZEXT,
+    Block,
+)
 from .loops import Loops
 from .memory import Memory
 from .state import Content, State
@@ -34,7 +56,7 @@ class Evaluation:
         self.image = whole.image
         self.conditions = Conditions(whole.terms, whole.sets, self._constant_text, self._constant_bytes)
         self.implied: Implied = self.conditions.implied
-        self.memory = Memory(whole.terms, whole.image, function.address, self.note)
+        self.memory = Memory(whole.terms, whole.image, function.address, self.note, whole.sets)
         convention = whole.lifter.convention
         registers = whole.lifter.registers
         self.memory.stack_arguments = convention.stack_arguments
@@ -81,7 +103,15 @@ class Evaluation:
                 states.insert(0, self._entry())
             if not states:
                 continue
-            state = join(self.terms, self.function.address, address, states, self.whole.lifter.flags, self.implied, self.stack_register)
+            state = join(
+                self.terms,
+                self.function.address,
+                address,
+                states,
+                self.whole.lifter.flags,
+                self.implied,
+                self.stack_register,
+            )
             self.loops.enter(address, state)
             old = heads.get(address)
             if old is not None and old.same(state) and not self.loops.changed(address):
@@ -264,10 +294,16 @@ class Evaluation:
         yes, no = (new, old) if sense else (old, new)
         if out in self.whole.lifter.flags:
             state.registers[out] = self._flag(condition, yes, no)
-        elif terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST:
+        elif (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(condition, yes, no):
             state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
         else:
             state.registers[out] = terms.merge({yes, no})
+
+    def _is_byte_choice(self, condition: int, yes: int, no: int) -> bool:
+        """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""
+        variables = self.whole.sets.variables(condition)
+        sides = self.whole.sets.variables(yes) | self.whole.sets.variables(no)
+        return len(variables) == 1 and bool(sides) and sides <= variables
 
     def _flag(self, condition: int, yes: int, no: int) -> int:
         """A flag that a conditional compare sets: `condition ? yes : no` as and/or."""
@@ -304,7 +340,11 @@ class Evaluation:
 
     def _invoke(self, state: State, target: int, site: int) -> int | None:
         """Call whatever `target` may be. The result's term, or None."""
-        known = [value for one in self.terms.flat(target) if (value := self.terms.value(one)) is not None and value >= self.terms.floor]
+        known = [
+            value
+            for one in self.terms.flat(target)
+            if (value := self.terms.value(one)) is not None and value >= self.terms.floor
+        ]
         known += [one for one in self.whole.resolved.get((self.function.address, site), ()) if one not in known]
         if not known:
             arguments = tuple(self.argument(state, index) for index in range(6))
@@ -349,7 +389,9 @@ class Evaluation:
 
     def _tail(self, address: int, state: State, target: int) -> None:
         if self.link:
-            state.registers[self.stack_register] = self.terms.add(state.registers.get(self.stack_register, self.memory.frame), 0)
+            state.registers[self.stack_register] = self.terms.add(
+                state.registers.get(self.stack_register, self.memory.frame), 0
+            )
         result = self._tail_invoke(state, self.terms.const(target), self.function.blocks[address].exit.site)
         if result is not None:
             state.registers[self.result_register] = result
@@ -390,14 +432,20 @@ class Evaluation:
             more = load(state, add(pointer, 8), word)
             start = self.terms.value(load(state, pointer, 4))
             start = 48 if start is None else start
-            places = [add(saved, start + 8 * index) if start + 8 * index < 48 else add(more, start + 8 * index - 48) for index in range(count)]
+            places = [
+                add(saved, start + 8 * index) if start + 8 * index < 48 else add(more, start + 8 * index - 48)
+                for index in range(count)
+            ]
             return tuple(load(state, one, word) for one in places)
         if architecture == "arm64":
             top = load(state, add(pointer, 8), word)
             stack = load(state, pointer, word)
             start = self.terms.value(load(state, add(pointer, 24), 4))
             offset = 0 if start is None else start - (1 << 32 if start >> 31 else 0)
-            places = [add(top, offset + 8 * index) if offset + 8 * index < 0 else add(stack, offset + 8 * index) for index in range(count)]
+            places = [
+                add(top, offset + 8 * index) if offset + 8 * index < 0 else add(stack, offset + 8 * index)
+                for index in range(count)
+            ]
             return tuple(load(state, one, word) for one in places)
         return tuple(load(state, add(pointer, word * index), word) for index in range(count))
 
@@ -405,7 +453,9 @@ class Evaluation:
         if content.deps:
             self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
 
-    def overrun(self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0) -> None:
+    def overrun(
+        self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0
+    ) -> None:
         if content is None or not content.deps:
             return
         bound = self.bound(state, size, None)
@@ -413,7 +463,18 @@ class Evaluation:
         if bound is not None and capacity is not None and bound <= capacity:
             return
         self.note(
-            ("over", name, self.site, target, capacity, content, bound, state.facts, ((self.function.address, self.site),), content.extent)
+            (
+                "over",
+                name,
+                self.site,
+                target,
+                capacity,
+                content,
+                bound,
+                state.facts,
+                ((self.function.address, self.site),),
+                content.extent,
+            )
         )
 
     def capacity(self, target: int) -> int | None:
@@ -438,7 +499,11 @@ class Evaluation:
                 if arguments or self.terms.open[one]:
                     self.note(("icall", self.site, one, arguments, self.function.address))
                 continue
-            if target < self.terms.floor or self.whole.code.name(target) is not None or not self.image.executable(target & ~1 if self.whole.arm else target):
+            if (
+                target < self.terms.floor
+                or self.whole.code.name(target) is not None
+                or not self.image.executable(target & ~1 if self.whole.arm else target)
+            ):
                 continue
             site = self.site
             summary = self.whole.summary(target)
@@ -497,7 +562,9 @@ class Evaluation:
             nodes = self.terms.nodes
             out.words = {key: value for key, value in end.words.items() if nodes[key[0]][0] != STACK}
             out.texts = {key: text for key, text in end.texts.items() if nodes[key[0]][0] != STACK}
-            out.sure = {key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)}
+            out.sure = {
+                key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
+            }
             for value, state in self.returned.values():
                 alternatives = self.implied.get(value) or ((value, frozenset()),)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]

@@ -1,7 +1,34 @@
 """Arithmetic on terms: constants are computed, pointers keep their form, the rest stays symbolic."""
 
 from . import lift
-from .lift import ADD, AND, BAND, BNOT, BOR, BXOR, DIV, EQ, LE, LT, MOV, MUL, NE, NEG, NOT, OR, SAR, SEXT, SHL, SHR, SLE, SLT, SUB, TRUNC, XOR, ZEXT
+from .lift import (
+    ADD,
+    AND,
+    BAND,
+    BNOT,
+    BOR,
+    BXOR,
+    DIV,
+    EQ,
+    LE,
+    LT,
+    MOV,
+    MUL,
+    NE,
+    NEG,
+    NOT,
+    OR,
+    SAR,
+    SEXT,
+    SHL,
+    SHR,
+    SLE,
+    SLT,
+    SUB,
+    TRUNC,
+    XOR,
+    ZEXT,
+)
 from .terms import ADDR, CONST, MERGE, OP, Terms
 
 _BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))

@@ -52,14 +52,28 @@ def _print_piece(found: re.Match[str]) -> Piece:
     stars = int(width == "*") + int(precision == "*")
     limit = int(precision) if precision and precision.isdigit() else (0 if precision == "" else -1)
     kind = "s" if found["kind"] in "sS" else found["kind"]
-    return Piece(found.group(0), kind, stars, int(width) if width and width.isdigit() else 0, limit, found["long"] in ("l", "ll", "j", "z"))
+    return Piece(
+        found.group(0),
+        kind,
+        stars,
+        int(width) if width and width.isdigit() else 0,
+        limit,
+        found["long"] in ("l", "ll", "j", "z"),
+    )
 
 
 def _scan_piece(found: re.Match[str]) -> Piece:
     kind = found["kind"] or "["
     width = int(found["width"]) if found["width"] else (0 if kind != "c" else 1)
     return Piece(
-        found.group(0), kind, int(bool(found["star"])), width, -1, found["long"] in ("l", "ll"), _expand(found["set"] or ""), bool(found["negated"])
+        found.group(0),
+        kind,
+        int(bool(found["star"])),
+        width,
+        -1,
+        found["long"] in ("l", "ll"),
+        _expand(found["set"] or ""),
+        bool(found["negated"]),
     )
 
 

@@ -8,16 +8,20 @@ Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 
 
 def join(
-    terms: Terms, function: int, block: int, states: list[State], flags: frozenset[int], implied: Implied, stack: int = -1
+    terms: Terms,
+    function: int,
+    block: int,
+    states: list[State],
+    flags: frozenset[int],
+    implied: Implied,
+    stack: int = -1,
 ) -> State:
     """The state behind `states` at the head of `block`. `stack` is the stack register: a loop that probes pages is followed step by step."""
     first = states[0]
     if len(states) == 1:
         return first.copy()
     new = State()
-    common = first.facts
-    for one in states[1:]:
-        common = common & one.facts
+    common = _common(states)
     new.facts = common
     differs = any(one.facts != common for one in states)
     _registers(terms, function, block, states, flags, new, implied if differs else None)
@@ -45,7 +49,13 @@ def join(
 
 
 def _registers(
-    terms: Terms, function: int, block: int, states: list[State], flags: frozenset[int], new: State, implied: Implied | None
+    terms: Terms,
+    function: int,
+    block: int,
+    states: list[State],
+    flags: frozenset[int],
+    new: State,
+    implied: Implied | None,
 ) -> None:
     registers = new.registers
     others = [one.registers for one in states[1:]]
@@ -68,8 +78,55 @@ def _registers(
             for state in states:
                 terms.add_alternative(phi, state.registers[key])
             registers[key] = phi
+            mask = _mask(terms, states, key)
+            if mask is not None:
+                new.masks[phi] = mask
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
+
+
+def _common(states: list[State]) -> frozenset[Fact]:
+    """Facts of every path; of sets of absent bytes, what is absent on every path."""
+    first = states[0].facts
+    if all(one.facts == first for one in states):
+        return first
+    common = first
+    for one in states[1:]:
+        common = common & one.facts
+    lacking = [_lacking(one.facts) for one in states]
+    out = set(common)
+    for pointer, mask in lacking[0].items():
+        for other in lacking[1:]:
+            mask &= other.get(pointer, 0)
+        if mask:
+            out.add(("lacks", pointer, mask))
+    return frozenset(out)
+
+
+def _lacking(facts: frozenset[Fact]) -> dict[object, int]:
+    out: dict[object, int] = {}
+    for fact in facts:
+        if fact[0] == "lacks":
+            out[fact[1]] = out.get(fact[1], 0) | int(fact[2])  # type: ignore[call-overload]
+    return out
+
+
+def _mask(terms: Terms, states: list[State], key: int) -> int | None:
+    """Byte values of a phi: those that each path left to its value; None when one of them is not bounded."""
+    out = 0
+    tested = False
+    for state in states:
+        value = state.registers[key]
+        mask = state.masks.get(value)
+        if mask is None:
+            constant = terms.value(value)
+            if constant is None or constant > 255:
+                return None
+            mask = 1 << constant
+        else:
+            tested = True
+        out |= mask
+    return out if tested else None
 
 
 def _lowest(terms: Terms, values: list[int]) -> int:

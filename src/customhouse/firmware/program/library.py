@@ -21,7 +21,15 @@ STRTOK_CELL = 0xF7FFFF00
 KEY_ROOT = "key"
 
 
-_READ_ONLY = frozenset(table("libc.toml")["names"]["numeric"]) - {"recvmsg", "accept"} | {"puts", "perror", "free", "connect", "setsockopt", "sendto", "printf"}
+_READ_ONLY = frozenset(table("libc.toml")["names"]["numeric"]) - {"recvmsg", "accept"} | {
+    "puts",
+    "perror",
+    "free",
+    "connect",
+    "setsockopt",
+    "sendto",
+    "printf",
+}
 
 
 class Caller(Protocol):
@@ -35,7 +43,9 @@ class Caller(Protocol):
     def variable_arguments(self, state: State, first: int, count: int) -> tuple[int, ...]: ...
     def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]: ...
     def sink(self, state: State, name: str, content: Content, extra: str = "") -> None: ...
-    def overrun(self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0) -> None: ...
+    def overrun(
+        self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0
+    ) -> None: ...
     def note(self, event: tuple[object, ...]) -> None: ...
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None: ...
     def range_of(self, state: State, term: int) -> tuple[int, int] | None: ...
@@ -151,14 +161,22 @@ def _snapshot(one: _Call, source: Location, length: int | None) -> list[tuple[in
     if stride:
         return []
     end = start + (length if length is not None else 256)
-    return [(key[1] - start, size, value) for key, (size, value) in one.state.words.items() if key[0] == root and not key[2] and start <= key[1] < end][:64]
+    return [
+        (key[1] - start, size, value)
+        for key, (size, value) in one.state.words.items()
+        if key[0] == root and not key[2] and start <= key[1] < end
+    ][:64]
 
 
 def _inner_texts(one: _Call, source: Location, target: int, length: int | None) -> None:
     """Texts that lie inside a copied structure."""
     root, start, stride = source
     end = start + (length if length is not None else 0)
-    inner = [(key[1] - start, text) for key, text in one.state.texts.items() if key[0] == root and not key[2] and not stride and start < key[1] < end]
+    inner = [
+        (key[1] - start, text)
+        for key, text in one.state.texts.items()
+        if key[0] == root and not key[2] and not stride and start < key[1] < end
+    ]
     for offset, text in inner[:16]:
         one.write(one.terms.add(target, offset), text)
 
@@ -190,7 +208,11 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
         if piece.kind == "s":
             part = memory.text(state, arguments[index]) if index < len(arguments) else Content(frozenset(), "%s")
             deps |= part.deps
-            template += part.template if (not part.deps and part.template) else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
+            template += (
+                part.template
+                if (not part.deps and part.template)
+                else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
+            )
         elif piece.kind == "c" and index < len(arguments):
             deps |= memory.deps_of(state, arguments[index])
             template += "%c"
@@ -219,12 +241,20 @@ def formatted(one: _Call, format_term: int, arguments: Callable[[int], tuple[int
             continue
         else:
             shape = one.text(term)
-            values = arguments(8)
+            # what is clean by now stays clean, whatever the format turns out to be
+            values = tuple(one.terms.zero if _is_clean(one, value) else value for value in arguments(8))
             deps: frozenset[Dep] = frozenset({("V", term, values, 0, False)})
             known = one.memory.text(one.state, term)
             part = Content(deps | (shape.deps if not known.verbatim else frozenset()), "%s")
         content = part if content is None else either(content, part)
     return content if content is not None else Content(frozenset(), "%s")
+
+
+def _is_clean(one: _Call, term: int) -> bool:
+    if not one.memory.is_pointer(term):
+        return False
+    content = one.text(term)
+    return bool(content.deps) and all(dep[4] for dep in content.deps)
 
 
 def _format(one: _Call) -> int:
@@ -256,7 +286,9 @@ def _new_text(one: _Call, content: Content) -> None:
 
 
 def _format_new(one: _Call) -> int:
-    _new_text(one, formatted(one, one.nth(1), lambda count: one.caller.variable_arguments(one.state, one.numbers[2], count)))
+    _new_text(
+        one, formatted(one, one.nth(1), lambda count: one.caller.variable_arguments(one.state, one.numbers[2], count))
+    )
     return one.terms.result(one.caller.site, one.name, ())
 
 
@@ -265,8 +297,19 @@ def _vformat_new(one: _Call) -> int:
     return one.terms.result(one.caller.site, one.name, ())
 
 
+_KEYED = re.compile(r"^%s\s*[=:]")
+
+
 def _print(one: _Call) -> int:
-    content = formatted(one, one.nth(1), lambda count: one.caller.variable_arguments(one.state, one.numbers[2], count))
+    text = one.memory.image.text(one.terms.value(one.nth(1)) or 0) or ""
+    keyed = bool(_KEYED.match(text)) and text.count("%s") > 1
+
+    def values(count: int) -> tuple[int, ...]:
+        """What is read back by its key is the value, not the key."""
+        found = one.caller.variable_arguments(one.state, one.numbers[2], count)
+        return (one.terms.zero, *found[1:]) if keyed else found
+
+    content = formatted(one, one.nth(1), values)
     if content.deps:
         one.caller.note(("out", one.nth(0), content, one.caller.site))
     return one.result(1)
@@ -291,7 +334,11 @@ def _alloc(one: _Call) -> int:
     size = one.nth(0)
     if one.number(1) >= 0:
         left, right = one.terms.value(size), one.terms.value(one.nth(1))
-        size = one.terms.const(left * right) if left is not None and right is not None else one.terms.make((OP, MUL, size, one.nth(1)), size, one.nth(1))
+        size = (
+            one.terms.const(left * right)
+            if left is not None and right is not None
+            else one.terms.make((OP, MUL, size, one.nth(1)), size, one.nth(1))
+        )
     one.caller.note(("alloc", heap, size))
     return heap
 
@@ -348,7 +395,9 @@ def _scan_into(one: _Call, deps: frozenset[Dep]) -> int:
             safe = piece.kind == "[" and not (~allowed if piece.negated else allowed) & bytesets.SHELL
             kept = frozenset((*dep[:4], True) for dep in deps) if safe else deps
             content = Content(kept, "%s", piece.width + 1 if piece.width else 0)  # type: ignore[arg-type]
-            one.caller.overrun(one.state, one.name, target, content, one.terms.const(piece.width + 1) if piece.width else None)
+            one.caller.overrun(
+                one.state, one.name, target, content, one.terms.const(piece.width + 1) if piece.width else None
+            )
             one.write(target, content)
         elif piece.kind not in "n%":
             value = one.terms.result((one.caller.site, target), "number", ())
@@ -436,7 +485,9 @@ def _command_words(one: _Call) -> int:
 
 
 def _command_format(one: _Call) -> int:
-    content = formatted(one, one.nth(0), lambda count: one.caller.variable_arguments(one.state, one.numbers[0] + 1, count))
+    content = formatted(
+        one, one.nth(0), lambda count: one.caller.variable_arguments(one.state, one.numbers[0] + 1, count)
+    )
     one.caller.sink(one.state, one.name, content)
     return one.result(1)
 
@@ -451,8 +502,13 @@ def _execute(one: _Call, path: int, arguments: list[int]) -> None:
         one.caller.sink(one.state, one.name, program, "path")
     texts = [one.text(term) for term in arguments]
     for index, text in enumerate(texts[:-1]):
-        if not text.deps and text.template in ("-c", "-lc", "-ec") and (
-            (not program.deps and _SHELL.search(program.template)) or any(not t.deps and _SHELL.search(t.template) for t in texts[:index])
+        if (
+            not text.deps
+            and text.template in ("-c", "-lc", "-ec")
+            and (
+                (not program.deps and _SHELL.search(program.template))
+                or any(not t.deps and _SHELL.search(t.template) for t in texts[:index])
+            )
         ):
             one.caller.sink(one.state, one.name, texts[index + 1])
             return

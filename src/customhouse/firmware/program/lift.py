@@ -184,7 +184,9 @@ class _Lowering:
                 self._control(code, op, index, start)
             elif op.output is not None:
                 inputs = [self._operand(one) for one in op.inputs if one.space.name != "const"][:2]
-                self._out(OTHER, op.output, inputs[0] if inputs else ~0, inputs[1] if len(inputs) > 1 else ~0, op.output.size)
+                self._out(
+                    OTHER, op.output, inputs[0] if inputs else ~0, inputs[1] if len(inputs) > 1 else ~0, op.output.size
+                )
 
     def _mark(self, op: pypcode.PcodeOp) -> bool:
         nodes = op.inputs
@@ -236,7 +238,9 @@ class _Lowering:
                 self._out(TRUNC, op.output, self._operand(inputs[0]), 0, op.output.size)
         elif code in _UNARY:
             kind = _UNARY[code]
-            self._out(kind, op.output, self._operand(inputs[0]), 0, inputs[0].size if kind in (ZEXT, SEXT) else op.output.size)
+            self._out(
+                kind, op.output, self._operand(inputs[0]), 0, inputs[0].size if kind in (ZEXT, SEXT) else op.output.size
+            )
         else:
             kind = _BINARY[code]
             size = op.output.size if kind < EQ or kind > SLE else inputs[0].size
@@ -271,8 +275,14 @@ class _Lowering:
     # -- control flow
     def _control(self, code: pypcode.OpCode, op: pypcode.PcodeOp, index: int, start: int) -> None:
         node = op.inputs[0]
-        if code in (_CBRANCH, _BRANCH) and (node.space.name == "const" or self.here <= node.offset <= self.after and self.here != self.after):
-            inside = node.space.name == "const" or node.offset == self.after or (node.offset == self.here and not self._loops(index, start))
+        if code in (_CBRANCH, _BRANCH) and (
+            node.space.name == "const" or self.here <= node.offset <= self.after and self.here != self.after
+        ):
+            inside = (
+                node.space.name == "const"
+                or node.offset == self.after
+                or (node.offset == self.here and not self._loops(index, start))
+            )
             if inside and self._inside(code, op, index):
                 return
         if code == _CBRANCH:

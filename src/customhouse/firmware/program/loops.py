@@ -32,7 +32,9 @@ class Loops:
         for term in [term for term in state.masks if block in self.heads_of(term)]:
             del state.masks[term]
         if any(fact[0] == "lacks" and block in self.heads_of(fact[1]) for fact in state.facts):  # type: ignore[arg-type]
-            state.facts = frozenset(fact for fact in state.facts if fact[0] != "lacks" or block not in self.heads_of(fact[1]))  # type: ignore[arg-type]
+            state.facts = frozenset(
+                fact for fact in state.facts if fact[0] != "lacks" or block not in self.heads_of(fact[1])
+            )  # type: ignore[arg-type]
 
     def changed(self, block: int) -> bool:
         if block in self._dirty:
@@ -83,7 +85,7 @@ class Loops:
         if not back:
             return frozenset()
         out: set[Fact] = set()
-        for term in {term for masks in back.values() for term in masks}:
+        for term in {term for masks in back.values() for term in masks if head in self.heads_of(term)}:
             passed = 0
             for masks in back.values():
                 passed |= masks.get(term, bytesets.ALL)

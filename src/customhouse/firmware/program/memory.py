@@ -6,7 +6,24 @@ from . import bytesets
 from .elf import Image
 from .join import before
 from .state import EMPTY, Content, Dep, State, either, joined, literal
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, UNKNOWN, Location, Terms
+from .terms import (
+    ADDR,
+    BYTE,
+    CONST,
+    DERIVED,
+    GLOBAL,
+    HEAP,
+    LOAD,
+    MERGE,
+    OP,
+    PARAM,
+    PHI,
+    RESULT,
+    STACK,
+    UNKNOWN,
+    Location,
+    Terms,
+)
 
 _MAX_TEXT = 512
 
@@ -14,8 +31,16 @@ _MAX_TEXT = 512
 class Memory:
     """Loads and stores of one function's evaluation. `note` receives writes that outlive the function."""
 
-    def __init__(self, terms: Terms, image: Image, function: int, note: Callable[[tuple[object, ...]], None]) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        image: Image,
+        function: int,
+        note: Callable[[tuple[object, ...]], None],
+        sets: bytesets.ByteSets,
+    ) -> None:
         self.terms = terms
+        self.sets = sets
         self.image = image
         self.function = function
         self.frame = terms.make((STACK, function))
@@ -78,7 +103,13 @@ class Memory:
             known = self._initial(offset, size)
             if known is not None:
                 return known
-        if root == self.frame and not stride and entry is None and size == terms.word and offset >= self.stack_arguments - self.shadow:
+        if (
+            root == self.frame
+            and not stride
+            and entry is None
+            and size == terms.word
+            and offset >= self.stack_arguments - self.shadow
+        ):
             index = self._argument_index(offset)
             if index is not None:
                 return terms.param(index)
@@ -162,7 +193,13 @@ class Memory:
             if node[0] != CONST:
                 return
             for index in range(0, min(size, 32), terms.word):
-                self.store(state, terms.add(address, index), terms.zero if not node[1] else terms.unknown("wide"), terms.word, weak)
+                self.store(
+                    state,
+                    terms.add(address, index),
+                    terms.zero if not node[1] else terms.unknown("wide"),
+                    terms.word,
+                    weak,
+                )
             return
         spots = terms.locate(address)
         weak = weak or len(spots) > 1
@@ -203,7 +240,7 @@ class Memory:
         if not deps:
             return
         mask = self.byte_mask(state, value)
-        if mask is not None and not mask & bytesets.SHELL:
+        if mask is not None and (not mask & bytesets.SHELL or self._inside_quotes(state, spots, mask)):
             deps = frozenset((*dep[:4], True) for dep in deps)  # type: ignore[misc]
         content = Content(deps, "%s")
         for root, offset, stride in spots[:4]:
@@ -214,7 +251,26 @@ class Memory:
 
     def byte_mask(self, state: State, value: int) -> int | None:
         """The byte values that `value` can have here, when it is a byte that was tested."""
-        return state.masks.get(value)
+        known = state.masks.get(value)
+        if known is not None:
+            return known
+        variables = self.sets.variables(value)
+        if len(variables) != 1:
+            return None
+        variable = next(iter(variables))
+        mask = state.masks.get(variable, bytesets.ALL)
+        values = self.sets.values(value, variable) if variable != value else None
+        if values is None:
+            return None if variable != value else state.masks.get(value)
+        return bytesets.of(bytes(int(one) & 255 for index, one in enumerate(values) if mask >> index & 1))
+
+    def _inside_quotes(self, state: State, spots: tuple[Location, ...], mask: int) -> bool:
+        """Bytes other than the single quote, written where single quotes are written too: a quoted word that nothing can end."""
+        if mask & 1 << 39:
+            return False
+        roots = {spot[0] for spot in spots}
+        quote = self.terms.const(39)
+        return any(key[0] in roots and value == quote for key, (_size, value) in state.words.items())
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
         """An unknown function was given the address of a local: what it holds now is unknown."""
@@ -233,9 +289,17 @@ class Memory:
         if value in self.number_deps:
             return self.number_deps[value]
         if kind == BYTE:
-            return self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps if node[2] != GLOBAL or not self._constant(node) else frozenset()
+            return (
+                self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps
+                if node[2] != GLOBAL or not self._constant(node)
+                else frozenset()
+            )
         if kind == LOAD and node[4] <= 4 and node[1] != self.frame:
-            return self.text_at(state, (node[1], node[2], node[3])).deps if node[4] < terms.word else frozenset({("T", node[1], node[2], node[3], False)})
+            return (
+                self.text_at(state, (node[1], node[2], node[3])).deps
+                if node[4] < terms.word
+                else frozenset({("T", node[1], node[2], node[3], False)})
+            )
         if kind == RESULT and node[2] in ("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"):
             return frozenset({("X", value, 0, 0, False)})
         if level >= 5:
@@ -289,7 +353,9 @@ class Memory:
         for key in [key for key in state.texts if key[0] == root and offset <= key[1] < end]:
             del state.texts[key]
         if state.facts:
-            state.facts = frozenset(fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end))
+            state.facts = frozenset(
+                fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
+            )
 
     def _about(self, pointer: object, spot: Location, end: int) -> bool:
         return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))  # type: ignore[arg-type]

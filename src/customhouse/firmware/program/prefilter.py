@@ -13,7 +13,9 @@ def unwanted(image: Image, extra: Mapping[str, list[object]]) -> str:
     if not image.dynamic:
         return ""
     imported = {*image.import_address}
-    command = imported & {*_NAMES["sinks"]} or {name for name in imported if str(extra.get(name, [""])[0]).startswith("command")}
+    command = imported & {*_NAMES["sinks"]} or {
+        name for name in imported if str(extra.get(name, [""])[0]).startswith("command")
+    }
     overflow = imported & {*_NAMES["overflows"]}
     source = imported & {*_NAMES["sources"]} or {name for name in imported if extra.get(name, [""])[0] == "outside"}
     if command or (overflow and source):

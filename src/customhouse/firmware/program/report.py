@@ -17,7 +17,22 @@ _NETWORK = frozenset(_NAMES["network"])
 _GETTERS = frozenset(_NAMES["getters"])
 _CGI = frozenset(_NAMES["cgi"])
 _SOCKETS = frozenset(("accept", "accept4", "socket", "SSL_new", "SSL_accept", "wolfSSL_new"))
-_LOCAL = frozenset(("open", "open64", "fopen", "fopen64", "popen", "pipe", "tmpfile", "opendir", "signalfd", "inotify_init", "timerfd_create", "eventfd"))
+_LOCAL = frozenset(
+    (
+        "open",
+        "open64",
+        "fopen",
+        "fopen64",
+        "popen",
+        "pipe",
+        "tmpfile",
+        "opendir",
+        "signalfd",
+        "inotify_init",
+        "timerfd_create",
+        "eventfd",
+    )
+)
 
 
 class Reporter:
@@ -29,7 +44,9 @@ class Reporter:
         self.store = whole.store
         self.ports = Ports(whole)
         imported = set(whole.image.import_address)
-        self.serves = bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
+        self.serves = (
+            bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
+        )
         self.is_cgi = self._is_cgi()
 
     def _is_cgi(self) -> bool:
@@ -134,10 +151,19 @@ class Reporter:
             node = self.terms.nodes[origin.term]
             if node[0] == RESULT:
                 inputs.append(f"{node[2]}@{node[1]:#x}" if isinstance(node[1], int) else str(node[2]))
-        return ConstructedCommand(program="", sink=name, address=site, format=content.template, inputs=tuple(sorted(set(inputs))[:8]))
+        return ConstructedCommand(
+            program="", sink=name, address=site, format=content.template, inputs=tuple(sorted(set(inputs))[:8])
+        )
 
     def _flow(
-        self, name: str, site: int, content: Content, facts: frozenset[Fact], chain: tuple[tuple[int, int], ...], origin: Origin, source: tuple[str, str]
+        self,
+        name: str,
+        site: int,
+        content: Content,
+        facts: frozenset[Fact],
+        chain: tuple[tuple[int, int], ...],
+        origin: Origin,
+        source: tuple[str, str],
     ) -> Flow:
         node = self.terms.nodes[origin.term]
         where = node[1] if isinstance(node[1], int) else 0
@@ -165,11 +191,18 @@ class Reporter:
 
 
 _READERS = frozenset(
-    name for name, model in table("libc.toml")["models"].items() if str(model[0]).startswith("receive") or model[0] == "scan_stream"
+    name
+    for name, model in table("libc.toml")["models"].items()
+    if str(model[0]).startswith("receive") or model[0] == "scan_stream"
 ) | {"fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"}
 _BLANK = re.compile(r"\s+")
 
 
 def _better(a: Flow, b: Flow) -> bool:
     order = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
-    return (order[a.confidence], not a.magic, -len(a.command), len(a.path)) < (order[b.confidence], not b.magic, -len(b.command), len(b.path))
+    return (order[a.confidence], not a.magic, -len(a.command), len(a.path)) < (
+        order[b.confidence],
+        not b.magic,
+        -len(b.command),
+        len(b.path),
+    )

@@ -7,7 +7,23 @@ import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
 from .state import Content, Dep
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location, overlap
+from .terms import (
+    ADDR,
+    BYTE,
+    CONST,
+    DERIVED,
+    GLOBAL,
+    HEAP,
+    LOAD,
+    MERGE,
+    OP,
+    PARAM,
+    PHI,
+    RESULT,
+    STACK,
+    Location,
+    overlap,
+)
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -54,7 +70,9 @@ class Store:
                     self.points(cell[3])
             if not placed and not self._changed:
                 break
-        self._marks = sorted({one[0] for one in self.words.get(GLOBAL, ())} | {one[0] for one in self.texts.get(GLOBAL, ())})
+        self._marks = sorted(
+            {one[0] for one in self.words.get(GLOBAL, ())} | {one[0] for one in self.texts.get(GLOBAL, ())}
+        )
 
     def _gather(self) -> list[tuple[object, ...]]:
         later = []
@@ -122,7 +140,9 @@ class Store:
         if kind in (HEAP, STACK, RESULT):
             return frozenset({(term, 0, 0)})
         if kind == ADDR:
-            return frozenset((root, off + node[2], _step(stride, node[3])) for root, off, stride in self.points(node[1]))
+            return frozenset(
+                (root, off + node[2], _step(stride, node[3])) for root, off, stride in self.points(node[1])
+            )
         if kind in (PHI, MERGE):
             out: frozenset[Location] = frozenset()
             for one in self.terms.flat(term):
@@ -139,7 +159,10 @@ class Store:
             out = frozenset()
             for root, offset, stride in self.terms.locate(term):
                 if root != term:
-                    out |= frozenset((r, o + offset, _step(s, stride)) for r, o, s in (self.points(root) if root != GLOBAL else [(GLOBAL, 0, 0)]))
+                    out |= frozenset(
+                        (r, o + offset, _step(s, stride))
+                        for r, o, s in (self.points(root) if root != GLOBAL else [(GLOBAL, 0, 0)])
+                    )
             return out
         return frozenset()
 
@@ -171,7 +194,11 @@ class Store:
         if size != self.terms.word:
             return out
         for text_off, text_step, content in self.texts.get(base, ()):
-            if not content.verbatim or not content.extent or not overlap(off, step, text_off, text_step, content.extent):
+            if (
+                not content.verbatim
+                or not content.extent
+                or not overlap(off, step, text_off, text_step, content.extent)
+            ):
                 continue
             inside = (off - text_off) % _step(step, text_step) if step or text_step else off - text_off
             for dep in content.deps:
@@ -247,7 +274,12 @@ class Store:
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
-                    work += [(one, clean, True) for name in {node[2], "?"} for text in self.puts.get(name, ()) for one in text.deps]
+                    work += [
+                        (one, clean, True)
+                        for name in {node[2], "?"}
+                        for text in self.puts.get(name, ())
+                        for one in text.deps
+                    ]
                 else:
                     out.add(Origin(base, clean, stored))
             work += [(one, clean, True) for one in self._texts_at(base, off, step)]
@@ -311,7 +343,11 @@ class Store:
             node = self.terms.nodes[root]
             if root == GLOBAL or node[0] != RESULT:
                 continue
-            if node[2] in ("fdopen", "dup", "SSL_new", "BIO_new_socket", "BIO_new_fd", "fcntl") and node[3] and level < 4:
+            if (
+                node[2] in ("fdopen", "dup", "SSL_new", "BIO_new_socket", "BIO_new_fd", "fcntl")
+                and node[3]
+                and level < 4
+            ):
                 inner = self.leaves(node[3][0], level + 1)
                 out |= inner or {root}
             else:

@@ -44,13 +44,21 @@ def either(a: Content, b: Content) -> Content:
         template = a.template if a.deps else b.template
     else:
         template = min((a.template, b.template), key=lambda one: (-len(one), one))
-    return Content(deps, template, max(a.extent, b.extent) if a.extent and b.extent else 0, a.verbatim and b.verbatim and a.deps == b.deps)
+    return Content(
+        deps,
+        template,
+        max(a.extent, b.extent) if a.extent and b.extent else 0,
+        a.verbatim and b.verbatim and a.deps == b.deps,
+    )
 
 
 def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
     deps = a.deps | b.deps
-    return Content(deps if len(deps) <= _MAX_DEPS else frozenset(sorted(deps, key=repr)[:_MAX_DEPS]), (a.template + b.template)[:400])
+    return Content(
+        deps if len(deps) <= _MAX_DEPS else frozenset(sorted(deps, key=repr)[:_MAX_DEPS]),
+        (a.template + b.template)[:400],
+    )
 
 
 class State:

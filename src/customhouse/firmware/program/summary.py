@@ -80,7 +80,12 @@ class Application:
             return terms.make((OP, node[1], *parts), *parts)
         if kind == RESULT:
             arguments = tuple(self.term(one) for one in node[3])
-            if node[2].startswith("swap") and arguments and terms.nodes[arguments[0]][0] == CONST and not self.memory.image.big:
+            if (
+                node[2].startswith("swap")
+                and arguments
+                and terms.nodes[arguments[0]][0] == CONST
+                and not self.memory.image.big
+            ):
                 size = int(node[2][4:])
                 value = terms.nodes[arguments[0]][1] & ((1 << (8 * size)) - 1)
                 return terms.const(int.from_bytes(value.to_bytes(size, "big"), "little"))
@@ -154,7 +159,9 @@ class Application:
             if text is not None:
                 part = fill(self.memory, self.state, text, arguments)
             elif value is None:
-                part = Content(frozenset({("V", one, arguments, 0, dep[4])}) | self.memory.text(self.state, one).deps, "%s")
+                part = Content(
+                    frozenset({("V", one, arguments, 0, dep[4])}) | self.memory.text(self.state, one).deps, "%s"
+                )
             else:
                 continue
             out = part if out is None else either(out, part)
@@ -182,7 +189,10 @@ class Application:
             moved = self.event(event)
             if moved is not None:
                 self.caller.note(moved)
-        words = [(self.address(*key), size, self.term(value), key in summary.sure) for key, (size, value) in summary.words.items()]
+        words = [
+            (self.address(*key), size, self.term(value), key in summary.sure)
+            for key, (size, value) in summary.words.items()
+        ]
         texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
         returns = [(self.term(value), self.facts(facts)) for value, facts in summary.returns]
         for address, text, sure in texts:

@@ -191,6 +191,8 @@ class Terms:
             elif node[0] == MERGE:
                 for other in node[1]:
                     stack.append((other, offset, stride))
+            elif node[0] == OP and node[1] == lift.SELECT:
+                stack += [(node[3], offset, stride), (node[4], offset, stride)]
             elif node[0] == ADDR and self.nodes[node[1]][0] in (PHI, MERGE):
                 stack.append((node[1], offset + node[2], _both(stride, node[3])))
             else:
@@ -233,7 +235,10 @@ class Terms:
                 elif level < 8 and base[0] == DERIVED:
                     out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
                 elif level < 8 and base[0] == OP:
-                    out += [(root, off + node[2], _both(step, node[3]) or 1) for root, off, step in self._locate(node[1], level + 1)]
+                    out += [
+                        (root, off + node[2], _both(step, node[3]) or 1)
+                        for root, off, step in self._locate(node[1], level + 1)
+                    ]
                 else:
                     out.append((node[1], node[2], node[3]))
             elif kind == DERIVED and level < 8:
@@ -264,7 +269,10 @@ class Terms:
         if node[0] == LOAD:
             return node[4] < self.word
         if node[0] == PHI:
-            return all(self.nodes[one][0] in (CONST, ADDR, BYTE, PHI) for one in self.alternatives[term]) and self.rank(term) < 1
+            return (
+                all(self.nodes[one][0] in (CONST, ADDR, BYTE, PHI) for one in self.alternatives[term])
+                and self.rank(term) < 1
+            )
         if node[0] == RESULT:
             return node[2] in NUMERIC
         return node[0] == BYTE and node[5] < self.word
@@ -314,7 +322,11 @@ class Terms:
             left, right = self.scale(node[2], level + 1), self.scale(node[3], level + 1)
             return _both(left, right)
         if node[0] == PHI:
-            steps = {self.nodes[one][2] for one in self.alternatives[term] if self.nodes[one][0] == ADDR and self.nodes[one][1] == term}
+            steps = {
+                self.nodes[one][2]
+                for one in self.alternatives[term]
+                if self.nodes[one][0] == ADDR and self.nodes[one][1] == term
+            }
             if len(steps) == 1:
                 return abs(int(steps.pop())) or 1
         return 1
