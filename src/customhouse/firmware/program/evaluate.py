@@ -36,7 +36,7 @@ from .loops import Loops
 from .memory import Memory
 from .state import Content, State
 from .summary import Application, Event, Summary
-from .terms import ADDR, CONST, LOAD, OP, STACK, Terms
+from .terms import ADDR, CONST, LOAD, OP, RESULT, STACK, Terms
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -63,6 +63,7 @@ class Evaluation:
         self.memory.register_arguments = len(convention.arguments)
         self.memory.shadow = convention.shadow
         self.memory.number_deps = whole.number_deps
+        self.memory.buffers = whole.buffers
         self.argument_registers = [registers[name] for name in convention.arguments]
         self.result_register = registers[convention.result]
         self.stack_register = registers[convention.stack]
@@ -453,41 +454,27 @@ class Evaluation:
         if content.deps:
             self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
 
-    def overrun(
-        self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0
-    ) -> None:
+    def overrun(self, state: State, name: str, target: int, content: Content | None, size: int | None, source: int | None = None) -> None:
+        """A copy that may be longer than its target; `size` is the length argument, None when the text alone ends it."""
         if content is None or not content.deps:
             return
-        bound = self.bound(state, size, None)
-        capacity = self.capacity(target)
-        if bound is not None and capacity is not None and bound <= capacity:
-            return
+        limit = self.limit(state, size) if size is not None else self._string_limit(state, source)
         self.note(
-            (
-                "over",
-                name,
-                self.site,
-                target,
-                capacity,
-                content,
-                bound,
-                state.facts,
-                ((self.function.address, self.site),),
-                content.extent,
-            )
+            ("over", name, self.site, target, limit, content, -1 if size is None else size, state.facts, ((self.function.address, self.site),))
         )
 
-    def capacity(self, target: int) -> int | None:
-        return None
-
-    def bound(self, state: State, size: object, application: Application | None) -> int | None:
-        """The largest number of bytes that a copy can write; None when nothing bounds it."""
-        if size is None or not isinstance(size, int):
-            return None
-        if application is not None:
-            return size
+    def limit(self, state: State, size: int) -> int | None:
         span = self.range_of(state, size)
-        return span[1] if span is not None else None
+        return span[1] if span is not None and 0 <= span[1] < 1 << 31 else None
+
+    def _string_limit(self, state: State, source: int | None) -> int | None:
+        """A length that was tested: `strlen(source)` has an upper bound here."""
+        best: int | None = None
+        for term, (_low, high) in state.ranges.items():
+            node = self.terms.nodes[term]
+            if node[0] == RESULT and node[2] in ("strlen", "strnlen") and node[3] and node[3][0] == source and 0 <= high < 1 << 31:
+                best = high + 1 if best is None else min(best, high + 1)
+        return best
 
     def note(self, event: Event) -> None:
         self.here[event] = None

@@ -106,7 +106,7 @@ def _copy(one: _Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
     limit = one.size(one.number(2))
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, content, None)
+        one.caller.overrun(one.state, one.name, target, content, None, one.nth(1))
     elif one.number(2) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(2))
     one.write(target, content._replace(extent=limit or content.extent, verbatim=False))
@@ -121,7 +121,7 @@ def _copy_end(one: _Call) -> int:
 def _append(one: _Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, joined(one.text(target), content), None)
+        one.caller.overrun(one.state, one.name, target, content, None, one.nth(1))
     one.memory.append(one.state, target, content._replace(verbatim=False))
     return target
 
@@ -431,6 +431,7 @@ def _receive(one: _Call) -> int:
         return one.nth(1)
     if limit:
         one.state.ranges[source] = (-1, limit)
+        one.caller.note(("limit", source, limit))
     return source
 
 

@@ -48,6 +48,8 @@ class Memory:
         self.stack_arguments = 0
         self.register_arguments = 0
         self.shadow = 0
+        self.buffers: dict[int, set[int]] = {}
+        """Where texts are written in frames: the starts of buffers."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
 
     # -- words
@@ -327,6 +329,8 @@ class Memory:
         kind = self.terms.nodes[root][0]
         if (kind == UNKNOWN and root != GLOBAL) or root == GLOBAL and self.image.constant(offset):
             return
+        if kind == STACK and not stride:
+            self.buffers.setdefault(root, set()).add(offset)
         key = (root, offset, 0) if stride == 1 else spot
         old = state.texts.get(key)
         if stride == 1 or weak:

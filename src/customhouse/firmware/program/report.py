@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from customhouse.model import ConstructedCommand, Confidence, Flow, FlowStep, Outcome, ProgramFacts
 
 from .resolve import Origin
@@ -11,6 +13,7 @@ from .terms import RESULT
 from .whole import Whole
 from .ports import Ports
 from .magic import magic_of
+from .overflow import Overflows
 
 _NAMES = table("libc.toml")["names"]
 _NETWORK = frozenset(_NAMES["network"])
@@ -131,6 +134,7 @@ class Reporter:
                 key = (site, flow.source)
                 if key not in flows or _better(flow, flows[key]):  # type: ignore[index]
                     flows[key] = flow  # type: ignore[index]
+        self._overflows(flows)
         outcome = Outcome.PARTIAL if self.whole.cut else Outcome.DONE
         return ProgramFacts(
             flows=tuple(sorted(flows.values(), key=lambda one: (one.confidence, one.sink, one.source))),
@@ -139,6 +143,20 @@ class Reporter:
             outcome=outcome,
             why="the time for this program ran out" if self.whole.cut else "",
         )
+
+    def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
+        judge = Overflows(self.whole)
+        events = [event for event in self.whole.events if event[0] == "over"]
+        for event in events:
+            _, name, site, _target, _limit, content, _size, facts, chain = event
+            named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")
+            sources = [(origin, source) for origin in self.store.origins(content) if (source := self.source(origin)) is not None]  # type: ignore[arg-type]
+            if not sources or not judge.overruns(event):
+                continue
+            for origin, source in sources:
+                flow = self._flow(named, site, content, facts, chain, origin, source)  # type: ignore[arg-type]
+                flow = msgspec.structs.replace(flow, kind="overflow", command="")
+                flows.setdefault((site, flow.source), flow)  # type: ignore[arg-type]
 
     def _sinks(self) -> list[tuple[object, ...]]:
         out = [event for event in self.whole.events if event[0] == "sink"]

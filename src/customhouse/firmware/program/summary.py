@@ -262,7 +262,7 @@ class Application:
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))  # type: ignore[arg-type]
 
     def _over(self, event: Event) -> Event | None:
-        _, name, site, target, capacity, content, size, facts, chain, prefix = event
+        _, name, site, target, limit, content, size, facts, chain = event
         if len(chain) >= 6:  # type: ignore[arg-type]
             return None
         moved = self.content(content)  # type: ignore[arg-type]
@@ -271,5 +271,7 @@ class Application:
         address = self.term(target)  # type: ignore[arg-type]
         gathered = self.facts(facts) | self.state.facts  # type: ignore[arg-type]
         step = ((self.caller.function.address, self.site), *chain)  # type: ignore[misc]
-        bound = self.caller.bound(self.state, size, self)  # type: ignore[arg-type]
-        return ("over", name, site, address, self.caller.capacity(address), moved, bound, gathered, step, prefix)
+        if size != -1:
+            size = self.term(size)  # type: ignore[arg-type]
+            limit = self.caller.limit(self.state, size) if limit is None else limit
+        return ("over", name, site, address, limit, moved, size, gathered, step)

@@ -34,6 +34,7 @@ class Whole:
         self.cut = False
         self.resolved: dict[tuple[int, int], tuple[int, ...]] = {}
         self.number_deps: dict[int, frozenset[Dep]] = {}
+        self.buffers: dict[int, set[int]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
         self.residual: dict[int, list[Event]] = {}

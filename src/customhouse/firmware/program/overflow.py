@@ -1,0 +1,172 @@
+"""Copies of outside bytes that are longer than their target.
+
+A target's size is what can be known of it from outside: up to the next buffer in the frame (or its end), up to the next named global, or the
+constant size of an allocation. What bounds the copy is a tested length, the width of the number, or the size of the buffer that the bytes come from.
+"""
+
+from typing import TYPE_CHECKING
+
+from . import lift
+from .state import Content
+from .terms import ADDR, BYTE, CONST, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+_HUGE = 1 << 40
+_STRINGS = frozenset(("strlen", "strnlen", "strcspn", "strspn"))
+
+
+class Overflows:
+    """Judges the copies that a program's evaluation met."""
+
+    def __init__(self, whole: "Whole") -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.store = whole.store
+        self.sizes = {event[1]: event[2] for event in whole.events if event[0] == "alloc"}
+        self.limits: dict[int, int] = {}
+        for event in whole.events:
+            if event[0] == "limit":
+                self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))  # type: ignore[call-overload,index]
+
+    def overruns(self, event: tuple[object, ...]) -> bool:
+        """Whether the copy can pass the end of its target."""
+        _, name, _site, target, limit, content, size, _facts, _chain = event
+        room = self.room(target, hard=size != -1 and self.terms.value(size) is not None)  # type: ignore[arg-type]
+        if room is None:
+            return False
+        if size == -1:
+            return self.longest(content, 0) > room and (limit is None or limit > room)  # type: ignore[arg-type,operator]
+        if limit is not None:
+            return limit > room and (self.terms.value(size) is not None or self.tainted(size, 0))  # type: ignore[operator,arg-type]
+        return self.tainted(size, 0) and self.most(size, 0) > room and bool(name)  # type: ignore[arg-type]
+
+    # -- targets
+    def room(self, target: int, hard: bool) -> int | None:
+        """Bytes from the target to the end of what it is a part of; None when not known. `hard` leaves guesses out."""
+        rooms = []
+        for root, offset, stride in self.store.points(target):
+            if stride:
+                return None
+            node = self.terms.nodes[root]
+            if root == GLOBAL:
+                rooms.append(None if hard else self._global(offset))
+            elif node[0] == STACK:
+                rooms.append(-offset if hard else self._frame(root, offset))
+            elif node[0] == HEAP:
+                rooms.append(self._heap(root, offset))
+            else:
+                return None
+        if not rooms or any(one is None for one in rooms):
+            return None
+        return max(one for one in rooms if one is not None)
+
+    def _global(self, address: int) -> int | None:
+        later = [one for one in self.whole.references if one > address]
+        segment = self.whole.image.segment(address)
+        if segment is None:
+            return None
+        return min(later[0] if later else segment.end, segment.end) - address
+
+    def _frame(self, root: int, offset: int) -> int | None:
+        if offset >= 0:
+            return None
+        later = [one for one in self.whole.buffers.get(root, ()) if offset < one < 0]
+        return min(later, default=0) - offset
+
+    def _heap(self, root: int, offset: int) -> int | None:
+        size = self.sizes.get(root)
+        value = self.terms.value(size) if isinstance(size, int) else None
+        return None if value is None or not 0 < value < 1 << 20 else value - offset
+
+    # -- lengths
+    def most(self, term: int, level: int) -> int:
+        """An upper bound of a number by its parts; `_HUGE` when there is none."""
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if kind == CONST:
+            return int(node[1])
+        if term in self.limits:
+            return self.limits[term]
+        if level > 8:
+            return _HUGE
+        if kind in (BYTE, LOAD):
+            size = node[5] if kind == BYTE else node[4]
+            return (1 << (8 * size)) - 1
+        if kind == ADDR and not node[3]:
+            return self.most(node[1], level + 1) + node[2]
+        if kind in (PHI, MERGE):
+            return max((self.most(one, level + 1) for one in self.terms.flat(term) if one != term), default=_HUGE)
+        if kind == RESULT and node[2] == "swap2":
+            return 65535
+        if kind == OP:
+            return self._operation(node, level)
+        return _HUGE
+
+    def _operation(self, node: tuple, level: int) -> int:  # type: ignore[type-arg]
+        left = self.most(node[2], level + 1)
+        right = self.most(node[3], level + 1)
+        kind = node[1]
+        if kind == lift.AND:
+            return min(left, right)
+        if kind in (lift.OR, lift.XOR, lift.ADD):
+            return left + right
+        if kind == lift.SHL and right < 32:
+            return left << right
+        if kind in (lift.SHR, lift.SAR) and right < 64:
+            return left >> right if left < _HUGE else _HUGE
+        return left if kind == lift.SUB else _HUGE
+
+    def tainted(self, term: int, level: int) -> bool:
+        """Whether someone outside chooses the number."""
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if level > 8 or kind == CONST:
+            return False
+        deps = self.whole.number_deps.get(term)
+        if deps:
+            return bool(self.store.origins(Content(deps, "%s")))
+        if kind == BYTE:
+            return bool(self.store.origins(Content(frozenset({("T", node[2], node[3], node[4], False)}), "%s")))
+        if kind == LOAD:
+            held = frozenset({("T", node[1], node[2], node[3], False)})
+            return node[4] <= 4 and bool(self.store.origins(Content(held, "%s")))  # type: ignore[arg-type]
+        if kind == RESULT:
+            if term in self.limits:
+                return True
+            if node[2] in _STRINGS and node[3]:
+                held = frozenset({("T", node[3][0], 0, 0, False)})
+                return bool(self.store.origins(Content(held, "%s")))  # type: ignore[arg-type]
+            return any(self.tainted(one, level + 1) for one in node[3]) if str(node[2]).startswith("swap") or node[2] in ("atoi", "strtol", "strtoul") else False
+        if kind == OP:
+            return any(self.tainted(one, level + 1) for one in node[2:])
+        if kind == ADDR:
+            return self.tainted(node[1], level + 1)
+        if kind in (PHI, MERGE):
+            return any(self.tainted(one, level + 1) for one in self.terms.flat(term) if one != term)
+        return False
+
+    def longest(self, content: Content, level: int) -> int:
+        """The longest that a text can be, by the buffers its parts lie in."""
+        best = content.extent or 0
+        if best or level > 6:
+            return best or _HUGE
+        for dep in content.deps:
+            best = max(best, self._part(dep, level))
+        return best
+
+    def _part(self, dep: tuple[object, ...], level: int) -> int:
+        if dep[0] == "X":
+            return self.limits.get(dep[1], _HUGE)  # type: ignore[call-overload,no-any-return]
+        if dep[0] != "T":
+            return _HUGE
+        best = 0
+        for base, off, step in self.store._bases(dep[1], dep[2], dep[3]):  # type: ignore[arg-type]
+            node = self.terms.nodes[base]
+            if base != GLOBAL and node[0] == RESULT:
+                return _HUGE
+            for text_off, text_step, content in self.store.texts.get(base, ()):
+                if self.store._covers(base, off, step, text_off, text_step, content):
+                    best = max(best, self.longest(content, level + 1))
+        return best
