@@ -158,9 +158,20 @@ def _simple(machine: "Machine", words: list[str], state: State, shipped: bool, c
         return Value(real) if real else _NOTHING
     if name == "uci":
         return _uci(machine, arguments)
+    if name in ("ps", "pidof", "pgrep"):
+        return _processes(machine, name, arguments)
     if name == "ls":
         return _listed(machine, arguments, state)
     return _from_files(machine, name, arguments, state, command)
+
+
+def _processes(machine: "Machine", name: str, arguments: list[str]) -> Value:
+    """While the device starts, what was started before is what runs; process numbers are made up."""
+    running = list(dict.fromkeys(start.path for start in machine.starts))
+    if name == "ps":
+        return Value("\n".join(f"{pid} root 0 S {path}" for pid, path in enumerate(running, 100)))
+    wanted = {word.rpartition("/")[2] for word in arguments if not word.startswith("-")}
+    return Value(" ".join(str(pid) for pid, path in enumerate(running, 100) if path.rpartition("/")[2] in wanted))
 
 
 def _listed(machine: "Machine", arguments: list[str], state: State) -> Value:
@@ -281,6 +292,10 @@ def _tail(arguments: list[str], text: str) -> str | None:
     return "\n".join(text.splitlines()[-1:]) if arguments in (["-1"], ["-n1"], ["-n", "1"]) else None
 
 
+def _wc(arguments: list[str], text: str) -> str | None:
+    return str(len(text.splitlines())) if arguments == ["-l"] else None
+
+
 def _awk(arguments: list[str], text: str) -> str | None:
     found = re.fullmatch(r"\s*\{\s*print \$(\d)\s*;?\s*\}\s*", arguments[-1]) if arguments else None
     mark = arguments[0][2:] if len(arguments) == 2 and arguments[0].startswith("-F") else None
@@ -297,4 +312,5 @@ _FILTERS: dict[str, Callable[[list[str], str], str | None]] = {
     "head": _head,
     "tail": _tail,
     "awk": _awk,
+    "wc": _wc,
 }
