@@ -102,6 +102,7 @@ def test_what_others_may_send_to_a_device_reaches_it_and_its_neighbours_do_not(
 def arrives(world: World, packet: Packet, listening: socket.socket) -> bool:
     """Whether a datagram from that address and port of the world comes to the device."""
     with world.socket("up", V4, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sender.setsockopt(socket.SOL_IP, 19, 1)  # IP_TRANSPARENT: speak from an address that is not ours
         sender.bind((packet.source, packet.sport))
         sender.sendto(b"knock", (address("a", V4), 40002))
