@@ -10,7 +10,7 @@ from customhouse.knowledge.names import keys_of, names
 from customhouse.knowledge.records import PackageFix, Record, Statement
 from customhouse.knowledge.snapshot import fill, open_store
 from customhouse.knowledge.store import KnowledgeStore
-from customhouse.model import Advisory, Component, Confidence, How, VersionRange
+from customhouse.model import Advisory, Component, Confidence, Evidence, How, ImagePath, VersionRange
 
 COMMON = [
     "mbedtls",
@@ -210,6 +210,19 @@ def test_a_distributions_package_may_carry_the_fix(package):
     item = found(known, "widget", "1.0", **package)["CVE-2026-1"]
     assert not item.certain
     assert "backport" in item.matched_because
+
+
+def test_a_package_database_beside_the_file_tells_the_distribution():
+    fix = (PackageFix(ecosystem="deb", package="widget", version="1.0-3"),)
+    known = holding(record(says("nvd-cpe", ("", "2.0")), packages=fix))
+    at = (Evidence(path=ImagePath("/var/lib/dpkg/status")),)
+    assert found(known, "widget", "1.0", revision="1.0-3", evidence=at) == {}
+    assert (
+        "1.0-2 is before 1.0-3"
+        in found(known, "widget", "1.0", revision="1.0-2", evidence=at)["CVE-2026-1"].matched_because
+    )
+    openwrt = (Evidence(path=ImagePath("/usr/lib/opkg/status")),)
+    assert not found(known, "widget", "1.0", revision="1.0-9", evidence=openwrt)["CVE-2026-1"].certain
 
 
 def test_alpines_own_data_settle_its_packages():

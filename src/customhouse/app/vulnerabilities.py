@@ -58,19 +58,14 @@ def rows_of(
 
 
 def distinct(components: Iterable[Component]) -> list[Component]:
-    """One of each name and version, the best known of them: the same flaw is not told twice for two copies."""
-    best: dict[tuple[str, str, str], Component] = {}
+    """One of each name and version: the same flaw is not told twice for two copies. A copy that a package database
+    names is kept before one without, since the package may carry fixes back."""
+    best: dict[tuple[str, str], Component] = {}
     for component in components:
-        if component.how is How.MENTIONS:
-            continue
-        key = (component.name, component.version, component.revision)
-        best.setdefault(key, component)
-    declared = {(name, version) for (name, version, revision) in best if not revision}
-    return [
-        component
-        for (name, version, revision), component in best.items()
-        if not (revision and (name, version) in declared and component.how is How.DEFINES)
-    ]
+        key = (component.name, component.version)
+        if component.how is not How.MENTIONS and (key not in best or (component.revision and not best[key].revision)):
+            best[key] = component
+    return list(best.values())
 
 
 def row_of(found: Match, deployment: Deployment | None, seen: Sequence[Seen]) -> Vulnerability:

@@ -18,6 +18,9 @@ from .versions import distribution_order, is_version, sort_key, upstream, within
 
 _DISTRIBUTIONS = {"pkg:deb/": "deb", "pkg:rpm/": "rpm", "pkg:apk/": "apk", "pkg:opkg/": "opkg"}
 
+_DATABASES = {"/dpkg/": "deb", "/apk/": "apk", "/opkg/": "opkg", "/rpm/": "rpm"}
+"""Folders of package databases, where the evidence of a package stands."""
+
 
 class Say(msgspec.Struct, frozen=True, kw_only=True):
     """What one origin says of one version. `affected` None: its record cannot tell."""
@@ -96,7 +99,7 @@ def _decide(said: Sequence[Say], component: Component) -> Match | None:
     why, certain = _reasons(yes, no, unknown, component)
     if _distribution(component):
         certain = False
-        shown = " ".join(part for part in (component.name, component.version, component.revision) if part)
+        shown = f"{component.name} {installed_as(component)}"
         why += f"; {shown} is a distribution's package, which may carry the fix as a backport"
     return Match(
         advisory=_merged([say.record for say in said], base),
@@ -161,9 +164,22 @@ def _distribution(component: Component) -> str:
     for start, ecosystem in _DISTRIBUTIONS.items():
         if component.purl.startswith(start):
             return ecosystem
-    if component.how is How.PACKAGE_DATABASE:
-        return "package"
-    return "package" if "ubuntu" in component.revision or "deb" in component.revision else ""
+    if not component.revision and component.how is not How.PACKAGE_DATABASE:
+        return ""
+    for item in component.evidence:
+        for part, ecosystem in _DATABASES.items():
+            if part in item.path:
+                return ecosystem
+    return "package"
+
+
+def installed_as(component: Component) -> str:
+    """The package's full version; `revision` holds either that or only what follows upstream's."""
+    if not component.revision:
+        return component.version
+    if component.revision.startswith(component.version) or ":" in component.revision:
+        return component.revision
+    return f"{component.version}-{component.revision}"
 
 
 class _Fixed:
@@ -177,7 +193,7 @@ def _packaged(records: Sequence[Record], component: Component) -> Match | _Fixed
     maintained, and only a fix of the same upstream version (or an older one) is of this line.
     """
     ecosystem = _distribution(component)
-    installed = f"{component.version}-{component.revision}" if component.revision else component.version
+    installed = installed_as(component)
     mine = [
         (record, fix)
         for record in records
