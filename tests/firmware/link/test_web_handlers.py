@@ -12,14 +12,14 @@ from customhouse.model import Flow
 
 LUA_BAD = [
     'local ip = luci.http.formvalue("ip")\nos.execute("ping -c 1 " .. ip)\n',
-    'local http = require "luci.http"\nlocal v = http.formvalue("v")\nlocal c = "date -s " .. v\nlocal p = io.popen(c)\n',
+    'local v = http.formvalue("v")\nlocal c = "date -s " .. v\nlocal p = io.popen(c)\n',
     'luci.sys.call("iw %s scan" % luci.http.formvalue("dev"))\n',
-    'local function run(c)\n  return luci.sys.exec(c)\nend\nfunction index()\n  run("ls " .. luci.http.formvalue("d"))\nend\n',
+    'local function run(c)\n  luci.sys.exec(c)\nend\nfunction index()\n  run("ls " .. luci.http.formvalue("d"))\nend\n',
     'local q = os.getenv("QUERY_STRING")\nos.execute(q)\n',
     '<%\nlocal n = luci.http.formvalue("n")\nluci.sys.exec("nslookup " .. n)\n%>\n',
 ]
 LUA_GOOD = [
-    'local ip = luci.http.formvalue("ip")\nif ip and ip:match("^[a-zA-Z0-9.:_-]+$") then\n  os.execute("ping " .. ip)\nend\n',
+    'local ip = luci.http.formvalue("ip")\nif ip and ip:match("^[%w.:_-]+$") then\n  os.execute("ping " .. ip)\nend\n',
     'local n = tonumber(luci.http.formvalue("n"))\nos.execute("sleep " .. n)\n',
     'local keep = luci.http.formvalue("keep") == "1" and "" or "-n"\nos.execute("sysupgrade " .. keep .. " /tmp/f")\n',
     'if luci.http.formvalue("reboot") then\n  luci.sys.call("reboot")\nend\n',

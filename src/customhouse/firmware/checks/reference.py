@@ -6,8 +6,8 @@ from .check import Check
 
 _HEAD = """# Checks
 
-Every question that an audit asks, one a line, written from the code by `make docs`. A finding bears the rule's name; a policy
-can speak of it by that name, by its tags, or by its severity.
+Every question that an audit asks, one a line, written from the code by `make docs`. A finding bears the rule's name; a
+policy can speak of it by that name, by its tags, or by its severity.
 
 | rule | question | clauses it bears on |
 |---|---|---|

@@ -1,8 +1,8 @@
 """Following a request parameter to a command through one Lua or PHP file.
 
 Names are followed in the order of the text, through assignments and through calls of functions of the same file.
-A value that went through a cleaning function, was tested against a pattern, or is only compared, carries nothing further:
-what is reported is what nothing stopped.
+A value that went through a cleaning function, was tested against a pattern, or is only compared, carries nothing
+further: what is reported is what nothing stopped.
 """
 
 import functools
@@ -91,6 +91,13 @@ class Reached:
     offset: int
 
 
+@functools.cache
+def _names_sink(language: str) -> re.Pattern[str]:
+    """Most pages run nothing; their text is not even cut into tokens."""
+    last = {re.escape(re.split(r"[.:]", sink)[-1]) for sink in languages()[language].sinks}
+    return re.compile(r"\b(?:" + "|".join(sorted(last)) + r")\b|`")
+
+
 @dataclass
 class _Function:
     parameters: tuple[str, ...]
@@ -99,6 +106,8 @@ class _Function:
 
 def reached(text: str, language: str) -> list[Reached]:
     """Every sink that a request's value reaches, by offset."""
+    if not _names_sink(language).search(text):
+        return []
     tokens = web_tokens.lua(text) if language == "lua" else web_tokens.php(text)
     follower = _Follower(tokens, languages()[language], is_lua=language == "lua")
     found: dict[int, Reached] = {}

@@ -66,6 +66,11 @@ def test_what_only_looks_like_a_host_is_none(data: bytes) -> None:
     assert _hosts(data) == []
 
 
+def test_a_password_in_a_url_is_not_quoted() -> None:
+    [mention] = _mentions(b"url=mqtt://cam:S3cret99@mq.maker.com/x\n")
+    assert mention.excerpt == "url=mqtt://cam:…@mq.maker.com/x"
+
+
 def test_each_host_is_listed_once_where_it_first_stands() -> None:
     mentions = _mentions(b"http://a.maker.com/1\nhttp://a.maker.com/2\nhttps://a.maker.com/3\n")
     assert [(m.scheme, m.offset) for m in mentions] == [("http", 0), ("https", 42)]

@@ -26,7 +26,7 @@ class ContentExtractor:
     """Fills `FileFacts.content`."""
 
     name = "content"
-    version = "3"
+    version = "4"
     result = ContentFacts
     patterns = (
         *hosts.PATTERNS,

@@ -31,6 +31,7 @@ _URL: Final = re.compile(
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,18}$")
 _ADDRESS: Final = re.compile(rb"(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5})(?!\d))?")
 _RELAYS_OF_6TO4: Final = 0xC05863  # 192.88.99.0/24 (RFC 3068): every IPv6 stack names it, nobody is there
+_CREDENTIAL: Final = re.compile(r"://([^\s:@/]{1,80}):[^\s@/]{1,80}@")
 _NAME_BYTES: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
 _PUBLIC_RESOLVERS: Final = frozenset(
     {"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.1", "4.2.2.2", "1.2.4.8"}
@@ -124,7 +125,7 @@ def _excerpt(data: bytes, start: int, end: int) -> str:
     last = end
     while last < len(data) and last - first < 120 and 32 <= data[last] < 127:
         last += 1
-    return data[first:last].decode("ascii", "replace").strip()
+    return _CREDENTIAL.sub(r"://\1:…@", data[first:last].decode("ascii", "replace")).strip()
 
 
 def _is_host(host: str) -> bool:
