@@ -125,3 +125,50 @@ def test_uci_sections_options_and_lists_are_read():
     [first, second] = sections("config a 'one'\n\toption x '1'\n\tlist y 'p'\n\tlist y 'q'\nnonsense \"\nconfig b\n")
     assert (first.kind, first.name, first.options) == ("a", "one", {"x": ["1"], "y": ["p", "q"]})
     assert (second.kind, second.name) == ("b", "")
+
+
+NEWER = (
+    COMMON
+    + """USE_PROCD=1
+NAME=dropbear
+PROG=/usr/sbin/dropbear
+validate_section_dropbear() {
+	uci_load_validate dropbear dropbear "$1" "$2" 'PasswordAuth:bool:1' 'enable:bool:1' 'Port:port:22' 'keyfile:file'
+}
+dropbear_instance() {
+	[ "$2" = 0 ] || { echo "validation failed"; return 1; }
+	[ "${enable}" = "0" ] && return 1
+	procd_open_instance
+	procd_set_param command "$PROG" -F -P "/var/run/$NAME.1.pid"
+	[ "${PasswordAuth}" -eq 0 ] && procd_append_param command -s
+	[ -n "${Port}" ] && procd_append_param command -p "${Port}"
+	procd_close_instance
+}
+start_service() {
+	. /lib/functions.sh
+	config_load "${NAME}"
+	config_foreach validate_section_dropbear dropbear dropbear_instance
+}
+"""
+)
+
+
+def test_the_newer_manner_of_validating_is_followed_too(openwrt):
+    enable(openwrt, "dropbear", NEWER, 19)
+    openwrt.file("/etc/config/dropbear", "config dropbear\n\toption PasswordAuth '0'\n\toption Port '22'\n")
+    service = ssh(openwrt)
+    assert service.at_boot
+    assert service.arguments == ("-F", "-P", "/var/run/dropbear.1.pid", "-s", "-p", "22")
+    assert service.authentication == "key"
+
+
+def test_a_console_behind_a_login_script_is_still_a_console(openwrt):
+    openwrt.file("/etc/inittab", "::sysinit:/etc/init.d/rcS S boot\n::askconsole:/usr/libexec/login.sh\n")
+    openwrt.link("/bin/login", "busybox")
+    login = '#!/bin/sh\n[ "$(uci -q get system.@system[0].ttylogin)" = 1 ] || exec /bin/ash --login\nexec /bin/login\n'
+    openwrt.file("/usr/libexec/login.sh", login)
+    openwrt.file("/etc/config/system", "config system\n\toption hostname 'x'\n")
+    consoles = {one.program: one for one in openwrt.facts().services if one.kind == "console"}
+    assert consoles["/bin/ash"].at_boot
+    assert consoles["/bin/ash"].authentication == "none"
+    assert consoles["/bin/login"].condition_holds is False

@@ -61,8 +61,15 @@ class Frame:
     """Scripts with their arguments that are being run above us: a cycle is cut there."""
 
     def into(self, path: str, key: str) -> "Frame":
+        """A script run from here. What init keeps on a console stays the console's, also behind a script."""
         return replace(
-            self, chain=(*self.chain, path), script=path, depth=self.depth + 1, via="", base=0, once=(*self.once, key)
+            self,
+            chain=(*self.chain, path),
+            script=path,
+            depth=self.depth + 1,
+            via=self.via if self.via.startswith("console") else "",
+            base=0,
+            once=(*self.once, key),
         )
 
 
