@@ -51,6 +51,8 @@ class Conditions:
             return self.refine(state, node[2], not truth, level + 1)
         if (kind == BAND and truth) or (kind == BOR and not truth):
             return self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
+        if kind in (BAND, BOR):
+            return self._either(state, node, truth, level)
         if kind in (EQ, NE):
             return self._equality(state, node, (kind == EQ) == truth, level)
         if kind in (LT, LE, SLT, SLE):
@@ -58,6 +60,26 @@ class Conditions:
             return self._ordered_implied(state, node, truth)
         if kind == SELECT:
             return self._select(state, node, lambda value: bool(value) == truth, level)
+        return True
+
+    def _either(self, state: State, node: tuple, truth: bool, level: int) -> bool:
+        """One side or the other holds: what both would tell is known."""
+        sides = []
+        for one in node[2:4]:
+            side = State()
+            side.facts, side.masks, side.ranges = state.facts, dict(state.masks), dict(state.ranges)
+            if self.refine(side, one, truth, level + 1):
+                sides.append(side)
+        if not sides:
+            return False
+        first = sides[0]
+        for other in sides[1:]:
+            first.facts = first.facts & other.facts
+            first.ranges = {
+                key: (min(span[0], other.ranges[key][0]), max(span[1], other.ranges[key][1])) for key, span in first.ranges.items() if key in other.ranges
+            }
+        state.facts = state.facts | first.facts
+        state.ranges = first.ranges
         return True
 
     def _bytes(self, state: State, term: int, truth: bool) -> bool:

@@ -3,7 +3,7 @@
 import heapq
 from typing import TYPE_CHECKING
 
-from . import fold, library
+from . import bounds, fold, library
 from .code import Function
 from .conditions import Conditions
 from .elf import IMPORT_BASE
@@ -298,7 +298,28 @@ class Evaluation:
         elif (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(condition, yes, no):
             state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
         else:
-            state.registers[out] = terms.merge({yes, no})
+            merged = state.registers[out] = terms.merge({yes, no})
+            self._choice_range(state, condition, yes, no, merged)
+
+    def _choice_range(self, state: State, condition: int, yes: int, no: int, merged: int) -> None:
+        """`n < 80 ? n : 80` is at most 80."""
+        highs = []
+        for side, truth in ((yes, True), (no, False)):
+            value = self.terms.value(side)
+            if value is not None:
+                highs.append(self.terms.signed(value))
+                continue
+            probe = State()
+            probe.masks, probe.ranges = dict(state.masks), dict(state.ranges)
+            self.conditions.refine(probe, condition, truth)
+            span = probe.ranges.get(side)
+            node = self.terms.nodes[side]
+            if span is None and node[0] == ADDR and not node[3] and node[1] in probe.ranges:
+                span = (0, probe.ranges[node[1]][1] + node[2])
+            if span is None or span[1] >= 1 << 62:
+                return
+            highs.append(span[1])
+        state.ranges[merged] = (0, max(highs))
 
     def _is_byte_choice(self, condition: int, yes: int, no: int) -> bool:
         """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""
@@ -464,8 +485,9 @@ class Evaluation:
         )
 
     def limit(self, state: State, size: int) -> int | None:
-        span = self.range_of(state, size)
-        return span[1] if span is not None and 0 <= span[1] < 1 << 31 else None
+        """An upper bound of a length here, None when nothing bounds it but the width of a word."""
+        found = bounds.most(self.terms, size, state.ranges)
+        return found if 0 <= found < bounds.HUGE else None
 
     def _string_limit(self, state: State, source: int | None) -> int | None:
         """A length that was tested: `strlen(source)` has an upper bound here."""

@@ -81,6 +81,9 @@ def _registers(
             mask = _mask(terms, states, key)
             if mask is not None:
                 new.masks[phi] = mask
+            span = _span(terms, states, key)
+            if span is not None:
+                new.ranges[phi] = span
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
 
@@ -127,6 +130,25 @@ def _mask(terms: Terms, states: list[State], key: int) -> int | None:
             tested = True
         out |= mask
     return out if tested else None
+
+
+def _span(terms: Terms, states: list[State], key: int) -> tuple[int, int] | None:
+    """The range of a phi, when every path knows that of its value."""
+    low, high = 1 << 62, -(1 << 62)
+    tested = False
+    for state in states:
+        value = state.registers[key]
+        span = state.ranges.get(value)
+        if span is None:
+            constant = terms.value(value)
+            if constant is None:
+                return None
+            constant = terms.signed(constant)
+            span = (constant, constant)
+        else:
+            tested = True
+        low, high = min(low, span[0]), max(high, span[1])
+    return (low, high) if tested else None
 
 
 def _lowest(terms: Terms, values: list[int]) -> int:

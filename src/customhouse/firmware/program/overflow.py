@@ -6,7 +6,7 @@ constant size of an allocation. What bounds the copy is a tested length, the wid
 
 from typing import TYPE_CHECKING
 
-from . import lift
+from . import bounds
 from .state import Content
 from .terms import ADDR, BYTE, CONST, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK
 
@@ -40,7 +40,7 @@ class Overflows:
             return self.longest(content, 0) > room and (limit is None or limit > room)  # type: ignore[arg-type,operator]
         if limit is not None:
             return limit > room and (self.terms.value(size) is not None or self.tainted(size, 0))  # type: ignore[operator,arg-type]
-        return self.tainted(size, 0) and self.most(size, 0) > room and bool(name)  # type: ignore[arg-type]
+        return self.tainted(size, 0) and self.most(size) > room and bool(name)  # type: ignore[arg-type]
 
     # -- targets
     def room(self, target: int, hard: bool) -> int | None:
@@ -81,42 +81,24 @@ class Overflows:
         return None if value is None or not 0 < value < 1 << 20 else value - offset
 
     # -- lengths
-    def most(self, term: int, level: int) -> int:
-        """An upper bound of a number by its parts; `_HUGE` when there is none."""
-        node = self.terms.nodes[term]
-        kind = node[0]
-        if kind == CONST:
-            return int(node[1])
-        if term in self.limits:
-            return self.limits[term]
-        if level > 8:
-            return _HUGE
-        if kind in (BYTE, LOAD):
-            size = node[5] if kind == BYTE else node[4]
-            return (1 << (8 * size)) - 1
-        if kind == ADDR and not node[3]:
-            return self.most(node[1], level + 1) + node[2]
-        if kind in (PHI, MERGE):
-            return max((self.most(one, level + 1) for one in self.terms.flat(term) if one != term), default=_HUGE)
-        if kind == RESULT and node[2] == "swap2":
-            return 65535
-        if kind == OP:
-            return self._operation(node, level)
-        return _HUGE
+    def most(self, term: int) -> int:
+        """An upper bound of a number; a string's length is bounded by the buffer that holds it."""
+        ranges = {one: (0, limit) for one, limit in self.limits.items()}
+        found = bounds.most(self.terms, term, ranges | self._lengths(term, 0))
+        return found if found < bounds.HUGE else _HUGE
 
-    def _operation(self, node: tuple, level: int) -> int:  # type: ignore[type-arg]
-        left = self.most(node[2], level + 1)
-        right = self.most(node[3], level + 1)
-        kind = node[1]
-        if kind == lift.AND:
-            return min(left, right)
-        if kind in (lift.OR, lift.XOR, lift.ADD):
-            return left + right
-        if kind == lift.SHL and right < 32:
-            return left << right
-        if kind in (lift.SHR, lift.SAR) and right < 64:
-            return left >> right if left < _HUGE else _HUGE
-        return left if kind == lift.SUB else _HUGE
+    def _lengths(self, term: int, level: int) -> dict[int, tuple[int, int]]:
+        node = self.terms.nodes[term]
+        if node[0] == RESULT and node[2] in _STRINGS and node[3]:
+            held = Content(frozenset({("T", node[3][0], 0, 0, False)}), "%s")
+            return {term: (0, min(self.longest(held, 0), _HUGE - 1))}
+        out: dict[int, tuple[int, int]] = {}
+        if level < 6:
+            parts = node[2:] if node[0] == OP else (node[1],) if node[0] == ADDR else tuple(self.terms.flat(term)) if node[0] in (PHI, MERGE) else ()
+            for one in parts:
+                if one != term:
+                    out |= self._lengths(one, level + 1)
+        return out
 
     def tainted(self, term: int, level: int) -> bool:
         """Whether someone outside chooses the number."""
