@@ -181,7 +181,7 @@ def test_a_server_that_boot_starts_is_reached_by_the_lan_and_the_internet():
 def test_a_server_that_nothing_was_seen_to_start_is_an_open_question():
     row = judged(flaw(), None, Seen(component="goahead"))
     assert row.status == "under_investigation"
-    assert row.missing == ("runs:goahead",)
+    assert row.missing == ("runs-goahead",)
 
 
 def test_a_server_that_runs_says_nothing_of_its_client_side():
@@ -229,6 +229,15 @@ def test_an_applet_that_the_table_lacks_is_code_that_is_not_there():
     assert judged(dhcp, None, held).status == "affected"
     unknown = Seen(component="busybox", applets=None)
     assert judged(dhcp, None, unknown).status == "under_investigation"
+
+
+def test_whether_an_applet_runs_can_be_declared():
+    dhcp = flaw("both", component="busybox", applets=("udhcpc", "udhcpd"))
+    held = Seen(component="busybox", applets=frozenset({"udhcpc", "udhcpd"}))
+    assert judged(dhcp, None, held).missing == ("runs-udhcpc|runs-udhcpd",)
+    text = '[[component]]\nname = "busybox"\nfacts = { runs-udhcpc = %s, runs-udhcpd = false }'
+    assert judged(dhcp, parse_deployment(text % "false"), held).justification == "vulnerable_code_not_in_execute_path"
+    assert judged(dhcp, parse_deployment(text % "true"), held).status == "affected"
 
 
 def test_a_function_that_no_program_calls_is_not_in_the_execute_path():

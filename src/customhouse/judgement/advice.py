@@ -87,7 +87,7 @@ def _moves(version: str, now: tuple[str, ...], landscape: Landscape) -> tuple[Mo
             found.append((branch.newest, "next-branch"))
     if not landscape.branches and later and now:
         found.append((_smallest(later, now, landscape.assess), "smallest"))
-    if not landscape.branches and later:
+    if not landscape.branches and later and not now:
         found.append((later[-1], "newest"))
     moves: dict[str, Move] = {}
     for target, kind in found:

@@ -119,8 +119,9 @@ def _question(name: str, match: Match) -> str:
         return f"whether the device uses {match.component} as {name[5:]}"
     if name.startswith("starts:"):
         return f"whether {name[7:]} runs (it is started under a condition that could not be decided)"
-    if name.startswith("runs:"):
-        return f"whether {name[5:]} runs (nothing was seen to start it)"
+    if name.startswith("runs-"):
+        programs = " or ".join(part.removeprefix("runs-") for part in name.split("|"))
+        return f"whether {programs} runs (nothing was seen to start it)"
     parts = [part for part in name.split("|") if part]
     return "whether " + " or ".join(
         words().denial(part[1:]) if part.startswith("!") else words().text(part) for part in parts
@@ -275,14 +276,34 @@ def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> An
         if running:
             return Answers(met=(fact(f"boot starts {', '.join(running)}", seen.source),))
         held = [name for name in advisory.applets if seen.applets is None or name in seen.applets]
-        return Answers(missing=(f"runs:{' or '.join(held or advisory.applets)}",))
+        return _runs(tuple(held or advisory.applets), situation)
     if wanted & seen.sides:
         return Answers(met=(fact(_started(situation.component, seen), seen.source),))
     if seen.sides and wanted:
         return Answers(missing=(f"role:{' or '.join(sorted(wanted))}",))
-    if seen.starts_if:
+    if seen.starts_if and situation.known(f"runs-{situation.component}").value is None:
         return Answers(missing=(f"starts:{situation.component}",))
-    return Answers(missing=(f"runs:{situation.component}",))
+    return _runs((situation.component,), situation)
+
+
+def _runs(programs: tuple[str, ...], situation: Situation) -> Answers:
+    """Nothing was seen to start any of `programs`: what was declared of them (`runs-udhcpc = false`) decides."""
+    names = [f"runs-{program}" for program in programs]
+    declared = [(name, situation.known(name)) for name in names]
+    if any(known.value for _, known in declared):
+        return Answers(met=(fact(f"{programs[0]} runs", situation.deployment.source),))
+    if all(known.value is False for _, known in declared):
+        named = " and ".join(programs)
+        return Answers(
+            bars=(
+                Bar(
+                    fact=fact(f"{named} never runs", declared[0][1].source),
+                    justification=NOT_EXECUTED,
+                    reopens=f"{' or '.join(programs)} is started",
+                ),
+            )
+        )
+    return Answers(missing=("|".join(names),))
 
 
 def _started(component: str, seen: Seen) -> str:

@@ -5,12 +5,13 @@ Written so that an engineer can sign it: every claim is one that the statements 
 
 import datetime
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 
 from customhouse.model import Advice, Deployment, FeedStatus, Move, Vulnerability
 
 from .positions import NAMES
-from .wording import counted, listed, month, title, why_not
+from .wording import counted, in_words, listed, month, title, why_not
 
 WIDTH = 88
 
@@ -26,7 +27,7 @@ def letter(
     name = f"{title(advice.component)} {advice.version}"
     parts = [
         f"{today.day} {month(f'{today:%Y-%m}')}",
-        f"Subject: {name} in {deployment.name or 'your device'} – is there any point in upgrading?",
+        f"Subject: {name} in {deployment.name if deployment.uses else 'your device'} – is there any point in upgrading?",
         "Dear customer,",
         f"You asked whether {name} should be replaced by a newer version. We compared it with every flaw "
         f"{'published' if advice.complete else 'known to our snapshot'} for it as of {_as_of(feeds, rows)} and asked, "
@@ -69,11 +70,23 @@ def _finding(advice: Advice, rows: Sequence[Vulnerability]) -> str:
     if advice.undecided:
         return (
             f"{opening} Of {len(advice.undecided)} we cannot say whether they matter to you "
-            f"without knowing more: {listed(advice.missing, 8)}."
+            f"without knowing more. Please tell us: {'; '.join(_asked(rows))}."
         )
     if not advice.matched:
         return "We found none."
     return f"{opening} None of them can be used against the device in the way it is used: {'; '.join(why_not(rows))}."
+
+
+def _asked(rows: Sequence[Vulnerability]) -> list[str]:
+    """What would settle most, first."""
+    counts = Counter(name for row in rows for name in row.reachability.missing)
+    order = {"role": 0, "fact": 1, "option": 2}
+
+    def rank(name: str) -> tuple[int, int]:
+        kind = "role" if name.startswith("role:") else "option" if name.lstrip("!")[:1].isupper() else "fact"
+        return order[kind], -counts[name]
+
+    return in_words(sorted(counts, key=rank), 8)
 
 
 def _reachable(rows: Sequence[Vulnerability]) -> list[str]:
@@ -108,7 +121,7 @@ def _basis(advice: Advice, rows: Sequence[Vulnerability], deployment: Deployment
         else:
             lines += [f"- {text[0].upper()}{text[1:]} ({_flaws(count)})." for text, count in members]
     example = next((row.reachability.reopens_if[0] for row in rows if _single(row)), "")
-    lead = f" – for instance when {example} –" if example else ""
+    lead = f" – for instance when {example} –" if example else ","
     return [
         "This rests on the following statements about the device. Please check that each of them is true.",
         "\n".join(lines),

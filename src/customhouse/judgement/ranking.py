@@ -10,7 +10,7 @@ from customhouse.model import Severity, Vulnerability
 
 _STATUS = {"affected": 0, "under_investigation": 1, "fixed": 2, "not_affected": 3}
 _GRAVITY = {Severity.CRITICAL: 0, Severity.HIGH: 1, Severity.MEDIUM: 2, Severity.LOW: 4, Severity.INFO: 5, None: 3}
-_PLAIN = ("runs:", "starts:", "role:", "local-users")
+_PLAIN = ("runs-", "starts:", "role:", "local-users")
 """Doubts about whether a part is used at all; any other is a condition on top of that."""
 _NETWORK = ("P1", "P2", "P3", "P4", "P5")
 _FOOTHOLD = {"P1": 0, "P4": 0, "P5": 1, "P2": 1, "P3": 2, "P8": 3, "P6": 4, "P7": 5}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from customhouse.model import Branch, Move, Vulnerability
 
 from .positions import NAMES
+from .words import words
 
 TITLES = {"mbedtls": "Mbed TLS", "openssl": "OpenSSL", "busybox": "BusyBox", "linux-kernel": "the Linux kernel"}
 _MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
@@ -132,13 +133,38 @@ def _cost(move: Move) -> str:
 
 def _depends(name: str, known: str, rows: Sequence[Vulnerability], undecided: Sequence[Vulnerability]) -> list[str]:
     settled = len(rows) - len(undecided)
-    missing = Counter(fact for row in undecided for fact in row.reachability.missing)
-    asked = [fact for fact, _ in missing.most_common(5)]
+    missing = Counter(_asked(fact) for row in undecided for fact in row.reachability.missing)
+    asked = [fact for fact, _ in missing.most_common(5) if fact]
     return [
         f"It depends on facts that nobody has stated. Of {counted(len(rows), 'flaw')} {known} that match {name}, "
         f"{settled} cannot be used and {len(undecided)} are open.",
         f"The facts that would settle most: {listed(asked)}. State them in a deployment file and ask again.",
     ]
+
+
+def in_words(names: Sequence[str], most: int = 6) -> list[str]:
+    """Missing facts as questions that a customer can answer, each once."""
+    questions = []
+    for name in names:
+        if name == "affected-version":
+            continue
+        if name.startswith("role:"):
+            questions.append(f"whether it is used as {name[5:]}")
+        elif name.startswith(("runs-", "starts:")):
+            program = name.split("|")[0].removeprefix("runs-").removeprefix("starts:")
+            questions.append(f"whether {program} runs")
+        else:
+            questions.append("whether " + " or ".join(words().text(part.removeprefix("!")) for part in name.split("|")))
+    return list(dict.fromkeys(questions))[:most]
+
+
+def _asked(name: str) -> str:
+    """A missing fact as a deployment file would state it; empty for what only better records could settle."""
+    if name == "affected-version":
+        return ""
+    if name.startswith("role:"):
+        return "roles"
+    return name.split("|")[0].removeprefix("!").replace("starts:", "runs-")
 
 
 def _branch(branch: Branch | None, moves: Sequence[Move], today: datetime.date, *, urgent: bool) -> list[str]:
