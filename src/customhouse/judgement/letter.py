@@ -25,9 +25,10 @@ def letter(
 ) -> str:
     """Plain text, ready to be signed. `rows` are the judged flaws of the version in use."""
     name = f"{title(advice.component)} {advice.version}"
+    device = deployment.name if deployment.uses else "your device"
     parts = [
         f"{today.day} {month(f'{today:%Y-%m}')}",
-        f"Subject: {name} in {deployment.name if deployment.uses else 'your device'} – is there any point in upgrading?",
+        f"Subject: {name} in {device} – is there any point in upgrading?",
         "Dear customer,",
         f"You asked whether {name} should be replaced by a newer version. We compared it with every flaw "
         f"{'published' if advice.complete else 'known to our snapshot'} for it as of {_as_of(feeds, rows)} and asked, "

@@ -149,7 +149,7 @@ def in_words(names: Sequence[str], most: int = 6) -> list[str]:
         if name == "affected-version":
             continue
         if name.startswith("role:"):
-            questions.append(f"whether it is used as {name[5:]}")
+            questions.append("in which roles it is used (as client, as server, through its functions directly)")
         elif name.startswith(("runs-", "starts:")):
             program = name.split("|")[0].removeprefix("runs-").removeprefix("starts:")
             questions.append(f"whether {program} runs")
