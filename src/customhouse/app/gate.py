@@ -1,8 +1,13 @@
-"""`customhouse gate run`: the configuration read, the daemon run. Absent libraries of the extra break only this."""
+"""`customhouse gate run` and `gate canary`: a configuration read, the daemon run or put to the test.
+
+Absent libraries of the extra break only these commands.
+"""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
+from customhouse.gateway.control.canary import Finding, fly
 from customhouse.gateway.control.config import read_config
 from customhouse.gateway.control.daemon import Daemon
 
@@ -15,3 +20,9 @@ def run_gate(config: Path) -> None:
         await Daemon(wanted).run()
 
     asyncio.run(serve())
+
+
+def fly_canary(config: Path) -> Iterator[Finding]:
+    """What a stranger tried on each segment, and whether it was stopped."""
+    for segment in read_config(config).house_segments():
+        yield from fly(segment)

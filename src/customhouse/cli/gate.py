@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from customhouse.host.errors import InputError, MissingTool
+from customhouse.host.errors import CustomhouseError, InputError, MissingTool
 
 from .values import duration
 
@@ -181,6 +181,23 @@ def plan(
         raise MissingTool(f"the gateway's libraries are missing: {trouble.name}", _INSTALL) from trouble
     for line in planned(config, device, wanted):
         _say(line)
+
+
+@app.command(epilog="Example: customhouse gate canary --config gate.toml")
+def canary(config: Annotated[Path, typer.Option(help="What is contained (TOML).")]) -> None:
+    """Prove, from inside a throw-away namespace on each segment, that a stranger gets nowhere. Needs root."""
+    try:
+        from customhouse.app.gate import fly_canary  # see the module's docstring
+    except ImportError as trouble:
+        raise MissingTool(f"the gateway's libraries are missing: {trouble.name}", _INSTALL) from trouble
+    holes = 0
+    for tried, holds, proof in fly_canary(config):
+        holes += not holds
+        _say(f"{'holds' if holds else 'HOLE '}  {tried}: {proof}")
+    if holes:
+        raise CustomhouseError(
+            f"{holes} holes in the containment", "run `customhouse gate run` anew, and look at its log"
+        )
 
 
 def _profiles() -> Any:
