@@ -65,17 +65,30 @@ class KernelDisagrees(Check):
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
         kernels = [one for one in device.components if one.name == _KERNEL and one.version]
         proven = {one.version for one in kernels if one.how in (How.DEFINES, How.BANNER)}
-        built_for = {one.version for one in kernels if one.how is How.BUILD_STRING}
-        if proven and built_for:
+        strangers = [(version, place) for version, place in _built_for(device) if version not in proven]
+        if proven and strangers:
+            others = _listed({version for version, _ in strangers})
             yield self.finding(
                 severity=Severity.LOW,
                 confidence=Confidence.MEDIUM,
-                title=f"The kernel is {_listed(proven)}, but modules are built for {_listed(built_for)}",
+                title=f"The kernel is {_listed(proven)}, but modules are built for {others}",
                 detail="Modules of another kernel do not load; or the image carries files of an earlier release.",
                 remedy="Build kernel and modules together, and remove what is left of earlier releases.",
-                evidence=_evidence_of(kernels, _KERNEL),
+                evidence=(*_evidence_of(kernels, _KERNEL)[:2], *(place for _, place in strangers[:_SHOWN])),
                 subject=_KERNEL,
             )
+
+
+def _built_for(device: DeviceFacts) -> Iterable[tuple[str, Evidence]]:
+    """Kernel versions that modules say they are built for, each with its module."""
+    for node in device.tree.files():
+        facts = device.facts.get(node.digest) if node.digest else None
+        for hint in facts.components.hints if facts is not None and facts.components is not None else ():
+            if hint.rule == _KERNEL and hint.how == How.BUILD_STRING and hint.version:
+                yield (
+                    hint.version,
+                    Evidence(path=node.path, digest=node.digest, offset=hint.offset, excerpt=hint.excerpt),
+                )
 
 
 class SeveralVersions(Check):

@@ -109,6 +109,8 @@ class Rule(Model, frozen=True, kw_only=True):
     forms: tuple[Form, ...] = ()
     bare: tuple[str, ...] = ()
     """Expressions over whole strings of a proven file."""
+    highest: bool = False
+    """Where several such strings stand in the file, the highest is its own: it knows older ones, but no newer."""
     objects: tuple[str, ...] = ()
     """Exported character arrays that hold the version."""
     paths: tuple[PathForm, ...] = ()

@@ -242,7 +242,7 @@ def _declared(rule: Rule, sign: Sign, data: bytes | memoryview, symbols: Symbols
 
 
 def _lone(rule: Rule, data: bytes | memoryview, places: Mapping[str, list[Hit]], matcher: _Matcher) -> tuple[str, int]:
-    """The version in a string that is nothing else; empty unless the file holds a single one."""
+    """The version in a string that is nothing else; empty unless the file holds one, or the rule wants the highest."""
     for number in range(len(rule.bare)):
         tag = f"{rule.name}/bare/{number}"
         found: dict[str, int] = {}
@@ -251,8 +251,8 @@ def _lone(rule: Rule, data: bytes | memoryview, places: Mapping[str, list[Hit]],
             for match in matcher.bare[tag].finditer(bytes(data[low : hit.end])):
                 if match.end() == hit.end - low:
                     found.setdefault(version_of(match), low + match.start() + 1)
-        if len(found) == 1:
-            return next(iter(found.items()))
+        if found and (len(found) == 1 or rule.highest):
+            return max(found.items(), key=lambda one: [int(part) for part in re.findall(r"\d+", one[0])])
     return "", -1
 
 

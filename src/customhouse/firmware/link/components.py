@@ -74,14 +74,15 @@ def components(
             else:
                 claims.append(_declared(package, rule))
     # Facts from a cache may name rules that are gone.
-    standing = [claim for claim in claims if claim.name in known]
+    standing = _without_hearsay([claim for claim in claims if claim.name in known])
     found = [_component(known[name], version, group) for (name, version), group in merged(standing).items()]
     return tuple(sorted(found + strangers, key=lambda one: (one.name, one.version, one.revision, one.purl)))
 
 
 def rule_of_package(name: str, known: Sequence[Rule], proven: frozenset[str] = frozenset()) -> Rule | None:
     """The rule for a package: of its own name first, then one that the files prove (`libc`), then any that fits."""
-    fitting = [rule for rule in known if any(re.fullmatch(form, name, re.IGNORECASE) for form in rule.packages)]
+    plain = re.sub(r"(?<=\d)t64$", "", name)  # Debian's mark of 64-bit time
+    fitting = [rule for rule in known if any(re.fullmatch(form, plain, re.IGNORECASE) for form in rule.packages)]
     fitting.sort(key=lambda rule: (rule.name != name.lower(), rule.name not in proven))
     return fitting[0] if fitting else None
 
@@ -169,6 +170,19 @@ def merged(claims: Sequence[Claim]) -> dict[tuple[str, str], list[Claim]]:
         elif len(at_hand) == 1:
             groups.setdefault((claim.name, next(iter(at_hand))), []).append(claim)
     return groups
+
+
+def _without_hearsay(claims: Sequence[Claim]) -> list[Claim]:
+    """Claims without build strings that contradict a proof: a module built for another kernel is no second kernel."""
+    sure: dict[str, set[str]] = {}
+    for claim in claims:
+        if claim.version and claim.how in (How.DEFINES, How.BANNER):
+            sure.setdefault(claim.name, set()).add(claim.version)
+    return [
+        claim
+        for claim in claims
+        if claim.how is not How.BUILD_STRING or claim.name not in sure or claim.version in sure[claim.name]
+    ]
 
 
 def _component(rule: Rule, version: str, group: Sequence[Claim]) -> Component:
