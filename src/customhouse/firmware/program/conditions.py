@@ -153,6 +153,8 @@ class Conditions:
             return (node[1] == value) == equal
         if level > 10:
             return True
+        if equal:
+            state.ranges[term] = (self.terms.signed(value),) * 2
         if kind == OP:
             return self._operation(state, node, value, equal, level)
         if kind == ADDR and not node[3] and self.terms.nodes[node[1]][0] not in (LOAD, BYTE):

@@ -121,7 +121,8 @@ class Reporter:
         flows: dict[tuple[int, str], Flow] = {}
         commands: dict[int, ConstructedCommand] = {}
         for event in self._sinks():
-            _, name, site, content, facts, chain, extra = event
+            _, name, site, content, facts, chain, _extra = event
+            content = self._told(content)  # type: ignore[arg-type]
             if site not in commands or len(content.template) > len(commands[site].format):  # type: ignore[attr-defined,arg-type,index]
                 commands[site] = self._constructed(name, site, content)  # type: ignore[index,arg-type]
             for origin in self.store.origins(content):  # type: ignore[arg-type]
@@ -143,6 +144,15 @@ class Reporter:
             outcome=outcome,
             why="the time for this program ran out" if self.whole.cut else "",
         )
+
+    def _told(self, content: Content) -> Content:
+        """A command whose format came from a table, with that format."""
+        for dep in content.deps:
+            if dep[0] == "V":
+                texts = self.store.formats(dep)
+                if texts:
+                    return content._replace(template=content.template.replace("%s", max(texts, key=len), 1))
+        return content
 
     def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
         judge = Overflows(self.whole)

@@ -6,6 +6,7 @@ Questions are answered on demand: what does a pointer point to, what is a text m
 import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
+from .formats import conversions
 from .state import Content, Dep
 from .terms import (
     ADDR,
@@ -266,8 +267,34 @@ class Store:
             elif dep[0] == "T":
                 self._held(dep, clean, stored, out, work)
             else:
-                work += [(("T", one, 0, 0, False), clean, stored) for one in dep[2]]  # type: ignore[attr-defined]
+                work += [(("T", one, 0, 0, False), clean, stored) for one in self.texts_of(dep)]
         return frozenset(out)
+
+    def formats(self, dep: Dep) -> list[str]:
+        """The format strings that an open format turns out to be."""
+        out = []
+        for root, offset, stride in sorted(self.points(dep[1])):  # type: ignore[arg-type]
+            text = self.image.text(offset) if root == GLOBAL and not stride and offset >= self.terms.floor else None
+            if text and "%" in text:
+                out.append(text)
+        return out
+
+    def texts_of(self, dep: Dep) -> list[int]:
+        """The arguments of an open format that are texts; all of them when the format stays unknown."""
+        arguments: tuple[int, ...] = dep[2]  # type: ignore[assignment]
+        texts = self.formats(dep)
+        if not texts:
+            return list(arguments)
+        used: set[int] = set()
+        for text in texts:
+            index = 0
+            for piece in conversions(text):
+                if piece.kind:
+                    index += piece.stars
+                    if piece.kind == "s" and index < len(arguments):
+                        used.add(arguments[index])
+                    index += 1
+        return sorted(used)
 
     def _held(self, dep: Dep, clean: bool, stored: bool, out: set[Origin], work: list[tuple[Dep, bool, bool]]) -> None:
         for base, off, step in self._bases(dep[1], dep[2], dep[3]):  # type: ignore[arg-type]
