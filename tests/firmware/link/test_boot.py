@@ -1,7 +1,9 @@
 """Devices in the styles of many vendors, made of text: what starts, and what does not."""
 
+import msgspec
 import pytest
 
+from customhouse.firmware.link.files import printable
 from customhouse.model import ContentFacts, DeviceFacts, Port, ProgramFacts, Service
 
 
@@ -516,3 +518,27 @@ def test_a_console_shell_in_the_table_counts_where_the_shell_is_not_in_the_image
     device.file("/etc/inittab", "ttyS0::respawn:-/bin/sh\n")
     [console] = of_kind(device.facts(), "console")
     assert (console.at_boot, console.authentication) == (True, "none")
+
+
+def test_partitions_are_found_where_the_image_begins_behind_the_boot_loader(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\nmount -t jffs2 /dev/mtdblock2 /opt/app\n/opt/app/run.sh\n")
+    told = "root=/dev/mtdblock1 mtdparts=spi0.0:512k(boot),2M(rootfs),1M(app),1M(data)"
+    device.volume("root", "squashfs", root=True, offset=0, arguments=told)
+    device.volume("a", "jffs2", offset=0x200000)
+    device.volume("b", "jffs2", offset=0x300000)
+    device.file("@a/run.sh", "#!/bin/sh\ntelnetd\n")
+    device.file("@b/run.sh", "#!/bin/sh\n")
+    assert telnet(device.facts()).at_boot
+
+
+def test_words_that_are_no_utf8_can_be_reported(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file("/etc/init.d/rcS", b"#!/bin/sh\n[ -f /etc/\xff\xfe ] && telnetd -l '\xe9'\n")
+    service = telnet(device.facts())
+    assert service.arguments == ("-l", "é")
+    assert msgspec.json.decode(msgspec.json.encode(service), type=Service) == service
+
+
+def test_control_characters_are_shown_as_escapes():
+    assert printable("a\x1b[2J\udcffb") == "a\\x1b[2J\\xffb"

@@ -178,6 +178,12 @@ class Files:
         )
 
 
+def printable(text: str) -> str:
+    """Text for a report: bytes that are not UTF-8 and control characters as backslash escapes."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in whole)
+
+
 def files_of(tree: FileTree, facts: Mapping[Digest, FileFacts]) -> Files:
     """Index a tree once; folders that are only implied get their children too."""
     nodes = {str(node.path): node for node in tree.nodes}

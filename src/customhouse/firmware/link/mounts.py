@@ -73,6 +73,15 @@ class Partitions:
         self.volumes = [volume for volume in tree.volumes if not volume.root and f"@{volume.name}" in present]
         self.unnamed = sorted(present - {f"@{volume.name}" for volume in self.volumes})
         self.table = mtd_partitions(arguments)
+        self.shift = self._shift(tree, arguments)
+
+    def _shift(self, tree: FileTree, arguments: str) -> int:
+        """How far the image's offsets are from those of the flash: an update often begins behind the boot loader."""
+        named = re.search(r"root=/dev/mtdblock(\d+)", arguments)
+        root = next((volume for volume in tree.volumes if volume.root), None)
+        if named is None or root is None or int(named[1]) >= len(self.table):
+            return 0
+        return int(root.offset) - self.table[int(named[1])][0]
 
     def mount(self, device: str, point: str, kind: str, evidence: tuple[Evidence, ...]) -> Mount | None:
         """The mount, when the image holds a volume for the device; None when it does not or cannot be told."""
@@ -99,6 +108,7 @@ class Partitions:
         return {**{prefix: (prefix[1:],) for prefix in self.unnamed}, **named}
 
     def _at(self, start: int, size: int) -> str | None:
+        start += self.shift
         for volume in self.volumes:
             if not volume.part and start <= volume.offset and (not size or volume.offset < start + size):
                 return f"@{volume.name}"

@@ -9,7 +9,7 @@ from customhouse.model import ElfFacts, NodeKind, Port, Service
 from . import daemons
 from .boot import Boot
 from .daemons import DAEMONS, Daemon
-from .files import Files
+from .files import Files, printable
 from .shell_commands import simple_command
 from .shell_programs import run_path
 from .shell_run import Machine
@@ -85,13 +85,13 @@ def _made(start: Start, **fields: object) -> Service:
     values: dict[str, object] = {
         "program": start.path,
         "applet": start.applet,
-        "arguments": start.arguments,
+        "arguments": tuple(printable(argument) for argument in start.arguments),
         "started_by": start.frame.chain,
         "at_boot": (holds is True or not start.guards) and not missing,
         "condition": condition,
         "condition_holds": None if missing and holds is not False else holds,
         "respawn": start.respawn,
-        "user": start.user,
+        "user": printable(start.user),
         "evidence": (start.evidence,),
         **fields,
     }
@@ -105,7 +105,8 @@ def _holds(guards: Sequence[Guard]) -> bool | None:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.replace("\\\n", " ").replace("\\ ", " ").split())
+    """A condition on one line, in a form that every report can show."""
+    return printable(" ".join(text.replace("\\\n", " ").replace("\\ ", " ").split()))
 
 
 def _console(start: Start, name: str) -> Service:
