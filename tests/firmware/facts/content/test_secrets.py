@@ -142,6 +142,32 @@ def test_a_password_in_a_url_is_found_and_not_printed() -> None:
     assert _secrets(b"\x00ftp://user:password@host.maker.com/\x00ftp://%s:%s@%s/\x00") == ()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"ftpput -u uplink -p Zebra77x 47.88.1.9 /tmp/log log\n",
+        b"curl -s -u uplink:Zebra77x https://files.maker.com/\n",
+        b"wget -q --user=uplink --password=Zebra77x http://files.maker.com/x\n",
+    ],
+)
+def test_a_login_on_a_command_line_is_found_and_not_printed(line: bytes) -> None:
+    [hit] = _secrets(b"#!/bin/sh\n" + line)
+    assert hit.subject == "uplink, on a command line that fetches or sends files"
+    assert "Zebra77x" not in repr(hit)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'curl -u "$USER:$PASS" https://x.maker.com/\n',
+        b"curl -u user https://x.maker.com/\n",
+        b"ftpput -u %s -p %s %s\n",
+    ],
+)
+def test_a_login_made_of_variables_is_none(line: bytes) -> None:
+    assert _secrets(b"#!/bin/sh\n" + line) == ()
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_in_a_block_do_no_harm(data: bytes) -> None:
     _secrets(b"-----BEGIN PRIVATE KEY-----" + data + b"-----END PRIVATE KEY-----" + b"0\x82" + data)

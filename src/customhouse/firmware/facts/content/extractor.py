@@ -26,7 +26,7 @@ class ContentExtractor:
     """Fills `FileFacts.content`."""
 
     name = "content"
-    version = "4"
+    version = "5"
     result = ContentFacts
     patterns = (
         *hosts.PATTERNS,

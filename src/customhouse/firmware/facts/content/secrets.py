@@ -50,6 +50,10 @@ _PLACEHOLDER: Final = re.compile(
     rb"(?i)^(?:your|my|the|some|<|\$|%|\{|x{4,}|\*{4,}|secret(?:\s|_)?pass"
     rb"|very secret|password here|changeme|test|example|passphrase$|psk$)"
 )
+_FETCH_LOGIN: Final = re.compile(
+    rb"[ \t=]*[\"']?([A-Za-z][\w.@-]{0,40})(?::([^\s:'\"$%`\x00]{2,60})"
+    rb"|[\"']?[ \t]+(?:-p[ \t]+|--(?:ftp-)?password=)[\"']?([^\s'\"$%`\x00]{2,60}))"
+)
 _URL_CREDENTIAL: Final = re.compile(
     rb"([a-z][a-z0-9+.-]{1,8})://([^\s:@/'\"<>%\x00]{1,40}):([^\s:@/'\"<>%$\x00]{2,60})@([A-Za-z0-9][A-Za-z0-9.-]{2,80})"
 )
@@ -57,6 +61,10 @@ _URL_CREDENTIAL: Final = re.compile(
 PATTERNS: Final = (
     *pem.PATTERNS,
     *(Pattern(expression=token.trigger.encode(), tag=_TAG + token.name) for token in TOKENS),
+    Pattern(
+        expression=rb"(?:ftpput|ftpget|curl|wget)[ \t][^\n\x00]{0,160}(?:-u[ \t]|--user[= ]|--ftp-user=)",
+        tag="fetch-login",
+    ),
     Pattern(expression=rb"://[^\s:@/'\"<>%\x00]{1,40}:[^\s:@/'\"<>%\x00]{2,60}@", tag="url-credential"),
 )
 
@@ -64,7 +72,7 @@ PATTERNS: Final = (
 def read(data: bytes, hits: Sequence[Hit], kind: FileKind) -> tuple[SecretHit, ...]:
     """All secrets, by offset."""
     found = {(hit.kind, hit.offset): hit for hit in pem.read(data, hits)}
-    for secret in (*_tokens(data, hits), *_url_credentials(data, hits), *_wifi(data, kind)):
+    for secret in (*_tokens(data, hits), *_url_credentials(data, hits), *_fetch_logins(data, hits), *_wifi(data, kind)):
         found.setdefault((secret.kind, secret.offset), secret)
     return tuple(found[key] for key in sorted(found, key=lambda key: (key[1], key[0]))[:_MOST])
 
@@ -115,6 +123,25 @@ def _url_credentials(data: bytes, hits: Sequence[Hit]) -> Iterator[SecretHit]:
                     subject=f"{user.decode('utf-8', 'replace')} at {host.decode()}",
                     digest=_digest(password),
                 )
+
+
+def _fetch_logins(data: bytes, hits: Sequence[Hit]) -> Iterator[SecretHit]:
+    """`ftpput -u name -p password host`, `curl -u name:password`, `wget --user=name --password=word`."""
+    for hit in hits:
+        match = _FETCH_LOGIN.match(data, hit.end) if hit.tag == "fetch-login" else None
+        if match is None:
+            continue
+        user, password = match.group(1), match.group(2) or match.group(3)
+        if _PLACEHOLDER.match(password) or password.lower().startswith(b"pass"):
+            continue
+        name = user.decode("utf-8", "replace")
+        yield SecretHit(
+            kind="password",
+            offset=match.start(1),
+            excerpt=f"{name}:{shown(password)}",
+            subject=f"{name}, on a command line that fetches or sends files",
+            digest=_digest(password),
+        )
 
 
 def _wifi(data: bytes, kind: FileKind) -> Iterator[SecretHit]:

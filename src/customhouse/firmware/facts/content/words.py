@@ -4,6 +4,7 @@ Makers put the clear text of a password into a program or a configuration more o
 password recovery tries after the published defaults.
 """
 
+import itertools
 import re
 from collections import Counter
 from typing import Final
@@ -13,6 +14,7 @@ from customhouse.model import FileKind
 MOST: Final = 400
 """Words kept of one content."""
 _READ_MOST: Final = 4 << 20
+_STRINGS_MOST: Final = 60_000
 _IN_PROGRAM: Final = re.compile(rb"\x00([!-~]{4,16})(?=\x00)")
 _IN_TEXT: Final = re.compile(
     rb"""(?i)(?:pass(?:wd|word|phrase)?|pwd|passwort|psk|key|secret|login|user(?:name)?)["']?\s*[:=,]\s*["']?([!-~]{4,24}?)["'\s<,;]"""
@@ -25,7 +27,8 @@ def read(data: bytes, kind: FileKind) -> tuple[str, ...]:
     if kind in (FileKind.SCRIPT, FileKind.TEXT):
         found = [match.group(1) for match in _IN_TEXT.finditer(data, 0, _LONGEST_TEXT)]
     elif kind is FileKind.ELF:
-        found = [word for word in _IN_PROGRAM.findall(data, 0, _READ_MOST) if _plausible(word)]
+        strings = itertools.islice(_IN_PROGRAM.finditer(data, 0, _READ_MOST), _STRINGS_MOST)
+        found = [match.group(1) for match in strings if _plausible(match.group(1))]
     else:
         return ()
     counted = Counter(found)
