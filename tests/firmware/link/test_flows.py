@@ -95,3 +95,9 @@ def test_a_program_that_was_not_read_in_full_is_named(device: Any, outcome: Outc
     device.elf("/bin/small", program=ProgramFacts())
     [left] = joined(device).not_examined
     assert (left.what, left.outcome, left.why) == ("/bin/big", outcome.value, "budget of 60 s")
+
+
+def test_a_flow_names_the_architecture_as_the_rest_of_the_dossier_does(device: Any) -> None:
+    device.elf("/sbin/x", architecture="armhf", program=ProgramFacts(flows=(FLOW,)))
+    [flow] = joined(device).flows
+    assert flow.architecture == "armhf"

@@ -57,7 +57,7 @@ def program_flows(
         known = facts[digest]
         start = starts.get(digest) or _Start(paths[digest][0])
         if known.program is not None:
-            flows += [_placed(flow, start, digest, files, services) for flow in known.program.flows]
+            flows += [_placed(flow, start, known, services) for flow in known.program.flows]
             commands += [_command(command, start.path, digest) for command in known.program.constructed_commands]
         left += _left_over(start.path, known)
     return ProgramFlows(tuple(flows), tuple(commands), tuple(left))
@@ -109,15 +109,16 @@ def _start_libraries(
             starts.setdefault(library, _Start(paths[library][0], chain, service.user, service.at_boot))
 
 
-def _placed(flow: Flow, start: _Start, digest: Digest, files: Files, services: Iterable[Service]) -> Flow:
+def _placed(flow: Flow, start: _Start, known: FileFacts, services: Iterable[Service]) -> Flow:
     start = _cgi_start(flow, start, services) if not start.started_by else start
     return msgspec.structs.replace(
         flow,
         program=start.path,
+        architecture=known.elf.architecture if known.elf is not None else flow.architecture,
         started_by=start.started_by,
         user=start.user,
         at_boot=start.at_boot,
-        evidence=_evidence(flow.evidence, start.path, digest) or _flow_evidence(flow, start.path, digest),
+        evidence=_evidence(flow.evidence, start.path, known.digest) or _flow_evidence(flow, start.path, known.digest),
     )
 
 
