@@ -1,6 +1,8 @@
 """What the firmware shows of how its components are used."""
 
-from customhouse.app.seen import seen_of
+import datetime
+
+from customhouse.app.seen import built_by, seen_of
 from customhouse.app.vulnerabilities import vulnerabilities_of
 from customhouse.model import (
     AppletFacts,
@@ -16,8 +18,10 @@ from customhouse.model import (
     How,
     ImagePath,
     NodeKind,
+    Offset,
     Port,
     Service,
+    Volume,
 )
 
 
@@ -152,3 +156,14 @@ def test_symbols_of_a_tls_library_say_how_it_is_used_and_built():
     rows = {row.id: row.reachability for row in vulnerabilities_of(device.made(), None, None)[0]}
     assert rows["CVE-2020-36426"].justification == "vulnerable_code_not_present"
     assert rows["MBEDTLS-CL-2.16.6-dtls-hello-verify-overread"].justification == "vulnerable_code_not_in_execute_path"
+
+
+def test_the_day_of_the_image_is_that_of_its_newest_volume():
+    def volume(created):
+        return Volume(name=created, kind="uimage", offset=Offset(0), size=1, detail={"created": created})
+
+    def built(*times):
+        return built_by(DeviceFacts(tree=FileTree(volumes=tuple(volume(time) for time in times)), facts={}))
+
+    assert built("1398000000", "1390000000") == datetime.date(2014, 4, 20)
+    assert built("0", "99999999999", "soon") is None

@@ -1,5 +1,6 @@
 """Who can reach a flaw: the reference case, and what an expert would flip."""
 
+import datetime
 import tomllib
 from pathlib import Path
 
@@ -253,6 +254,19 @@ def test_an_uncertain_match_is_never_called_affected():
     row = judged(match, None, Seen(component="goahead", sides=SERVER))
     assert row.status == "under_investigation"
     assert "disagree" in row.explanation
+
+
+def test_a_package_built_before_a_flaw_was_known_cannot_carry_its_fix():
+    match = msgspec.structs.replace(flaw(published=datetime.date(2017, 10, 2)), certain=False, backport=True)
+    running = {"component": "goahead", "sides": SERVER}
+    assert judged(match, None, Seen(**running)).missing == ("affected-version",)
+    assert judged(match, None, Seen(**running, built=datetime.date(2018, 1, 1))).status == "under_investigation"
+    row = judged(match, None, Seen(**running, built=datetime.date(2014, 5, 1)))
+    assert row.status == "affected"
+    assert any("2014-05-01" in item.fact for item in row.facts)
+    assert judged(match, Deployment(firmware_date="2014-05-01"), Seen(**running)).status == "affected"
+    other = msgspec.structs.replace(match, backport=False)
+    assert judged(other, None, Seen(**running, built=datetime.date(2014, 5, 1))).status == "under_investigation"
 
 
 def test_every_shipped_deployment_can_be_read():

@@ -4,6 +4,7 @@ Read, not asked: which services boot starts and on which ports, which applets ar
 library the programs import, for which machine it was built.
 """
 
+import datetime
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -16,6 +17,8 @@ MULTI_CALL = ("busybox", "toybox")
 _MODULES = {"nf_tables": "nf-tables", "algif_aead": "algif-aead"}
 _CLIENTS = ("wpa_supplicant", "pppd", "dhcpcd", "openvpn", "strongswan", "ntpclient", "chrony")
 """Daemons that act as clients by nature: started means used as a client."""
+_EARLIEST, _LATEST = 946_684_800, 4_102_444_800
+"""2000 and 2100: clocks that were never set, and bytes that are no time, lie outside."""
 _ARM = ("armel", "armhf", "arm")
 
 
@@ -45,6 +48,7 @@ class _View:
             service for service in device.services if service.condition and service.condition_holds is None
         ]
         self.build = self._build()
+        self.built = built_by(device)
 
     def seen(self, name: str, copies: list[Component]) -> Seen:
         files = frozenset(path for copy in copies for path in copy.files)
@@ -67,6 +71,7 @@ class _View:
             applets=self._applets(files) if name in MULTI_CALL else None,
             applets_run=frozenset(service.applet for service in starts if service.applet),
             called=self._called(files),
+            built=self.built,
             facts=facts,
             facts_from=sources,
         )
@@ -152,6 +157,16 @@ class _View:
         elif name == "curl" and self.elves:
             facts["curl-tool"], sources["curl-tool"] = False, "file tree"
         return facts, sources
+
+
+def built_by(device: DeviceFacts) -> datetime.date | None:
+    """The day of the newest volume by its header's own time; None where none states one, or none can be true."""
+    days = []
+    for volume in device.tree.volumes:
+        stated = volume.detail.get("created", "")
+        if stated.isdigit() and _EARLIEST <= int(stated) <= _LATEST:
+            days.append(datetime.datetime.fromtimestamp(int(stated), datetime.UTC).date())
+    return max(days, default=None)
 
 
 def _tcp(service: Service) -> bool:

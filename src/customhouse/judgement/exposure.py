@@ -7,6 +7,7 @@ stand where it takes. A "no" that rests on a fact ends in `not_affected`; a ques
 
 from customhouse.model import Advisory, Fact, Match, Model, Reachability
 
+from .clock import clock_start, parse_date
 from .positions import NAMES, Standing, remaining, stated
 from .situation import Known, Seen, Situation, fact
 from .words import BUILD, USE, words
@@ -58,7 +59,26 @@ def expose(match: Match, situation: Situation) -> Reachability:
         answers = _joined(answers, Answers(bars=(bars,)))
     if answers.bars:
         return _barred(answers)
-    return _open(match, answers, standing)
+    early = _too_early(match, situation)
+    if early is not None:
+        answers = _joined(answers, Answers(met=(early,)))
+    return _open(match, answers, standing, too_early=early is not None)
+
+
+def _too_early(match: Match, situation: Situation) -> Fact | None:
+    """A package that was built before anybody knew of the flaw cannot carry its fix."""
+    start = clock_start(match.advisory)
+    if not match.backport or start is None:
+        return None
+    declared = parse_date(situation.deployment.firmware_date)
+    if declared is not None and declared < start:
+        return fact(
+            f"the firmware is of {declared}, and the flaw was not known before {start}", situation.deployment.source
+        )
+    built = situation.seen.built if situation.seen else None
+    if built is not None and built < start:
+        return fact(f"the image was made by {built}, and the flaw was not known before {start}", "image headers")
+    return None
 
 
 def _joined(*parts: Answers) -> Answers:
@@ -83,10 +103,10 @@ def _barred(answers: Answers) -> Reachability:
     )
 
 
-def _open(match: Match, answers: Answers, standing: Standing) -> Reachability:
+def _open(match: Match, answers: Answers, standing: Standing, *, too_early: bool) -> Reachability:
     who = ", ".join(f"{position} ({NAMES[position]})" for position in standing.positions)
     doubts = list(answers.missing)
-    if not match.certain:
+    if not match.certain and not too_early:
         doubts.insert(0, "affected-version")
     if doubts:
         return Reachability(

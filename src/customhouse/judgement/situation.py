@@ -3,6 +3,7 @@
 Declared facts (the deployment file) and facts read from the firmware meet here. What neither says is unknown.
 """
 
+import datetime
 from collections.abc import Sequence
 
 from customhouse.model import ComponentUse, Deployment, Fact, Model
@@ -31,6 +32,8 @@ class Seen(Model, frozen=True, kw_only=True):
     """Of those, the ones that boot starts."""
     called: frozenset[str] | None = None
     """Functions that the device's programs import; None: not known for all of them."""
+    built: datetime.date | None = None
+    """The latest day on which the image can have been made, by its own headers."""
     facts: dict[str, bool] = {}
     facts_from: dict[str, str] = {}
     """Where a fact was read; `source` where it is not named."""

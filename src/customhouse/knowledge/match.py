@@ -97,7 +97,8 @@ def _decide(said: Sequence[Say], component: Component) -> Match | None:
         return None
     base = (yes or unknown)[0]
     why, certain = _reasons(yes, no, unknown, component)
-    if _distribution(component):
+    backport = bool(_distribution(component)) and certain
+    if backport:
         certain = False
         shown = f"{component.name} {installed_as(component)}"
         why += f"; {shown} is a distribution's package, which may carry the fix as a backport"
@@ -107,6 +108,7 @@ def _decide(said: Sequence[Say], component: Component) -> Match | None:
         version=component.version,
         matched_because=why,
         certain=certain,
+        backport=backport,
     )
 
 
