@@ -316,7 +316,7 @@ def _print(one: _Call) -> int:
 
 
 def _write(one: _Call) -> int:
-    content = one.text(one.nth(1))
+    content = one.memory.within(one.state, one.nth(1), one.size(one.number(2)) or 0)
     if content.deps:
         one.caller.note(("out", one.nth(0), content, one.caller.site))
     return one.result(3)

@@ -436,9 +436,33 @@ class Memory:
         words = self._assembled(state, spot)
         if words is not None:
             return words
+        moved = self._moved(state, spot)
+        if moved is not None:
+            return moved
         if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
             return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
         return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
+
+    def _moved(self, state: State, spot: Location) -> Content | None:
+        """A text that was copied word by word, as compilers copy structures."""
+        entry = state.words.get(spot)
+        if entry is None:
+            return None
+        node = self.terms.nodes[entry[1]]
+        if node[0] == LOAD and node[4] == entry[0] >= 4:
+            return Content(frozenset({("T", node[1], node[2], node[3], False)}), "%s", 0, True)
+        return None
+
+    def within(self, state: State, pointer: int, size: int) -> Content:
+        """All texts of a block, for a structure that is written out whole."""
+        content = self.text(state, pointer)
+        for root, offset, stride in self.terms.locate(pointer)[:3]:
+            if stride:
+                continue
+            for key, text in state.texts.items():
+                if key[0] == root and offset < key[1] < offset + size and text.deps:
+                    content = Content(content.deps | text.deps, content.template or "%s")
+        return content
 
     def _constant_text(self, address: int) -> Content | None:
         if not self.image.constant(address) or self.image.segment(address) is None:

@@ -53,7 +53,7 @@ class Overflows:
             if root == GLOBAL:
                 rooms.append(None if hard else self._global(offset))
             elif node[0] == STACK:
-                rooms.append(-offset if hard else self._frame(root, offset))
+                rooms.append(self._frame(root, offset, 16 if hard else 1))
             elif node[0] == HEAP:
                 rooms.append(self._heap(root, offset))
             else:
@@ -69,10 +69,11 @@ class Overflows:
             return None
         return min(later[0] if later else segment.end, segment.end) - address
 
-    def _frame(self, root: int, offset: int) -> int | None:
+    def _frame(self, root: int, offset: int, apart: int) -> int | None:
+        """To the next buffer; buffers of other scopes may share the place, so those that begin close by tell nothing of a constant size."""
         if offset >= 0:
             return None
-        later = [one for one in self.whole.buffers.get(root, ()) if offset < one < 0]
+        later = [one for one in self.whole.buffers.get(root, ()) if offset + apart <= one < 0]
         return min(later, default=0) - offset
 
     def _heap(self, root: int, offset: int) -> int | None:
