@@ -41,7 +41,8 @@ class Packet(NamedTuple):
 
     @property
     def family(self) -> int:
-        return {IPV4: 4, IPV6: 6}.get(self.ethertype, 0)
+        """4 or 6; 0 for what is not IP, or is cut off before its addresses."""
+        return {IPV4: 4, IPV6: 6}.get(self.ethertype, 0) if self.source else 0
 
     @property
     def to_many(self) -> bool:
