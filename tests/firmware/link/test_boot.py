@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from customhouse.firmware.link import link
 from customhouse.firmware.link.files import printable
 from customhouse.model import ContentFacts, DeviceFacts, Port, ProgramFacts, Service
 
@@ -542,3 +543,21 @@ def test_words_that_are_no_utf8_can_be_reported(device):
 
 def test_control_characters_are_shown_as_escapes():
     assert printable("a\x1b[2J\udcffb") == "a\\x1b[2J\\xffb"
+
+
+@pytest.mark.parametrize(
+    ("data", "starts", "holds"),
+    [(b"\x7fELF\0ls\0telnetd\0", True, None), (b"\x7fELF\0ls\0in.telnetd-x\0", False, None), (None, False, None)],
+)
+def test_links_that_busybox_makes_at_boot_count_for_what_it_holds(device, tmp_path, data, starts, holds):
+    device.elf("/bin/busybox")
+    device.link("/bin/sh", "busybox")
+    device.link("/init", "/bin/busybox")
+    device.file("/etc/inittab", RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\n/bin/busybox --install -s\ntelnetd -l /bin/sh &\n")
+    contents = {}
+    if data is not None:
+        (tmp_path / "busybox").write_bytes(data)
+        contents[device.nodes["/bin/busybox"].digest] = tmp_path / "busybox"
+    service = telnet(link(device.tree(), device.known, contents=contents))
+    assert (service.at_boot, service.condition_holds) == (starts, holds)

@@ -38,7 +38,7 @@ def link(
     few questions that facts do not answer. `package_database=False` names components from the files alone; `supplier`
     is what their SBOMs list. Never raises for what an image holds.
     """
-    started = boot(tree, files_of(tree, facts))
+    started = boot(tree, files_of(tree, facts), contents)
     files = started.files
     offered = services(started)
     programs = program_flows(files, tree, facts, offered)

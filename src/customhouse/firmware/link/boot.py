@@ -4,10 +4,11 @@ Sources: Linux init/main.c (which init is tried), busybox init.c, sysvinit initt
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from customhouse.model import FileTree, NotExamined
+from customhouse.model import Digest, FileTree, NotExamined
 
 from . import boot_android, boot_extra, boot_inittab, boot_systemd
 from .files import Files
@@ -33,10 +34,10 @@ class Boot:
     not_examined: tuple[NotExamined, ...]
 
 
-def boot(tree: FileTree, files: Files) -> Boot:
+def boot(tree: FileTree, files: Files, contents: Mapping[Digest, Path] | None = None) -> Boot:
     """Follow the boot. Never raises for what the image holds; without an init nothing can be seen to start."""
     arguments = kernel_arguments(tree)
-    machine = Machine(files, simple_command, partitions=Partitions(tree, arguments))
+    machine = Machine(files, simple_command, partitions=Partitions(tree, arguments), contents=contents or {})
     _first_process(machine, arguments)
     boot_extra.started_by_others(machine)
     return Boot(tuple(machine.starts), machine.files, tuple(_left_out(machine)))

@@ -6,7 +6,7 @@ from . import shell_openwrt
 from .mounts import fstab, is_stored
 from .shell_run import Machine
 from .shell_starts import TABLE, look_up, record
-from .shell_state import UNKNOWN, YES, Ends, Frame, State, Truth, Value
+from .shell_state import UNKNOWN, YES, Ends, Frame, Guard, State, Truth, Value
 from .shell_syntax import Simple
 from .shell_words import absolute, is_volatile
 
@@ -42,6 +42,9 @@ def _applet(machine: Machine, command: Simple, words: list[Value], state: State,
     """`busybox telnetd`: needs no link. Applets that the shell knows too mean what they mean there."""
     name = words[1].text
     path = look_up(machine, words[0].text, state)
+    if name == "--install" and path is not None:
+        machine.installed = path
+        return Ends(state, YES)
     plain = name in TABLE["succeeds"] or name in _WRAPS or name in _SPECIAL or name in _SHELLS
     if path is None or plain or not words[1].known or look_up(machine, name, state) is not None:
         return machine.commands(machine, command, words[1:], state, frame)
@@ -85,12 +88,26 @@ def run_script(machine: Machine, path: str, arguments: list[Value], state: State
     return ends.status if ends.normal is not None else UNKNOWN
 
 
+def has_applet(machine: Machine, busybox: str, name: str) -> bool | None:
+    """Whether the applet's name is among the strings of the program; None when its bytes are not at hand."""
+    node = machine.files.node(busybox)
+    path = machine.contents.get(node.digest) if node is not None and node.digest is not None else None
+    if path is None:
+        return None
+    return b"\0" + name.encode("utf-8", "surrogateescape") + b"\0" in path.read_bytes()
+
+
 def _missing(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
     name = words[0].text
     base = name.rpartition("/")[2]
     if base in _SUCCEEDS:
         return Ends(state, YES)
     if base in _ASKS:
+        return Ends(state, UNKNOWN)
+    applet = has_applet(machine, machine.installed, base) if machine.installed else False
+    if applet is not False:
+        state_there = state if applet else state.guarded(Guard(f"busybox has the applet {base}", None))
+        record(machine, command, machine.installed, words[1:], state_there, frame, applet=base)
         return Ends(state, UNKNOWN)
     path = absolute(name, state) if "/" in name else name
     record(machine, command, path, words[1:], state, frame)

@@ -5,8 +5,12 @@ cannot be decided from the image both paths are followed, each under a guard; wh
 path is followed too, marked as not taken. Steps, depth and loops are bounded, and what was cut is named in the budget.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
+
+from customhouse.model import Digest
 
 from .files import Files
 from .mounts import Partitions
@@ -57,6 +61,10 @@ class Machine:
     instance_options: dict[str, str] = field(default_factory=dict)
     not_here: dict[str, str] = field(default_factory=dict)
     """Devices that are mounted and that the image does not hold, by mount point."""
+    contents: Mapping[Digest, Path] = field(default_factory=dict)
+    """Bytes by digest, for what the facts do not tell."""
+    installed: str = ""
+    """The busybox that a script told to make links for all of its applets."""
     seen: set[str] = field(default_factory=set)
     """Scripts that were run or sourced."""
     depth: int = 0
