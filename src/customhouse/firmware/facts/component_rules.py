@@ -69,6 +69,8 @@ class Form(Model, frozen=True, kw_only=True):
     otherwise: str = "mentions"
     """`how` in a file without a sign; empty: say nothing."""
     kinds: tuple[FileKind, ...] = PROGRAMS
+    starts: bool = False
+    """True where the text is the start of its string; in the middle of a sentence it is a mention."""
     loose: bool = False
     """True where a letter or digit may stand right before the match (text that follows binary data)."""
 

@@ -190,7 +190,7 @@ def _stated(
     if not how:
         return
     seen: set[int] = set()
-    known: set[str] = set()
+    known: set[tuple[str, str]] = set()
     reach = -1
     for hit in hits:
         if hit.end <= reach:
@@ -206,11 +206,12 @@ def _stated(
             if not _stands_alone(form, data, start, end, match):
                 continue
             version = version_of(match)
-            if version not in known:
-                known.add(version)
+            said = How.MENTIONS if form.starts and start and 32 <= data[start - 1] < 127 else how
+            if (version, said) not in known:
+                known.add((version, said))
                 yield ComponentHint(
                     rule=rule.name,
-                    how=how,
+                    how=said,
                     version=version,
                     offset=start,
                     excerpt=_excerpt(match.group()),
