@@ -45,6 +45,15 @@ def test_the_same_key_in_two_places_is_one_secret(device: MadeDevice) -> None:
     assert [place.path for place in secret.evidence] == ["/etc/a.key", "/etc/b.pem"]
 
 
+def test_a_wifi_key_in_an_esp32s_settings_is_found_unless_it_was_never_set(device: MadeDevice) -> None:
+    device.file("@nvs-0x9000/nvs.net80211/sta.pswd", b"correcthorse" + bytes(53))
+    device.file("@nvs-0x9000/nvs.net80211/ap.passwd", bytes(65))
+    device.file("@nvs-0x9000/nvs.net80211/sta.chan", b"\x06\x01")
+    [secret] = device.facts().secrets
+    assert (secret.kind, secret.subject) == ("wifi-key", "sta.pswd")
+    assert "correcthorse" not in repr(secret)
+
+
 def test_a_wifi_key_is_not_printed(device: MadeDevice) -> None:
     device.file("/etc/wpa_supplicant.conf", 'network={\n ssid="lab"\n psk="correcthorse"\n}\n')
     [secret] = device.facts().secrets

@@ -29,6 +29,7 @@ _PAGE_PATH: Final = re.compile(r"(?i)\.(?:html?|css|svg|xsl|js|asp|htm|lng)(?:\.
 _NAMESPACE: Final = re.compile(
     r"xmlns|DOCTYPE|schemaLocation|targetNamespace|urn:|/(?:ns|schemas?|wsdl|xsd)/|\.(?:dtd|xsd|wsdl)\b|/\d{4}/\d\d/"
 )
+_OWN_ADDRESS: Final = re.compile(r"\bifconfig[ \t]+\S+[ \t]+(?:inet[ \t]+)?\d+\.\d+\.\d+\.\d+")
 _HANDS_OUT: Final = re.compile(r"/u?dhcpd[^/]*\.conf")
 _READING_HOSTS: Final = ("docs.", "doc.", "wiki.", "bugs.", "bugzilla.", "forum.", "forums.", "lists.", "blog.")
 _SHOWN: Final = re.compile(
@@ -135,9 +136,11 @@ def role_of(mention: HostMention, path: str, facts: FileFacts) -> str:
             return "link"
         if _COMMENT.match(_line(facts, mention)) or _SHOWN.search(mention.excerpt):
             return "documentation"
-    elif _PROSE.search(excerpt) and not _DOING.search(excerpt):
+    elif (facts.kind is FileKind.DATA and _COMMENT.match(excerpt)) or (
+        _PROSE.search(excerpt) and not _DOING.search(excerpt)
+    ):
         return "documentation"
-    return "local" if _is_local(mention.host) else "service"
+    return "local" if _is_local(mention.host) or _OWN_ADDRESS.search(excerpt) else "service"
 
 
 def _line(facts: FileFacts, mention: HostMention) -> str:

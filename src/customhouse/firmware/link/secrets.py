@@ -8,6 +8,9 @@ from customhouse.model import FileFacts, FileKind, Secret, SecretHit, Service
 
 from .files import Files
 
+_NVS_KEY: Final = re.compile(
+    r"^@.*nvs.*/(?:sta\.pswd|ap\.passwd|ap\.pswd|wifi_?pass(?:word|wd)?|(?:wifi_?)?psk)$", re.IGNORECASE
+)
 _TRUST_STORE: Final = (
     8  # certificates in one file from which on it is a list of authorities, not a certificate of the device
 )
@@ -28,7 +31,7 @@ def secrets(files: Files, services: Sequence[Service]) -> tuple[Secret, ...]:
             if hit.kind == "certificate" and certificates >= _TRUST_STORE:
                 continue
             merged.setdefault((hit.kind, hit.digest or f"{path}:{hit.offset}"), []).append((path, hit))
-    made = [_secret(files, users, places) for places in merged.values()]
+    made = [*(_secret(files, users, places) for places in merged.values()), *_stored_settings(files)]
     return tuple(sorted(made, key=lambda s: (s.kind, s.evidence[0].path, s.evidence[0].offset or 0)))
 
 
@@ -45,6 +48,23 @@ def _secret(files: Files, users: "_Users", places: list[tuple[str, SecretHit]]) 
         digest=first.digest,
         evidence=tuple(files.evidence(path, hit.excerpt, hit.offset) for path, hit in places[:_PLACES_MOST]),
     )
+
+
+def _stored_settings(files: Files) -> Iterator[Secret]:
+    """Wi-Fi keys in an ESP32's settings partition, of which the unpacker makes a file for each value.
+
+    Source of the names: ESP-IDF's Wi-Fi driver keeps them in the namespace `nvs.net80211`.
+    """
+    for path, node in sorted(files.nodes.items()):
+        facts = files.facts.get(node.digest) if node.digest is not None and _NVS_KEY.search(path) else None
+        if facts is not None and facts.entropy:  # all zeros: never set
+            yield Secret(
+                kind="wifi-key",
+                subject=path.rpartition("/")[2],
+                detail="in the settings partition",
+                digest=facts.digest,
+                evidence=(files.evidence(path),),
+            )
 
 
 def _contents(files: Files) -> Iterator[tuple[str, FileFacts]]:
