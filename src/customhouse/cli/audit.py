@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from customhouse.host.errors import CustomhouseError
+from customhouse.host.errors import CustomhouseError, Interrupted
 
 from .progress import progress_for
 from .values import OutputTo, day, duration, output
@@ -87,7 +87,13 @@ def audit(
             progress=progress,
             colour=colour,
         )
-        status, text = run.all(images)
+        try:
+            status, text = run.all(images)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted while {progress.doing or 'starting'}; nothing was left behind",
+                "what was read until then is remembered: the next audit of the image goes on from there",
+            ) from None
     sys.stdout.write(text)
     sys.stdout.flush()
     raise typer.Exit(status)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from customhouse import __version__
-from customhouse.host.errors import CustomhouseError
+from customhouse.host.errors import CustomhouseError, Interrupted
 
 from . import advise, audit, feeds, gate
 
@@ -56,10 +56,7 @@ def run() -> None:
         app()
     except CustomhouseError as error:
         sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        sys.exit(ERROR)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was left behind\n")
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED if isinstance(error, Interrupted) else ERROR)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(ERROR)

@@ -12,6 +12,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 class TerminalProgress:
     """A bar that shows the present stage; the stages that are over leave a line each."""
 
+    doing = ""
+    """The stage that is under way."""
+
     def __init__(self) -> None:
         self._bar = Progress(
             SpinnerColumn(),
@@ -32,6 +35,7 @@ class TerminalProgress:
         self._bar.stop()
 
     def stage(self, name: str, total: int | None = None) -> None:
+        self.doing = name
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(name, total=total)
@@ -47,6 +51,8 @@ class TerminalProgress:
 class LineProgress:
     """For logs: each stage is one line when it begins, with the seconds since the start."""
 
+    doing = ""
+
     def __init__(self) -> None:
         self._start = time.monotonic()
 
@@ -57,6 +63,7 @@ class LineProgress:
         return None
 
     def stage(self, name: str, total: int | None = None) -> None:
+        self.doing = name
         count = f" ({total})" if total else ""
         self.note(f"{time.monotonic() - self._start:6.1f} s  {name}{count}")
 
@@ -70,7 +77,8 @@ class LineProgress:
 class QuietProgress(LineProgress):
     """Says nothing of stages; what the user must know still comes through."""
 
-    def stage(self, name: str, total: int | None = None) -> None: ...
+    def stage(self, name: str, total: int | None = None) -> None:
+        self.doing = name
 
 
 def progress_for(quiet: bool) -> TerminalProgress | LineProgress:

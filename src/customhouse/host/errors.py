@@ -9,6 +9,10 @@ class CustomhouseError(Exception):
         self.hint = hint
 
 
+class Interrupted(CustomhouseError):
+    """The user stopped the work."""
+
+
 class InputError(CustomhouseError):
     """What the user handed over cannot be used."""
 

@@ -1,0 +1,6 @@
+"""`python -m customhouse`."""
+
+from customhouse.cli.main import run
+
+if __name__ == "__main__":
+    run()
