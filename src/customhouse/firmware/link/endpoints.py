@@ -143,6 +143,13 @@ def role_of(mention: HostMention, path: str, facts: FileFacts) -> str:
     return "local" if _is_local(mention.host) or _OWN_ADDRESS.search(excerpt) else "service"
 
 
+def _is_remark(excerpt: str, kind: FileKind) -> bool:
+    """A sentence for readers, or a comment in a content that was not kept as text."""
+    if kind is FileKind.DATA and _COMMENT.match(excerpt):
+        return True
+    return bool(_PROSE.search(excerpt)) and not _DOING.search(excerpt)
+
+
 def _line(facts: FileFacts, mention: HostMention) -> str:
     """The line in which the mention stands; its excerpt where the text was not kept."""
     if facts.text is None:
