@@ -167,8 +167,9 @@ class Conditions:
             value = (value - node[2]) & self.terms.mask
             term, node = node[1], self.terms.nodes[node[1]]
             kind = node[0]
-        if equal and kind == BYTE and not node[4]:
-            self._add(state, frozenset({("word", node[2], node[3], node[5], value)}))
+        if equal and kind == BYTE:
+            base, off = (node[2], node[3]) if not node[4] else self._base(node[1])
+            self._add(state, frozenset({("word", base, off, node[5], value)}))
         if equal and kind == LOAD and not node[3]:
             self._add(state, frozenset({("word", node[1], node[2], node[4], value)}))
         if equal:

@@ -75,6 +75,8 @@ class Evaluation:
         self.returned: dict[int, tuple[int, State]] = {}
         self.edges: dict[tuple[int, int], State] = {}
         self.site = 0
+        self.now = State()
+        """The state that the block at hand works on."""
         self.frame_marks: set[int] = set()
 
     # -- driving
@@ -145,6 +147,7 @@ class Evaluation:
 
     def _block(self, block: Block, state: State) -> list[tuple[int, State]]:
         self.here = self.events[block.address] = {}
+        self.now = state
         self.site = block.address
         self._ops(block, state)
         leave = block.exit
@@ -500,6 +503,11 @@ class Evaluation:
 
     def note(self, event: Event) -> None:
         self.here[event] = None
+        if event[0] in ("text", "out", "put") and self.now.facts:
+            proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
+            if proof:
+                content = event[4] if event[0] == "text" else event[2] if event[0] == "out" else event[3]
+                self.whole.proofs[content] = self.whole.proofs.get(content, frozenset()) | proof  # type: ignore[index,arg-type]
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
         for one in self.terms.flat(function):

@@ -1,18 +1,21 @@
 """The word that a packet must begin with, from the comparisons that hold on the way to the sink."""
 
+from collections.abc import Iterable
+
 from .state import Fact
 from .whole import Whole
 
 
-def magic_of(whole: Whole, facts: frozenset[Fact], source: int) -> str:
+def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
     """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none."""
+    facts = list(facts)
     texts = [str(fact[2]) for fact in facts if fact[0] == "eq" and len(str(fact[2])) >= 2]
     words = _words(whole, facts)
     best = max(texts + words, key=len, default="")
     return best
 
 
-def _words(whole: Whole, facts: frozenset[Fact]) -> list[str]:
+def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
     cells: dict[object, dict[int, bytes]] = {}
     order = "big" if whole.image.big else "little"
     for fact in facts:
@@ -36,5 +39,6 @@ def _words(whole: Whole, facts: frozenset[Fact]) -> list[str]:
             run += raw
             end = max(end or 0, offset + len(parts[offset]))
         out.append(run)
+    facts = list(facts)
     texts = [one.split(b"\0")[0] for one in out]
     return [one.decode("ascii") for one in texts if len(one) >= 3 and all(32 <= c < 127 for c in one)]

@@ -207,7 +207,7 @@ class Reporter:
             port=port,
             port_certainty=certainty,
             protocol=protocol,
-            magic=magic_of(self.whole, facts, origin.term),
+            magic=magic_of(self.whole, facts) or magic_of(self.whole, self.store.trail),
             command=content.template,
             path=steps,
             confidence=confidence,

@@ -7,7 +7,7 @@ import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
 from .formats import conversions
-from .state import Content, Dep
+from .state import Content, Dep, Fact
 from .terms import (
     ADDR,
     BYTE,
@@ -60,6 +60,8 @@ class Store:
         self._known: set[int] = set()
         """Terms whose answer of this round is in `_points`; a cycle meets the answer of the round before."""
         self._changed = False
+        self.trail: set[Fact] = set()
+        """Comparisons that held where the texts of the last question were stored."""
         self._channels: dict[int, frozenset[object]] = {}
         later = self._gather()
         for _ in range(6):
@@ -252,6 +254,7 @@ class Store:
     def origins(self, content: Content) -> frozenset[Origin]:
         """The sources of a text in the end: everything that its parts lead to, each part followed once."""
         out: set[Origin] = set()
+        self.trail = set(self.whole.proofs.get(content, ()))
         seen: set[tuple[object, ...]] = set()
         work: list[tuple[Dep, bool, bool]] = [(dep, False, False) for dep in content.deps]
         while work and len(seen) < _MAX_STEPS:
@@ -316,6 +319,7 @@ class Store:
         for text_off, text_step, content in self.texts.get(base, ()):
             if not self._covers(base, off, step, text_off, text_step, content):
                 continue
+            self.trail |= self.whole.proofs.get(content, frozenset())
             for dep in content.deps:
                 if content.verbatim and dep[0] == "T":
                     both = _step(step, text_step)
@@ -342,7 +346,10 @@ class Store:
         mine = self.channels(node[3][0]) if node[0] == RESULT and node[3] else frozenset()
         if not mine:
             return []
-        return [dep for stream, content in self.outs if self.channels(stream) & mine for dep in content.deps]
+        found = [content for stream, content in self.outs if self.channels(stream) & mine]
+        for content in found:
+            self.trail |= self.whole.proofs.get(content, frozenset())
+        return [dep for content in found for dep in content.deps]
 
     def channels(self, term: int) -> frozenset[object]:
         """Pipes and constant file names behind a descriptor."""

@@ -11,7 +11,7 @@ from .evaluate import Evaluation
 from .library import MODELS
 from .lift import Lifter
 from .resolve import Store
-from .state import Content, Dep
+from .state import Content, Dep, Fact
 from .summary import Event, Summary
 from .terms import CONST, Terms
 
@@ -34,6 +34,8 @@ class Whole:
         self.cut = False
         self.resolved: dict[tuple[int, int], tuple[int, ...]] = {}
         self.number_deps: dict[int, frozenset[Dep]] = {}
+        self.proofs: dict[Content, frozenset[Fact]] = {}
+        """Comparisons that held where a text was stored."""
         self.buffers: dict[int, set[int]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
