@@ -81,6 +81,9 @@ class ContentStore:
                 if spill is not None:
                     spill.writelines(kept or (piece,))
                     kept.clear()
+        except BaseException:
+            (self._folder / "growing").unlink(missing_ok=True)
+            raise
         finally:
             if spill is not None:
                 spill.close()

@@ -70,7 +70,7 @@ class StreamFormat(Format):
             if decoding.made > _PROBED_OUTPUT:
                 return Extent(size=data.size, detail={"note": "its end was not sought: it grows too large"})
         if decoding.complete and decoding.made:
-            return Extent(size=decoding.used)
+            return Extent(size=decoding.used, detail=self.about(data))
         if decoding.made >= _TRUNCATED_ENOUGH:
             return Extent(size=max(decoding.used, self.header), detail={"damaged": decoding.trouble})
         return None
@@ -92,6 +92,10 @@ class StreamFormat(Format):
     def plausible(self, data: Window) -> bool:
         """A cheap look before decoding."""
         return True
+
+    def about(self, data: Window) -> dict[str, str]:
+        """What the header says, for the volume's detail."""
+        return {}
 
     def entry(self, data: Window) -> bytes:
         """What to call the content."""

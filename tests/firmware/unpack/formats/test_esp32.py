@@ -23,6 +23,7 @@ def test_chip_version_and_idf_are_told(chip: int, name: str) -> None:
     assert extent.detail["IDF version"] == "v5.1.2"
     assert (extent.detail["project"], extent.detail["version"]) == ("lamp", "1.2.3")
     assert extent.detail["compiled"] == "Nov 22 2025 12:00:00"
+    assert extent.detail["created"] == "1763812800"
     assert extent.detail["signature"] == "none"
 
 

@@ -47,3 +47,10 @@ def test_any_bytes_give_an_outcome(tail: bytes, seed: int) -> None:
 def test_the_name_in_the_header_names_the_content() -> None:
     named = PACKED[:3] + b"\x08" + PACKED[4:10] + b"../dir/rootfs.cpio\0" + PACKED[10:]
     assert list(read(Gzip(), named)[0].files) == [b"rootfs.cpio"]
+
+
+def test_the_time_in_the_header_is_told_when_there_is_one() -> None:
+    extent = Gzip().probe(Window(gzip.compress(b"text" * 20, mtime=1_600_000_000)))
+    assert extent is not None
+    assert extent.detail == {"created": "1600000000"}
+    assert "created" not in Gzip().probe(Window(PACKED)).detail  # type: ignore[union-attr]

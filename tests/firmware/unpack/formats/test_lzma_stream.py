@@ -58,3 +58,9 @@ def test_the_magic_alone_is_not_enough() -> None:
 def test_any_bytes_give_an_outcome(tail: bytes, seed: int) -> None:
     survives(LzmaStream(), PACKED[:13] + tail)
     survives(LzmaStream(), damaged(PACKED, seed))
+
+
+def test_zeros_that_happen_to_decode_are_not_a_stream() -> None:
+    """As in an empty file system: bytes 00 00 00 01 00 and zeros behind them."""
+    assert LzmaStream().probe(Window(bytes.fromhex("0000000001002e2e00") + bytes(75_000))) is None
+    assert LzmaStream().probe(Window(bytes.fromhex("5d00008000") + b"\xff" * 8 + bytes(75_000))) is None

@@ -212,3 +212,14 @@ def test_what_mksquashfs_makes_opens(tmp_path: Path, compressor: str) -> None:
     assert {*tree.files, *tree.hard} >= {b"big", b"again"}
     assert TEXT * 20 in tree.files.values()
     assert tree.links == {b"sh": b"/bin/busybox"}
+
+
+def test_the_time_of_making_is_told_when_there_is_one() -> None:
+    image = bytearray(Maker().make({b"a": b"x"}))
+    extent = Squashfs().probe(Window(bytes(image)))
+    assert extent is not None
+    assert "created" not in extent.detail
+    image[8:12] = (1_600_000_000).to_bytes(4, "little")
+    extent = Squashfs().probe(Window(bytes(image)))
+    assert extent is not None
+    assert extent.detail["created"] == "1600000000"

@@ -5,6 +5,7 @@ Source: ESP-IDF (esp_image_format.h, esp_app_desc.h) and "Firmware Image Format"
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -76,7 +77,7 @@ def application(data: Window, segments: Sequence[Segment]) -> dict[str, str]:
     for segment in segments[:2]:
         raw = data.read(segment.start, 256)
         if len(raw) >= 176 and int.from_bytes(raw[:4], "little") == _APP_MAGIC:
-            return {
+            return _created(_text(raw[96:112]), _text(raw[80:96])) | {
                 "project": _text(raw[48:80]),
                 "version": _text(raw[16:48]),
                 "IDF version": _text(raw[112:144]),
@@ -85,6 +86,15 @@ def application(data: Window, segments: Sequence[Segment]) -> dict[str, str]:
                 "program digest": raw[144:176].hex(),
             }
     return {}
+
+
+def _created(date: str, time: str) -> dict[str, str]:
+    """The compiler's `__DATE__` and `__TIME__` as Unix seconds; which time zone they are in, nobody wrote down."""
+    try:
+        moment = datetime.strptime(f"{date} {time}", "%b %d %Y %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return {}
+    return {"created": str(int(moment.timestamp()))}
 
 
 def signature(data: Window, end: int) -> str:

@@ -19,6 +19,10 @@ class Gzip(StreamFormat):
     def decoder(self, data: Window) -> Decoder:
         return zlib.decompressobj(31)
 
+    def about(self, data: Window) -> dict[str, str]:
+        created = int.from_bytes(data.read(4, 4), "little")
+        return {"created": str(created)} if created else {}
+
     def entry(self, data: Window) -> bytes:
         flags, at = data.read(3, 1)[0], 10
         if flags & _HAS_EXTRA:

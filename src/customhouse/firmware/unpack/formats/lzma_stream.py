@@ -12,6 +12,8 @@ from ..streams import Decoder, StreamFormat
 
 _MEMORY = 1 << 28
 _SMALLEST_CONTENT = 1024
+_DISTINCT = 32
+"""Coded bytes look random from the start, even those of zeros; a run of equal bytes decodes, but nobody packed it."""
 
 
 class LzmaStream(StreamFormat):
@@ -30,7 +32,7 @@ class LzmaStream(StreamFormat):
 
     def plausible(self, data: Window) -> bool:
         [declared] = data.unpack("<Q", 5)
-        return declared >= _SMALLEST_CONTENT
+        return declared >= _SMALLEST_CONTENT and len(set(data.read(13, 64))) >= _DISTINCT
 
     def decoder(self, data: Window) -> Decoder:
         return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY)

@@ -57,7 +57,8 @@ class Squashfs(Format):
                 "version": f"{super_.major}.{super_.minor}",
                 "byte order": "little" if super_.order == "<" else "big",
                 "declared compressor": super_.compressor,
-            },
+            }
+            | ({"created": str(super_.made)} if super_.made not in (0, super_.bytes_used) else {}),
         )
 
     def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
