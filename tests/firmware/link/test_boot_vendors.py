@@ -172,3 +172,34 @@ def test_a_device_whose_rc_local_is_called_at_the_end(busybox):
     [telnet] = started(busybox, "telnet")
     assert (telnet.authentication, telnet.ports[0].number) == ("none", 24)
     assert telnet.started_by == ("/etc/inittab", "/etc/rc.d/rcS", "/etc/rc.d/rc.local")
+
+
+def test_openrc_starts_the_services_of_its_runlevel(busybox):
+    busybox.file("/etc/inittab", "::sysinit:/sbin/openrc sysinit\n::wait:/sbin/openrc default\n")
+    busybox.elf("/sbin/openrc")
+    busybox.elf("/usr/sbin/sshd")
+    busybox.elf("/usr/sbin/mosquitto")
+    busybox.file(
+        "/etc/init.d/sshd",
+        '#!/sbin/openrc-run\nstart() {\n ebegin "Starting"\n start-stop-daemon --start --exec /usr/sbin/sshd -- $SSHD_OPTS\n eend $?\n}\n',
+    )
+    busybox.file("/etc/conf.d/sshd", 'SSHD_OPTS="-p 2200"\n')
+    busybox.file(
+        "/etc/init.d/mosquitto",
+        '#!/sbin/openrc-run\ncommand="/usr/sbin/mosquitto"\ncommand_args="-p 1884"\ncommand_user="mosq:mosq"\n',
+    )
+    busybox.link("/etc/runlevels/default/sshd", "/etc/init.d/sshd")
+    busybox.link("/etc/runlevels/default/mosquitto", "/etc/init.d/mosquitto")
+    [ssh], [broker] = started(busybox, "ssh"), started(busybox, "mqtt")
+    assert ssh.ports == (Port(number=2200, protocol="tcp"),)
+    assert ssh.started_by == ("/etc/inittab", "/etc/runlevels/default/sshd")
+    assert (broker.user, broker.ports[0].number) == ("mosq", 1884)
+
+
+def test_openrc_leaves_services_of_other_runlevels_alone(busybox):
+    busybox.file("/etc/inittab", "::wait:/sbin/openrc default\n")
+    busybox.elf("/sbin/openrc")
+    busybox.elf("/usr/sbin/sshd")
+    busybox.file("/etc/init.d/sshd", "#!/sbin/openrc-run\ncommand=/usr/sbin/sshd\n")
+    busybox.link("/etc/runlevels/nonetwork/sshd", "/etc/init.d/sshd")
+    assert started(busybox, "ssh") == []

@@ -141,7 +141,7 @@ def _start(machine: Machine, name: str, found: Unit, above: tuple[str, ...], *, 
         chain=(*above, found.path),
         script=found.path,
         user=found.first("User") or "root",
-        background=True,
+        background=found.first("Type") != "oneshot",
         respawn=found.first("Restart") not in ("", "no"),
         via=f"console {instance or 'console'}" if console else via,
     )
@@ -202,7 +202,10 @@ def _conditions(machine: Machine, found: Unit) -> Iterator[Guard]:
             truth = truth.negated() if denied else truth
             if truth != Truth(True):
                 yield Guard(f"{key}={value}", truth.value)
-    for key in ("ConditionKernelCommandLine", "ConditionFirstBoot", "ConditionSecurity", "ConditionVirtualization"):
+    for value in found.all("ConditionVirtualization"):
+        if not value.lstrip("|").startswith("!"):  # a device is no virtual machine
+            yield Guard(f"ConditionVirtualization={value}", holds=False)
+    for key in ("ConditionKernelCommandLine", "ConditionFirstBoot", "ConditionSecurity"):
         for value in found.all(key):
             yield Guard(f"{key}={value}", None)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from . import shell_openwrt
+from . import shell_openrc, shell_openwrt
 from .mounts import fstab, is_stored
 from .shell_run import Machine
 from .shell_starts import TABLE, look_up, record
@@ -64,6 +64,8 @@ def run_path(machine: Machine, command: Simple, path: str, arguments: list[Value
             shell = interpreter[1]
         if "rc.common" in first:
             return shell_openwrt.run_common(machine, path, arguments, state, frame)
+        if shell in shell_openrc.INTERPRETERS:
+            return shell_openrc.run_openrc(machine, path, arguments, state, frame)
         if shell in _SHELLS:
             return run_script(machine, path, arguments, state, frame)
     base = path.rpartition("/")[2]
@@ -230,6 +232,14 @@ def _service(machine: Machine, command: Simple, words: list[Value], state: State
     return Ends(state, UNKNOWN)
 
 
+def _openrc(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
+    """`openrc default`: every service of the runlevel."""
+    level = words[1].text if len(words) > 1 else "default"
+    for link in machine.files.glob(f"/etc/runlevels/{level}/*"):
+        run_path(machine, command, link, [Value("start")], state, frame)
+    return Ends(state, YES)
+
+
 def _mount(machine: Machine, command: Simple, words: list[Value], state: State, frame: Frame) -> Ends:
     """A partition appears: its volume is laid over the mount point when the image holds it."""
     kind, plain, at, everything, options = "", [], 1, False, ""
@@ -340,6 +350,7 @@ _SPECIAL = {
     "service": _service,
     "invoke-rc.d": _service,
     "rc-service": _service,
+    "openrc": _openrc,
     "mount": _mount,
     "cp": _copy,
     "mv": _copy,
