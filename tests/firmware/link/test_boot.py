@@ -404,6 +404,13 @@ def test_files_copied_or_linked_at_boot_can_be_run(device):
     assert telnet(device.facts()).started_by[-1] == "/var/start.sh"
 
 
+def test_telnet_bound_to_the_device_itself_does_not_face_the_network(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ntelnetd -b 127.0.0.1:2323 -l /bin/sh\n")
+    service = telnet(device.facts())
+    assert (service.at_boot, service.network_facing) == (True, False)
+
+
 def test_services_for_this_device_only_do_not_face_the_network(device):
     busybox(device, "/usr/sbin/telnetd", inittab=RCS)
     device.elf("/usr/sbin/uhttpd")

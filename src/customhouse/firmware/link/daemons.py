@@ -25,6 +25,7 @@ class Daemon:
     kind: str
     ports: tuple[Port, ...] = ()
     port_options: tuple[str, ...] = ()
+    bind_options: tuple[str, ...] = ()
     authentication: str = "unknown"
     listens: bool = True
     note: bool = False
@@ -49,6 +50,7 @@ def _rows() -> dict[str, Daemon]:
                 kind=row["kind"],
                 ports=tuple(_port(text) for text in row.get("ports", ())),
                 port_options=tuple(row.get("port_options", ())),
+                bind_options=tuple(row.get("bind_options", ())),
                 authentication=row["authentication"],
                 listens=row.get("listens", row["kind"] not in ("tool",)),
                 note=row.get("note", False),
@@ -102,17 +104,24 @@ def config_text(daemon: Daemon, arguments: Sequence[str], files: Files) -> str:
     return ""
 
 
+def _is_own(host: str) -> bool:
+    """An address that only the device itself can reach."""
+    return host.startswith("127.") or host in ("localhost", "[::1]")
+
+
 def ports(daemon: Daemon, arguments: Sequence[str], files: Files) -> tuple[tuple[Port, ...], bool]:
     """Where it listens, and whether that is for this machine only. Empty where an argument's value is not known."""
     values = option(arguments, daemon.port_options)
     if not values and daemon.config_port:
         values = re.findall(daemon.config_port, config_text(daemon, arguments, files))[:8]
+    bound = option(arguments, daemon.bind_options)
+    own = bool(bound) and all(_is_own(value.partition(":")[0]) for value in bound)
     if not values:
-        return daemon.ports, False
+        return daemon.ports, own
     protocol = daemon.ports[0].protocol if daemon.ports else "tcp"
     matched = [match for value in values if (match := _ADDRESS.match(value)) and int(match["port"]) < 65536]
     hosts = [match["host"] or "" for match in matched]
-    local = bool(hosts) and all(host.startswith("127.") or host in ("localhost", "[::1]") for host in hosts)
+    local = own or (bool(hosts) and all(_is_own(host) for host in hosts))
     found = dict.fromkeys(Port(number=int(match["port"]), protocol=protocol) for match in matched)
     return tuple(found), local
 
