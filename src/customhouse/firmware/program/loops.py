@@ -133,7 +133,7 @@ class Loops:
                     for one in self.terms.alternatives[index]:
                         first = self.terms.nodes[one]
                         if first[0] == CONST and first[1] < 1 << 16:
-                            out.add(self.terms.add(base, first[1]))
+                            out.add(self.terms.add(base, first[1] + offset))
         elif head not in self.heads_of(pointer):
             out.add(node[1])
         return frozenset(out)

@@ -96,6 +96,9 @@ class Memory:
                 if self.image.big:
                     value >>= 8 * (entry[0] - size)
                 return terms.const(value & ((1 << (8 * size)) - 1))
+            whole = self._composed(state, spot, size)
+            if whole is not None:
+                return whole
         root, offset, stride = spot
         if entry is None and not stride:
             inside = self._inside_wider(state, spot, size)
@@ -116,6 +119,19 @@ class Memory:
             if index is not None:
                 return terms.param(index)
         return self._unwritten(state, spot, size, address)
+
+    def _composed(self, state: State, spot: Location, size: int) -> int | None:
+        """A word that was stored as several narrower constants."""
+        root, offset, _ = spot
+        raw = b""
+        order = "big" if self.image.big else "little"
+        while len(raw) < size:
+            entry = state.words.get((root, offset + len(raw), 0))
+            value = self.terms.value(entry[1]) if entry is not None else None
+            if entry is None or value is None:
+                return None
+            raw += (value & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)  # type: ignore[arg-type]
+        return self.terms.const(int.from_bytes(raw[:size], order)) if len(raw) == size else None  # type: ignore[arg-type]
 
     def _argument_index(self, offset: int) -> int | None:
         """Which parameter lives at this place above the frame."""
