@@ -39,6 +39,7 @@ def test_encrypted_schemes_are_not_clear_text(device: MadeDevice) -> None:
         ("/etc/x.conf", "url=http://cloud.lumencam.example/up\n", ["service"]),
         ("/etc/x.conf", "server=http://192.168.1.20/\n", ["local"]),
         ("/etc/init.d/x", "#!/bin/sh\nifconfig eth0 193.169.4.175 up\n", []),
+        ("/etc/default.cfg", '<entry address="1.1.1.1" mask="255.255.255.0">\n', []),
         ("/etc/config/network", "option ipaddr 192.168.1.1\n", []),
         ("/etc/init.d/x", "#!/bin/sh\n# see https://fw.maker.com/x\n", []),
         ("/etc/dnsmasq.conf", "#server=/localnet/192.168.0.1\n#domain=thekelleys.maker.com\n", []),

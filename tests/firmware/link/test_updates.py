@@ -45,6 +45,15 @@ def test_what_a_caller_does_before_flash_is_written_counts(device: MadeDevice) -
     assert (_one(device).transport, _one(device).signature_checked) == ("unknown", None)
 
 
+def test_what_calls_sysupgrade_says_nothing_of_it(device: MadeDevice) -> None:
+    device.file("/sbin/sysupgrade", "#!/bin/sh\nrun_ramfs 'do_upgrade'\n")
+    device.file("/usr/sbin/auto", "#!/bin/sh\nwget http://fw.maker.com/f\nusign -V -m f\n/sbin/sysupgrade f\n")
+    found = {path.mechanism: path for path in device.facts().updates}
+    assert found["script /sbin/sysupgrade"].signature_checked is False
+    assert found["script /sbin/sysupgrade"].transport == "local-file"
+    assert found["script /usr/sbin/auto"].signature_checked is True
+
+
 def test_a_program_that_only_fetches_is_left_open(device: MadeDevice) -> None:
     _updater(device, "open", paths=("/tmp/x",), hosts=("http://fw.maker.com/version/",))
     assert (_one(device).transport, _one(device).signature_checked) == ("http", None)

@@ -29,7 +29,11 @@ _PAGE_PATH: Final = re.compile(r"(?i)\.(?:html?|css|svg|xsl|js|asp|htm|lng)(?:\.
 _NAMESPACE: Final = re.compile(
     r"xmlns|DOCTYPE|schemaLocation|targetNamespace|urn:|/(?:ns|schemas?|wsdl|xsd)/|\.(?:dtd|xsd|wsdl)\b|/\d{4}/\d\d/"
 )
-_OWN_ADDRESS: Final = re.compile(r"\bifconfig[ \t]+\S+[ \t]+(?:inet[ \t]+)?\d+\.\d+\.\d+\.\d+")
+_OWN_ADDRESS: Final = re.compile(
+    r"\bifconfig[ \t]+\S+[ \t]+(?:inet[ \t]+)?\d+\.\d+\.\d+\.\d+"
+    r"|addr(?:ess)?[=\"': ]{1,4}\d+\.\d+\.\d+\.\d+[\"', ]{1,4}(?:net|sub)?_?mask",
+    re.IGNORECASE,
+)
 _HANDS_OUT: Final = re.compile(r"/u?dhcpd[^/]*\.conf")
 _READING_HOSTS: Final = ("docs.", "doc.", "wiki.", "bugs.", "bugzilla.", "forum.", "forums.", "lists.", "blog.")
 _SHOWN: Final = re.compile(
@@ -145,7 +149,7 @@ def role_of(mention: HostMention, path: str, facts: FileFacts) -> str:
 
 def _is_remark(excerpt: str, kind: FileKind) -> bool:
     """A sentence for readers, or a comment in a content that was not kept as text."""
-    if kind is FileKind.DATA and _COMMENT.match(excerpt):
+    if kind is FileKind.DATA and (_COMMENT.match(excerpt) or _SHOWN.search(excerpt)):
         return True
     return bool(_PROSE.search(excerpt)) and not _DOING.search(excerpt)
 

@@ -44,7 +44,6 @@ _TLS_NO: Final = ("curl-insecure", "wget-insecure")
 _TAKES_REQUEST: Final = re.compile(r"/cgi-bin/|\.cgi\b|CONTENT_LENGTH|haserl")
 _CALLERS_DEEP: Final = 3
 _CALLERS_MOST: Final = 20
-_NAME_LEAST: Final = 5  # letters of a file name that says something
 _TRANSPORT_OF_FETCHER: Final = (("tftp", "tftp"), ("ftpget", "ftp"))
 
 
@@ -80,11 +79,12 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
             continue
         stages = files.glob("/lib/upgrade/*.sh") if is_sysupgrade else ()
         line = _telling_line(body) if is_sysupgrade or write is None else body[write.start() :].split("\n", 1)[0]
-        chain = [body, *_callers(path, files), *(files.text(stage) or "" for stage in stages)]
+        whole = is_sysupgrade or bool(_TAKES_REQUEST.search(path + body))  # whoever calls it is not part of the way
+        chain = [body, *(() if whole else _callers(path, files)), *(files.text(stage) or "" for stage in stages)]
         yield UpdatePath(
             mechanism=f"script {path}",
-            transport=_transport(chain),
-            signature_checked=_signature_in(chain, whole=is_sysupgrade or bool(_TAKES_REQUEST.search(path + body))),
+            transport=_transport([body] if is_sysupgrade else chain),  # it can fetch, but only what its user names
+            signature_checked=_signature_in(chain, whole=whole),
             certificate_checked=_certificates(_markers(facts), chain),
             detail=line.strip()[:160],
             evidence=(files.evidence(path, line, max(0, text.find(line)) if text.isascii() else None),),
@@ -93,7 +93,8 @@ def _scripts(files: Files) -> Iterator[UpdatePath]:
 
 def _telling_line(body: str) -> str:
     """The line of OpenWrt's sysupgrade that says what it is."""
-    return next((line for line in body.split("\n") if "upgrade" in line), "")
+    lines = [line for line in body.split("\n") if "upgrade" in line]
+    return next((line for line in lines if "do_upgrade" in line), lines[0] if lines else "")
 
 
 def _callers(path: str, files: Files) -> list[str]:
@@ -103,14 +104,26 @@ def _callers(path: str, files: Files) -> list[str]:
         found = set()
         for where, facts in _each(files):
             text = facts.text.text if facts.text is not None and facts.kind is FileKind.SCRIPT else ""
-            if where not in seen and any(name in text for name in names):
+            if where not in seen and any(_calls(text, name) for name in names):
                 seen.add(where)
                 texts.append("\n".join("" if line.lstrip().startswith("#") else line for line in text.split("\n")))
                 found.add(where.rpartition("/")[2])
         if not found or len(seen) > _CALLERS_MOST:
             break
-        names = {name for name in found if len(name) >= _NAME_LEAST}
+        names = found
     return texts
+
+
+def _calls(text: str, name: str) -> bool:
+    """By its path, or by a name that is no common word."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        stands_alone = not re.match(r"[\w.-]", text[end : end + 1]) and not re.match(r"[\w-]", text[at - 1 : at])
+        if stands_alone and (text[at - 1 : at] == "/" or "." in name or "_" in name or "-" in name):
+            return True
+        at = text.find(name, end)
+    return False
 
 
 def _is_of_configuration(write: re.Match[str], body: str) -> bool:
