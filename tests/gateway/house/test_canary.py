@@ -1,12 +1,12 @@
 """The canary sings when the cage is whole, and says where it is open."""
 
 import pytest
-
-from customhouse.gateway.control.canary import fly
-from customhouse.host.errors import MissingTool
 from tests.gateway.house.conftest import Gateway
 from tests.gateway.house.test_containment import hold
 from tests.gateway.house.world import SEGMENT, World, device
+
+from customhouse.gateway.control.canary import fly
+from customhouse.host.errors import MissingTool
 
 pytestmark = pytest.mark.namespaces
 
