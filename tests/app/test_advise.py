@@ -83,6 +83,17 @@ def test_the_smallest_move_of_a_component_without_branches_clears_what_is_reache
     assert "known to this snapshot" in advice.answer
 
 
+def test_an_old_branch_offers_its_last_releases_and_the_way_out(store):
+    text = '[[component]]\nname = "openssl"\nroles = ["tls-client"]\n'
+    from customhouse.judgement.deployment import parse_deployment
+
+    [advice] = advised("x", [component_of("openssl@1.0.1f")], parse_deployment(text), TODAY, store=store).advice
+    assert (advice.branch, advice.branch_ends) == ("1.0.1", "2017-01")
+    assert [move.kind for move in advice.moves] == ["same-branch", "next-branch"]
+    assert advice.moves[0].to.startswith("1.0.1")
+    assert "ended in January 2017" in advice.answer
+
+
 def test_nothing_known_never_reads_as_nothing_wrong(store):
     [advice] = asked("mosquitto@99.0", store, deployment=None).advice
     assert "Nothing known to this snapshot matches" in advice.answer

@@ -61,13 +61,12 @@ def _move(move: Move, today: datetime.date) -> str:
     brings = f"; brings {listed(move.brings, 3)}" if move.brings else ""
     return (
         f"{move.to} ({move.kind}{'; ' + branch if move.branch else ''}): clears {len(move.clears)}, "
-        f"leaves {len(move.leaves)}{brings}; {price}"
+        f"leaves {len(move.leaves)}{brings}; {price}" + (f"; {move.note}" if move.note else "")
     )
 
 
 def _row(row: Vulnerability) -> str:
     exploited = ", exploited in the wild" if row.known_exploited else ""
     grave = f", {row.severity}" if row.severity else ""
-    return (
-        f"{_STATUS[row.reachability.status]}: {row.id}{grave}{exploited} – {row.title}. {row.reachability.explanation}"
-    )
+    named = f" – {row.title}." if row.title else "."
+    return f"{_STATUS[row.reachability.status]}: {row.id}{grave}{exploited}{named} {row.reachability.explanation}"

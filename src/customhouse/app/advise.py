@@ -147,7 +147,7 @@ def _advice(
             assess=assess,
             order=lambda version: sort_key(upstream(version).base),
             candidates=sorted(candidates),
-            branches=tuple(branch for branch in branches if branch.newest),
+            branches=branches,
             costs=costs_of(component.name),
             complete=known.complete_for(component.name),
         ),

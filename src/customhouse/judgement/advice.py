@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from customhouse.model import Advice, Branch, BranchCost, Cost, Move, Vulnerability
 
 from .wording import answer_of
@@ -37,7 +39,7 @@ def advise(component: str, version: str, landscape: Landscape, today: datetime.d
     reachable = _ids(rows, "affected")
     undecided = _ids(rows, "under_investigation")
     branch = branch_of(version, landscape)
-    moves = _moves(version, reachable + undecided, landscape)
+    moves = _moves(version, reachable + undecided, landscape, today)
     point = True if reachable else (None if undecided else False)
     if point and not any(set(move.clears) & set(reachable) for move in moves):
         point = False  # nothing known to exist would take away what can be reached
@@ -75,7 +77,14 @@ def _open(rows: Sequence[Vulnerability]) -> tuple[str, ...]:
     return _ids(rows, "affected") + _ids(rows, "under_investigation")
 
 
-def _moves(version: str, now: tuple[str, ...], landscape: Landscape) -> tuple[Move, ...]:
+_UNSUPPORTED = "its branch has ended: makers seldom say whether later flaws concern it"
+
+
+def _ended(branch: Branch | None, month: str) -> bool:
+    return branch is not None and bool(branch.ends) and branch.ends < month
+
+
+def _moves(version: str, now: tuple[str, ...], landscape: Landscape, today: datetime.date) -> tuple[Move, ...]:
     order, here = landscape.order, branch_of(version, landscape)
     later = sorted({item for item in landscape.candidates if order(item) > order(version)}, key=order)
     found: list[tuple[str, str]] = []
@@ -85,13 +94,20 @@ def _moves(version: str, now: tuple[str, ...], landscape: Landscape) -> tuple[Mo
     for branch in landscape.branches:
         if branch.newest in later and branch != here:
             found.append((branch.newest, "next-branch"))
-    if not landscape.branches and later and now:
-        found.append((_smallest(later, now, landscape.assess), "smallest"))
-    if not landscape.branches and later and not now:
+    month = f"{today:%Y-%m}"
+    outside = [item for item in later if item not in inside and not _ended(branch_of(item, landscape), month)]
+    if here and outside and not any(kind == "next-branch" for _, kind in found):
+        found.append((outside[-1], "next-branch"))
+    elif not here and outside and now:
+        found.append((_smallest(outside, now, landscape.assess), "smallest"))
+    if later and not found:
         found.append((later[-1], "newest"))
     moves: dict[str, Move] = {}
     for target, kind in found:
-        moves.setdefault(target, _move(target, kind, now, here, landscape))
+        move = _move(target, kind, now, here, landscape)
+        if _ended(branch_of(target, landscape), month):
+            move = msgspec.structs.replace(move, note=_UNSUPPORTED)
+        moves.setdefault(target, move)
     return tuple(moves.values())
 
 

@@ -50,6 +50,7 @@ class Move(Model, frozen=True, kw_only=True):
     branch: str = ""
     branch_ends: str = ""
     cost: Cost = Cost()
+    note: str = ""
 
 
 class Advice(Model, frozen=True, kw_only=True):
