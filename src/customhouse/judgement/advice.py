@@ -155,4 +155,4 @@ def _cost(here: Branch | None, there: Branch | None, costs: Sequence[BranchCost]
                 options_removed=cost.options_removed,
                 note=f"counted from {cost.measured}{of}",
             )
-    return Cost(note="not counted")
+    return Cost(note="what it costs was not counted")
