@@ -7,13 +7,17 @@ import lzma
 import os
 import random
 import socket
+import sys
 import tarfile
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.firmware.unpack import esp_maker
 from tests.firmware.unpack.conftest import Unpack
+from tests.firmware.unpack.formats import test_uimage
 from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
 from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
@@ -170,8 +174,55 @@ def test_a_second_copy_of_something_opaque_is_as_opaque_as_the_first(unpacked: U
 
 
 def test_unexplained_bytes_are_kept_readable_in_a_volume_of_their_own(unpacked: Unpack) -> None:
-    result = unpacked(b"U-Boot 1.1.4 (built by hand)\n" * 20 + Maker().make(ROOT))
+    result = unpacked(b"U-Boot 1.1.4\0" + bytes(range(1, 200)) * 3 + Maker().make(ROOT))
     [node] = [node for node in result.tree.nodes if node.volume == "unexplained"]
-    assert node.path == "@unexplained/0x0-0x244"
+    assert node.path == "@unexplained/0x0-0x262"
     assert b"U-Boot 1.1.4" in result.contents[node.digest].read_bytes()
     assert {node.volume for node in result.tree.nodes} <= {volume.name for volume in result.tree.volumes}
+
+
+def test_a_flash_image_of_an_esp32_tells_partitions_credentials_and_application(unpacked: Unpack) -> None:
+    wifi = {(b"nvs.net80211", b"sta.pswd"): b"correct horse".ljust(65, b"\0")}
+    flash = b"\xff" * 0x1000 + esp_maker.esp32(0, [(0x40080000, b"boot loader " * 40)])
+    flash = flash.ljust(0x8000, b"\xff") + esp_maker.table(
+        (b"nvs", 1, 2, 0x9000, 0x5000, 0), (b"app", 0, 0, 0x10000, 1, 1)
+    )
+    flash = flash.ljust(0x9000, b"\xff") + esp_maker.nvs(wifi)
+    flash = flash.ljust(0x10000, b"\xff") + esp_maker.esp32(
+        0, [(0x3F400020, esp_maker.descriptor()), (0x40080000, b"x" * 80)]
+    )
+    result = unpacked(flash)
+    assert [volume.kind for volume in result.tree.volumes] == ["esp32", "esp-partitions", "esp-nvs", "esp32"]
+    assert result.coverage.share == 1.0
+    nodes = {node.path: node for node in result.tree.nodes}
+    password = nodes["@esp-nvs-0x9000/nvs.net80211/sta.pswd"]
+    assert result.contents[password.digest].read_bytes() == b"correct horse"
+    assert result.tree.volumes[-1].detail["IDF version"] == "v5.1.2"
+    assert "marked: app" in result.tree.volumes[1].detail["flash encryption"]
+
+
+def test_text_is_understood_as_text_and_kept(tmp_path: Path, unpacked: Unpack) -> None:
+    (tmp_path / "flash").mkdir()
+    (tmp_path / "flash/config").write_bytes(b"bootargs=console=ttyS0\0bootdelay=3\0ssid=home\0" * 5 + b"\xff" * 500)
+    result = unpacked(tmp_path / "flash")
+    assert [extent.kind for extent in result.coverage.extents] == ["text", "padding"]
+    assert result.coverage.share == 1.0
+    [node] = result.tree.nodes
+    assert b"bootdelay=3" in result.contents[node.digest].read_bytes()
+
+
+def test_a_program_alone_is_an_image_with_one_file(unpacked: Unpack) -> None:
+    program = Path(sys.executable).resolve().read_bytes()
+    result = unpacked(program)
+    largest = max(result.tree.nodes, key=lambda node: node.size)
+    assert result.contents[largest.digest].read_bytes()[:4] == b"\x7fELF"
+
+
+def test_a_cameras_zip_of_wrapped_partitions_is_followed_to_its_root(unpacked: Unpack) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("romfs-x.cramfs.img", test_uimage.make(Maker().make(ROOT), 7))
+        archive.writestr("InstallDesc", '{"Commands": []}')
+    result = unpacked(packed.getvalue())
+    assert "/etc/passwd" in {node.path for node in result.tree.nodes}
+    assert result.not_examined == ()

@@ -18,7 +18,7 @@ from . import gaps
 from .contents import Budget, ContentStore
 from .folders import take_in_folder
 from .foreign import unpack_foreign
-from .format import DONE, BudgetSpent, Ending, Window
+from .format import DONE, BudgetSpent, Ending, Meta, Window
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
 from .leaves import is_leaf
 from .unblob_adapter import Chunk, find_chunks, shifted
@@ -28,6 +28,7 @@ _SMALLEST_GAP_KEPT = 16
 _SEARCHES_IN_FAILED = 4
 _SMALLEST_HIDDEN = 4096
 _READ = (Outcome.DONE, Outcome.PARTIAL)
+_PROGRAMS = ("elf32", "elf64")
 UNEXPLAINED = "unexplained"
 
 
@@ -193,6 +194,8 @@ class Engine:
         try:
             if chunk.format is not None:
                 ending = chunk.format.unpack(Window(content.data, chunk.start, chunk.end), writer)
+            elif chunk.kind in _PROGRAMS:
+                ending = _carve_program(content, chunk, writer)
             else:
                 ending = unpack_foreign(chunk, content.path, self._scratch, writer, self._budget)
         except BudgetSpent as spent:
@@ -228,11 +231,11 @@ class Engine:
             content.account.explained += size if done else 0
             content.account.encrypted += size if gap.outcome is Outcome.ENCRYPTED else 0
             self._extent(gap.start, size, gap.kind, gap.outcome, content.part, gap.detail, gap.entropy)
-            if not done and size >= _SMALLEST_GAP_KEPT:
+            if gap.kind != gaps.PADDING and size >= _SMALLEST_GAP_KEPT:
                 self._keep_gap(content, gap)
 
     def _keep_gap(self, content: "_Content", gap: gaps.Gap) -> None:
-        """Unexplained bytes stay readable: their strings may still tell something."""
+        """Bytes without a format stay readable: text is read as such, and strings may tell something of the rest."""
         volume = f"{content.name}!{UNEXPLAINED}" if content.name else UNEXPLAINED
         if volume not in self._names:
             self._names.add(volume)
@@ -273,13 +276,20 @@ class Engine:
         self._journal.write(ExtentLine(extent))
 
 
+def _carve_program(content: "_Content", chunk: Chunk, writer: VolumeWriter) -> Ending:
+    """A program among other bytes becomes a file of its own; one that is the whole of a file is one already."""
+    if content.top or chunk.end - chunk.start != len(content.data):
+        writer.file(b"program.elf", (content.data[chunk.start : chunk.end],), Meta(mode=0o755))
+    return DONE
+
+
 def _judged(ending: Ending, writer: VolumeWriter, chunk: Chunk) -> Ending:
     """By what came out: troubles make it partial, nothing at all makes it failed."""
     if ending.outcome is Outcome.DONE and writer.troubles:
         return Ending(Outcome.PARTIAL if writer.entries > writer.troubles else Outcome.FAILED, writer.complaint)
     if ending.outcome is Outcome.FAILED and writer.entries:
         return Ending(Outcome.PARTIAL, ending.reason)
-    if ending == DONE and not writer.entries and not chunk.kind.startswith("elf"):
+    if ending == DONE and not writer.entries and chunk.kind not in _PROGRAMS:
         return Ending(Outcome.FAILED, "nothing came out")
     return ending
 

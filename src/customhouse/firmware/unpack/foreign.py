@@ -15,7 +15,7 @@ from customhouse.model import Outcome
 
 from .contents import Budget
 from .folders import take_in_folder, walk
-from .format import DONE, Ending, Meta, TreeWriter
+from .format import DONE, Ending, TreeWriter
 from .unblob_adapter import Chunk, extract_with
 
 _LONGEST = 120.0
@@ -25,8 +25,6 @@ _LOOK_EVERY = 0.2
 
 def unpack_foreign(chunk: Chunk, source: Path, scratch: Path, tree: TreeWriter, budget: Budget) -> Ending:
     """Let unblob's handler extract the chunk, and write what it left through `tree`."""
-    if chunk.kind.startswith("elf"):
-        return _carve_program(chunk, source, tree)
     scratch.mkdir(exist_ok=True)
     try:
         carved = _carved(chunk, source, scratch)
@@ -43,13 +41,6 @@ def unpack_foreign(chunk: Chunk, source: Path, scratch: Path, tree: TreeWriter, 
         outcome = Outcome.SKIPPED if stopped else Outcome.UNSUPPORTED if "no extractor" in complaint else Outcome.FAILED
         return Ending(outcome, complaint or "nothing came out")
     return Ending(Outcome.PARTIAL, complaint) if complaint else DONE
-
-
-def _carve_program(chunk: Chunk, source: Path, tree: TreeWriter) -> Ending:
-    """A program among other bytes becomes a file of its own; one that is the whole content is a file already."""
-    if chunk.start or chunk.end != source.stat().st_size:
-        tree.file(b"program.elf", _slice(source, chunk.start, chunk.end), Meta(mode=0o755))
-    return DONE
 
 
 def _slice(source: Path, start: int, end: int) -> Iterator[bytes]:
