@@ -17,9 +17,13 @@ from customhouse.model import Account, Confidence, DeviceFacts, Evidence, ImageP
 
 PASSWD = Evidence(path=ImagePath("/etc/passwd"), offset=0, excerpt="root::0:0")
 TELNET = Service(
-    kind="telnet", program="/usr/sbin/telnetd", at_boot=True, started_by=("/etc/inittab", "/etc/init.d/rcS")
+    kind="telnet",
+    program="/usr/sbin/telnetd",
+    at_boot=True,
+    network_facing=True,
+    started_by=("/etc/inittab", "/etc/init.d/rcS"),
 )
-SSH = Service(kind="ssh", program="/usr/sbin/dropbear", at_boot=True)
+SSH = Service(kind="ssh", program="/usr/sbin/dropbear", at_boot=True, network_facing=True)
 ROOT = Account(user="root", uid=0, shell="/bin/sh", hash_kind="none", empty=True, evidence=(PASSWD,))
 
 

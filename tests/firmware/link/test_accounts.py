@@ -42,6 +42,12 @@ def test_an_empty_password_with_telnet_at_boot_is_remote(device: MadeDevice) -> 
     assert (nobody.empty, nobody.remote, nobody.hash_kind) == (False, False, "locked")
 
 
+def test_telnet_that_listens_on_the_loopback_only_is_not_remote(device: MadeDevice) -> None:
+    _telnet(device, "-b 127.0.0.1")
+    device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
+    assert not _named(device).remote
+
+
 def test_without_a_login_service_nothing_is_remote(device: MadeDevice) -> None:
     device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
     root = _named(device)

@@ -20,7 +20,8 @@ def is_root(account: Account) -> bool:
 
 def doors(account: Account, device: DeviceFacts) -> list[Service]:
     """The services that let this account in from the network."""
-    return [s for s in device.services if s.at_boot and s.program in account.via and s.kind in ("telnet", "ssh", "ftp")]
+    offered = (s for s in device.services if s.at_boot and s.network_facing and s.kind in ("telnet", "ssh", "ftp"))
+    return [service for service in offered if service.program in account.via]
 
 
 def certain(account: Account, services: Sequence[Service]) -> bool:

@@ -32,7 +32,7 @@ def accepting_services(account: Account, hashed: str, files: Files, services: Se
     """Of the services that start at boot, those that accept this account from the network."""
     accepted: list[Acceptance] = []
     for service in services:
-        if not service.at_boot:
+        if not (service.at_boot and service.network_facing):
             continue
         if service.kind == "telnet":
             accepted.extend(_telnet(account, files, service))
