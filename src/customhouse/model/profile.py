@@ -50,7 +50,7 @@ class Ace(Model, frozen=True, kw_only=True):
     protocol: str = "any"
     """tcp, udp, icmp, icmpv6, any, or an IP protocol number as text."""
     ports: tuple[PortRange, ...] = ()
-    """Destination ports: of the peer when the device goes out to it, of the device when the peer comes in; empty: all."""
+    """Destination ports: the peer's when the device goes out, the device's when the peer comes in; empty: all."""
     local_ports: tuple[PortRange, ...] = ()
     """Source ports, where the entry names them; empty: all."""
     icmp_type: int | None = None
