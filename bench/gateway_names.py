@@ -2,8 +2,8 @@
 
 `python bench/gateway_names.py [--quick]`. Both ask the same upstream on loopback and answer the same names; the proxy
 also asks its policy and commits what was looked up (to a commit that returns at once: the kernel's part is measured in
-gateway_packets). `fresh`: every name is a new one, so that nothing comes from a cache. The server has one core, the load
-generator and the upstream another; `per_core_second` counts only the time that the server really had, which other work
+gateway_packets). `fresh`: every name is a new one, so that nothing comes from a cache. The server has one core, load
+generator and upstream another; `per_core_second` counts only the time that the server really had, which other work
 on the machine does not change.
 """
 
@@ -134,7 +134,8 @@ def main() -> int:
     if program:
         running.append(
             pinned(cores[0], program, "--keep-in-foreground", "--no-resolv", "--no-hosts",
-                   f"--server={HERE}#{UPSTREAM}", f"--port={PEER}", f"--listen-address={HERE}", "--bind-interfaces", "--cache-size=1000",
+                   f"--server={HERE}#{UPSTREAM}", f"--port={PEER}", f"--listen-address={HERE}",
+                   "--bind-interfaces", "--cache-size=1000",
                    "--dns-forward-max=1000", "--pid-file", "--user=root")
         )  # fmt: skip
     try:

@@ -18,6 +18,7 @@ from customhouse.gateway.ruleset.pace import Pace
 from customhouse.gateway.ruleset.render import Document, collected, render, render_delta
 from customhouse.host.errors import CustomhouseError
 
+from .direct import hand_over, speakable
 from .generation import generation
 from .programs import PACKAGES, run
 
@@ -67,16 +68,26 @@ class Kernel:
         if delta.rebuild:
             raise RulesetRefused("the chains themselves differ", "replace the whole ruleset")
         fresh = delta.paces - self.paces  # a class once written stays: its set cannot be declared a second time
-        document = render_delta(replace(delta, paces=fresh), time.time())
-        if document["nftables"]:
-            untouched = self.generation is not None and self.generation == generation()
-            self._hand_over(document)
-            self.paces |= fresh
-            # one transaction moves the count by one; by more when somebody else changed something just then
-            expected = (self.generation + 1) & 0xFFFFFFFF if untouched and self.generation is not None else None
-            self.generation = expected if expected == generation() else None
-            if fresh or delta.entry_paces or delta.dropped_chains:
-                self.written = self._structure()
+        wanted = replace(delta, paces=fresh)
+        if not (wanted.add or wanted.remove or fresh or wanted.entry_paces or wanted.dropped_chains):
+            return
+        untouched = self.generation is not None and self.generation == generation()
+        if not (speakable(wanted) and self._spoken(wanted)):
+            self._hand_over(render_delta(wanted, time.time()))
+        self.paces |= fresh
+        # one transaction moves the count by one; by more when somebody else changed something just then
+        expected = (self.generation + 1) & 0xFFFFFFFF if untouched and self.generation is not None else None
+        self.generation = expected if expected == generation() else None
+        if fresh or delta.entry_paces or delta.dropped_chains:
+            self.written = self._structure()
+
+    def _spoken(self, delta: Delta) -> bool:
+        """Whether the kernel took it at once; when not, nothing of it holds and nft shall say why."""
+        try:
+            hand_over(delta, time.time())
+        except OSError:
+            return False
+        return True
 
     def _hand_over(self, document: Document, *options: str) -> None:
         result = run("nft", "-j", *options, "-f", "-", given=json.dumps(document, separators=(",", ":")))
