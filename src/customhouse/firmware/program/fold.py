@@ -1,6 +1,6 @@
 """Arithmetic on terms: constants are computed, pointers keep their form, the rest stays symbolic."""
 
-from . import lift
+from . import bounds, lift
 from .lift import (
     ADD,
     AND,
@@ -204,9 +204,32 @@ def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
     node = terms.nodes[a]
     if node[0] == MERGE and all(terms.nodes[one][0] == CONST for one in node[1]):
         return terms.merge({terms.const(terms.nodes[one][1] & mask) for one in node[1]})
+    if node[0] == OP and node[1] == OR:
+        shifted = _rotated(terms, node, mask)
+        if shifted is not None:
+            return _masked(terms, shifted, mask, size)
     full = (1 << (8 * min(size, terms.word))) - 1
     if mask == full:
         return a
     if mask & 0xFFFFFFF0 == 0xFFFFFFF0 & full or mask == full - 1:
         return a  # alignment, or the mode bit of a code pointer
+    if not mask & (mask + 1) and 0 <= bounds.most(terms, a, {}) <= mask:
+        return a
+    if node[0] == OP and node[1] == AND and terms.nodes[node[3]][0] == CONST:
+        return _masked(terms, node[2], mask & terms.nodes[node[3]][1], size) if mask & terms.nodes[node[3]][1] != mask else a
     return terms.make((OP, AND, a, terms.const(mask)), a)
+
+
+def _rotated(terms: Terms, node: tuple, mask: int) -> int | None:  # type: ignore[type-arg]
+    """A shift that the lifter wrote as a rotation under a mask (bit-field moves of AArch64)."""
+    sides = {terms.nodes[one][1]: terms.nodes[one] for one in node[2:] if terms.nodes[one][0] == OP}
+    if SHL not in sides or SHR not in sides or sides[SHL][2] != sides[SHR][2]:
+        return None
+    left, right = terms.value(sides[SHL][3]), terms.value(sides[SHR][3])
+    if left is None or right is None or left + right not in (32, 64):
+        return None
+    if not mask & ((1 << left) - 1):
+        return terms.make((OP, SHL, sides[SHL][2], sides[SHL][3]), sides[SHL][2])
+    if mask < 1 << (left + right - right):
+        return terms.make((OP, SHR, sides[SHR][2], sides[SHR][3]), sides[SHR][2])
+    return None

@@ -39,7 +39,7 @@ class Overflows:
         if size == -1:
             return self.longest(content, 0) > room and (limit is None or limit > room)  # type: ignore[arg-type,operator]
         if limit is not None:
-            return limit > room and (self.terms.value(size) is not None or self.tainted(size, 0))  # type: ignore[operator,arg-type]
+            return min(limit, self.most(size)) > room and (self.terms.value(size) is not None or self.tainted(size, 0))  # type: ignore[type-var,arg-type]
         return self.tainted(size, 0) and self.most(size) > room and bool(name)  # type: ignore[arg-type]
 
     # -- targets
