@@ -2,13 +2,20 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 
 from customhouse.host.deadline import Deadline
 from customhouse.host.pool import Done, Lost, Piece, Pool, Task
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,29 @@ def test_leaving_the_pool_leaves_no_process_behind() -> None:
         workers = [worker.process for worker in pool._workers]
     assert workers
     assert all(process.poll() is not None for process in workers)
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
+    code = """
+import os, signal, sys
+from collections import deque
+from customhouse.host.deadline import Deadline
+from customhouse.host.pool import Pool, Task
+from tests.host.test_pool import Obedient
+with Pool(Obedient(), 1) as pool:
+    for event in pool.run(deque([Task("hang", b"hang")]), Deadline.after(60)):
+        print(pool._workers[0].process.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    parent = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    worker = int(parent.stdout)
+    for _ in range(100):
+        if not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2]:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the worker is still there")
 
 
 def test_the_caller_may_add_tasks_while_reading() -> None:

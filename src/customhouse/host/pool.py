@@ -6,6 +6,7 @@ is told (`Lost`) and decides; a new worker takes the place. Ctrl-C, the deadline
 """
 
 import contextlib
+import ctypes
 import os
 import pickle
 import resource
@@ -30,6 +31,7 @@ SILENCE = 60.0
 
 _HEADER = struct.Struct("<I")
 _PIECE, _DONE = b"p", b"d"
+_PR_SET_PDEATHSIG = 1
 _CODE = "from customhouse.host.pool import _serve; _serve()"
 
 
@@ -248,6 +250,8 @@ def _serve() -> None:
 
 
 def _limit(memory: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Linux: a worker does not outlive a parent that was killed
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -29,7 +29,7 @@ class ElfMaker:
     def _pack(self, layout: str, *values: int) -> bytes:
         return struct.pack((">" if self.big_endian else "<") + layout, *values)
 
-    def bytes(self) -> bytes:
+    def file(self) -> bytes:
         strings = bytearray(b"\0")
         index = {
             name: _add(strings, name) for name in (*self.needed, self.soname, *(n for n, _ in self.symbols)) if name

@@ -35,7 +35,7 @@ CAMERA = ElfMaker(
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_names_and_mitigations_are_read_in_both_sizes_and_orders(bits: int, big_endian: bool) -> None:
     CAMERA.bits, CAMERA.big_endian = bits, big_endian
-    facts = facts_of(CAMERA.bytes())
+    facts = facts_of(CAMERA.file())
     assert (facts.bits, facts.big_endian, facts.machine, facts.type) == (bits, big_endian, "mips", "exec")
     assert facts.needed == ("libc.so.0", "libssl.so.1.0.0")
     assert facts.imports == ("__memcpy_chk", "__stack_chk_fail", "recvfrom", "system")
@@ -47,25 +47,25 @@ def test_names_and_mitigations_are_read_in_both_sizes_and_orders(bits: int, big_
 
 
 def test_a_program_without_any_mitigation_has_none() -> None:
-    facts = facts_of(ElfMaker(needed=("libc.so.0",), symbols=(("strcpy", False),)).bytes())
+    facts = facts_of(ElfMaker(needed=("libc.so.0",), symbols=(("strcpy", False),)).file())
     assert (facts.nx, facts.pie, facts.relro, facts.canary, facts.fortify) == (False, False, "none", False, False)
 
 
 def test_an_executable_stack_is_no_nx_and_lazy_binding_is_partial_relro() -> None:
-    facts = facts_of(ElfMaker(needed=("libc.so",), segments=((GNU_STACK, 7), (GNU_RELRO, 4))).bytes())
+    facts = facts_of(ElfMaker(needed=("libc.so",), segments=((GNU_STACK, 7), (GNU_RELRO, 4))).file())
     assert (facts.nx, facts.relro) == (False, "partial")
 
 
 def test_a_position_independent_program_is_told_from_a_library() -> None:
-    program = facts_of(ElfMaker(type=3, interpreter="/lib/ld.so", needed=("libc.so",)).bytes())
-    library = facts_of(ElfMaker(type=3, soname="libx.so.1", needed=("libc.so",)).bytes())
+    program = facts_of(ElfMaker(type=3, interpreter="/lib/ld.so", needed=("libc.so",)).file())
+    library = facts_of(ElfMaker(type=3, soname="libx.so.1", needed=("libc.so",)).file())
     assert (program.pie, program.soname) == (True, "")
     assert (library.pie, library.soname) == (False, "libx.so.1")
 
 
 def test_a_static_program_has_neither_loader_nor_libraries() -> None:
-    assert facts_of(ElfMaker().bytes()).is_static
-    assert not facts_of(ElfMaker(needed=("libc.so",)).bytes()).is_static
+    assert facts_of(ElfMaker().file()).is_static
+    assert not facts_of(ElfMaker(needed=("libc.so",)).file()).is_static
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_a_static_program_has_neither_loader_nor_libraries() -> None:
     ],
 )
 def test_architectures_have_the_names_of_debians_ports(maker: ElfMaker, name: str) -> None:
-    assert facts_of(maker.bytes()).architecture == name
+    assert facts_of(maker.file()).architecture == name
 
 
 def test_a_kernel_module_says_what_it_was_built_for() -> None:
     module = ElfMaker(type=1, sections={".modinfo": b"license=GPL\0vermagic=3.10.14 preempt mod_unload\0alias=x\0"})
-    facts = facts_of(module.bytes())
+    facts = facts_of(module.file())
     assert facts.type == "rel"
     assert facts.modinfo == {"license": "GPL", "vermagic": "3.10.14 preempt mod_unload"}
 
@@ -112,7 +112,7 @@ def test_a_broken_header_is_malformed_and_never_an_exception_of_the_extractor() 
 @given(st.data())
 def test_any_bytes_behind_the_magic_give_an_answer(data: st.DataObject) -> None:
     CAMERA.bits = data.draw(st.sampled_from([32, 64]))
-    image = bytearray(CAMERA.bytes())
+    image = bytearray(CAMERA.file())
     for _ in range(data.draw(st.integers(0, 12))):
         image[data.draw(st.integers(4, len(image) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(image[: data.draw(st.integers(4, len(image)))])

@@ -27,9 +27,9 @@ from customhouse.model import FileKind
         (b"\xe9\x04\x02\x20" + bytes(200), FileKind.MCU),
         (b"\x00\x01\x02\x03", FileKind.DATA),
         (bytes(600_000) + b"Linux version 3.10.14 (root@build) (gcc)", FileKind.KERNEL),
-        (ElfMaker().bytes(), FileKind.ELF),
-        (ElfMaker(type=1, sections={".modinfo": b"vermagic=3.10\0"}).bytes(), FileKind.KERNEL_MODULE),
-        (ElfMaker(type=1).bytes(), FileKind.ELF),
+        (ElfMaker().file(), FileKind.ELF),
+        (ElfMaker(type=1, sections={".modinfo": b"vermagic=3.10\0"}).file(), FileKind.KERNEL_MODULE),
+        (ElfMaker(type=1).file(), FileKind.ELF),
     ],
 )
 def test_kinds(data: bytes, kind: FileKind) -> None:

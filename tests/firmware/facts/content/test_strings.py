@@ -16,7 +16,7 @@ def _content(data: bytes) -> ContentFacts:
 
 
 def _program(*strings: bytes) -> ContentFacts:
-    return _content(ElfMaker().bytes() + b"\x00" + b"\x00".join(strings) + b"\x00")
+    return _content(ElfMaker().file() + b"\x00" + b"\x00".join(strings) + b"\x00")
 
 
 def test_commands_of_a_program_are_kept_whole() -> None:
