@@ -1,5 +1,6 @@
 """Shell text -> syntax, by tree-sitter's bash grammar. Any text gives a Script; what could not be parsed is named."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import tree_sitter_bash
@@ -30,6 +31,7 @@ from .shell_syntax import (
 
 MAX_TEXT = 512 * 1024
 """Bytes; a longer start script is not one that a person wrote."""
+_DIGIT_IN_WORD = re.compile(rb"(?<=[^\s\"'`$(\\])\$([0-9])(?![0-9])")
 _LANGUAGE = Language(tree_sitter_bash.language())
 _EXPRESSIONS = (
     "unary_expression",
@@ -46,9 +48,24 @@ def parse(text: str) -> Script:
     """The commands of a script. Never raises; text over `MAX_TEXT` bytes is cut there and the cut is named."""
     data = text.encode("utf-8", "surrogateescape").replace(b"\r\n", b" \n")
     cut = len(data) > MAX_TEXT
-    reader = _Reader(data[:MAX_TEXT])
+    braced, inserted = _braced(data[:MAX_TEXT])
+    reader = _Reader(braced, inserted)
     body = reader.sequence(Parser(_LANGUAGE).parse(reader.data).root_node, 0)
     return Script(body, (*reader.damage, *(("text over 512 KiB",) if cut else ())))
+
+
+def _braced(data: bytes) -> tuple[bytes, list[int]]:
+    """`a$1/b$2` with `${2}`: inside a word the grammar takes a bare digit for a word of its own.
+
+    Also gives where the two bytes were put in, so that offsets can be told of the text as it is.
+    """
+    places: list[int] = []
+
+    def brace(match: re.Match[bytes]) -> bytes:
+        places.append(match.start() + 2 * len(places))
+        return b"${" + match[1] + b"}"
+
+    return _DIGIT_IN_WORD.sub(brace, data), places
 
 
 class _Reader(WordReader):
@@ -100,8 +117,8 @@ class _Reader(WordReader):
             elif child.type in WORDS:
                 words.append(self.word(child, depth))
         first, last = node.start_byte, (outer[-1] if outer else node).end_byte
-        source = self.data[first:last].decode("utf-8", "surrogateescape")
-        return Simple(tuple(words), tuple(assignments), tuple(redirects), source, node.start_byte)
+        source = self.text(first, last)
+        return Simple(tuple(words), tuple(assignments), tuple(redirects), source, self.offset(node))
 
     def declaration(self, node: Node, depth: int) -> Command:
         """`export A=1 B`: the keyword is the command, assignments are words of it so that all is seen in order."""
@@ -112,12 +129,12 @@ class _Reader(WordReader):
             for c in node.children[1:]
             if c.type in ("variable_name", "word")
         )
-        return Simple(tuple(words), tuple(assignments), (), self.source(node), node.start_byte)
+        return Simple(tuple(words), tuple(assignments), (), self.source(node), self.offset(node))
 
     def assignment(self, node: Node, depth: int) -> Command:
         nodes = [node] if node.type == "variable_assignment" else node.named_children
         made = tuple(self._assignment(child, depth) for child in nodes if child.type == "variable_assignment")
-        return Simple((), made, (), self.source(node), node.start_byte)
+        return Simple((), made, (), self.source(node), self.offset(node))
 
     def _assignment(self, node: Node, depth: int) -> Assignment:
         name = node.children[0]
@@ -142,7 +159,7 @@ class _Reader(WordReader):
             made = self.command(body, depth + 1)
         else:
             source = self.source(node)
-            made = Simple((), (), tuple(self._redirect(child, depth) for child in outer), source, node.start_byte)
+            made = Simple((), (), tuple(self._redirect(child, depth) for child in outer), source, self.offset(node))
         for redirect in outer:  # the grammar hangs what follows `<<EOF` on its line below the redirection
             for child in redirect.children:
                 if child.type == "pipeline":
@@ -155,7 +172,7 @@ class _Reader(WordReader):
     def test(self, node: Node, depth: int) -> Command:
         """`[ ... ]` back into the flat words that the command is given."""
         words = [self._as_word(leaf, depth) for leaf in self._leaves(node)]
-        return Simple(tuple(words), (), (), self.source(node), node.start_byte)
+        return Simple(tuple(words), (), (), self.source(node), self.offset(node))
 
     def _leaves(self, node: Node) -> Iterator[Node]:
         for child in node.children:
@@ -205,11 +222,11 @@ class _Reader(WordReader):
         then = next((i for i, child in enumerate(children) if child.type == "then"), len(children))
         condition, body = children[1:then], children[then + 1 :]
         named = [c for c in condition if c.is_named]
-        source = self.data[named[0].start_byte : named[-1].end_byte] if named else b""
+        source = self.text(named[0].start_byte, named[-1].end_byte) if named else ""
         return Branch(
             self.sequence(node, depth, condition),
             self.sequence(node, depth, body),
-            " ".join(source.decode("utf-8", "surrogateescape").split()),
+            " ".join(source.split()),
         )
 
     def for_(self, node: Node, depth: int) -> Command:

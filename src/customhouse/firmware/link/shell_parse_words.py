@@ -1,6 +1,7 @@
 """Words of a shell script: quotes, escapes and expansions, read from tree-sitter's nodes."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from tree_sitter import Node
@@ -8,6 +9,7 @@ from tree_sitter import Node
 from .shell_syntax import Literal, Opaque, Parameter, Part, Sequence, Substitution, Word
 
 MAX_DEPTH = 80
+_BRACED_DIGIT = re.compile(r"\$\{([0-9])\}")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _DOUBLE_QUOTE_ESCAPE = re.compile(r'\\([$`"\\\n])')
 
@@ -37,12 +39,21 @@ WORDS = frozenset(
 class WordReader:
     """One conversion of one text. `damage` collects what could not be read."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, inserted: list[int] | None = None) -> None:
         self.data = data
+        self.inserted = inserted or []
         self.damage: list[str] = []
 
     def source(self, node: Node) -> str:
-        return self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+        return self.text(node.start_byte, node.end_byte)
+
+    def text(self, start: int, end: int) -> str:
+        """The script's own words, without the braces that were put in for the grammar."""
+        return _BRACED_DIGIT.sub(r"$\1", self.data[start:end].decode("utf-8", "surrogateescape"))
+
+    def offset(self, node: Node) -> int:
+        """Where a node stands in the text as it is, in bytes."""
+        return node.start_byte - 2 * bisect_left(self.inserted, node.start_byte)
 
     def damaged(self, node: Node) -> None:
         if len(self.damage) < 20:
@@ -95,11 +106,11 @@ class WordReader:
         at = start
         for child in node.children if children is None else children:
             if child.start_byte > at:
-                yield self._text(self.data[at : child.start_byte].decode("utf-8", "surrogateescape"), quoted)
+                yield self._text(self.text(at, child.start_byte), quoted)
             yield from self._parts(child, depth + 1, quoted=quoted)
             at = max(at, child.end_byte)
         if at < end:
-            yield self._text(self.data[at:end].decode("utf-8", "surrogateescape"), quoted)
+            yield self._text(self.text(at, end), quoted)
 
     @staticmethod
     def _text(text: str, quoted: bool) -> Literal:
