@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pypcode
 
 from .elf import Image
-from .machine import CONVENTIONS, context
+from .machine import CONVENTIONS, context, forget
 
 UNIQUE = 1 << 40
 VIRTUAL = 1 << 56
@@ -72,6 +72,10 @@ class Lifter:
         self.plain = context(self.convention.language, False)
         self.x86 = image.architecture in ("x86_64", "i386")
         self.arm = image.architecture == "arm"
+        if self.arm:
+            forget(self.convention.language)
+        self.low = ~3 if image.big and image.word == 4 else ~0
+        """On big-endian machines the low part of a register has a higher offset: it is named by the whole register."""
         self.registers: dict[str, int] = {name: node.offset for name, node in self.plain.registers.items()}
         self.ignored = frozenset(self.registers[name] for name in self.convention.ignored if name in self.registers)
         self.flags = frozenset(self.registers[name] for name in self.convention.flags if name in self.registers)
@@ -219,6 +223,7 @@ class _Lowering:
         space = node.space.name
         offset: int = node.offset
         if space == "register":
+            offset &= self.lifter.low
             return offset if offset != self.lifter.zero else ~0
         if space == "unique":
             return UNIQUE + offset
@@ -257,7 +262,7 @@ class _Lowering:
             self.ops.append((kind, self.lifter.fresh, a, b, size, self.here))
             self._store(~node.offset, self.lifter.fresh, node.size)
             return
-        out = node.offset if space == "register" else UNIQUE + node.offset
+        out = node.offset & self.lifter.low if space == "register" else UNIQUE + node.offset
         if space == "register" and (out in self.lifter.ignored or out == self.lifter.zero):
             return
         if self.guards:

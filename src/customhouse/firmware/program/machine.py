@@ -72,3 +72,12 @@ def context(language: str, thumb: bool) -> pypcode.Context:
         if thumb:
             found.setVariableDefault("TMode", 1)
     return found
+
+
+def forget(language: str) -> None:
+    """Drop what the lifters of a language remember of addresses: mode switches of one program mean nothing in the next."""
+    for (name, thumb), one in _CONTEXTS.items():
+        if name == language:
+            one.reset()
+            if thumb:
+                one.setVariableDefault("TMode", 1)
