@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.firmware.conftest import MadeDevice
 
 from customhouse.model import Account
@@ -201,10 +203,19 @@ def test_test_hashes_of_a_c_library_are_no_accounts(device: MadeDevice) -> None:
 def test_users_of_a_vendors_configuration_are_listed(device: MadeDevice) -> None:
     device.file("/etc/web.conf", "# web\nhttp_user=admin\nhttp_passwd=admin888\n")
     device.file("/etc/users.xml", "<users>\n <username>viewer</username>\n <password>view1</password>\n</users>\n")
+    device.file("/etc/default.cfg", '<sysUserName value="op"/>\n<sysPassword value="op99"/>\n')
+    device.file("/etc/cfg.xml", '<User1 Username="tech" Userlevel="1" Userpassword="tech77"/>\n')
     device.file("/etc/config/x", "config login\n\toption username 'boss'\n\toption password 'boss1'\n")
     found = {(a.user, a.password, a.hash_kind) for a in device.facts().accounts}
     assert found == {
-        (user, word, "clear-text") for user, word in (("admin", "admin888"), ("viewer", "view1"), ("boss", "boss1"))
+        (user, word, "clear-text")
+        for user, word in (
+            ("op", "op99"),
+            ("tech", "tech77"),
+            ("admin", "admin888"),
+            ("viewer", "view1"),
+            ("boss", "boss1"),
+        )
     }
 
 
@@ -229,3 +240,14 @@ def test_offsets_point_at_the_line(device: MadeDevice, tmp_path: Path) -> None:
     text = "daemon:*:1:1:daemon:/var:/bin/false\nroot::0:0:root:/root:/bin/sh\n"
     device.file("/etc/passwd", text)
     assert _named(device).evidence[0].offset == text.index("root::")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(max_size=200))
+def test_any_text_in_account_files_and_configuration_gives_an_answer(text: str) -> None:
+    device = MadeDevice()
+    device.file("/etc/passwd", text)
+    device.file("/etc/shadow", f"root:{text}\n")
+    device.file("/etc/web.conf", f"user={text}\npassword={text}\n{text}")
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\necho {text} | chpasswd\ntelnetd -u {text}\n")
+    device.facts()

@@ -46,6 +46,8 @@ def map_contents(
     value. `known` holds facts of an earlier call, which are added to.
     """
     opened = store if store is not None else Store.open(context.cache)
+    if opened.rebuilt and known is None:
+        context.progress.note(f"the cache could not be trusted ({opened.rebuilt}) and was set aside")
     try:
         work = _Map(contents, tuple(extractors), context, needs or {}, opened, known or {})
         work.recall()

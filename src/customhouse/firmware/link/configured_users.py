@@ -19,6 +19,7 @@ _NOT_CONFIGURATION: Final = re.compile(
 _PAIR: Final = re.compile(
     r"""(?mix)^[ \t]*(?:
         option[ \t]+(?P<uci>[\w.-]+)[ \t]+['"]?(?P<uci_value>[^'"\r\n]*)['"]?[ \t]*\r?$
+      | <(?P<tag>[\w.:-]+)[ \t]+value="(?P<tag_value>[^"<>\r\n]*)"[ \t]*/?>
       | <(?P<xml>[\w.:-]+)(?:[ ][^<>]*)?>(?P<xml_value>[^<>\r\n]*)</(?P=xml)>
       | ["']?(?P<key>[\w.-]+)["']?[ \t]*[=:][ \t]*["']?(?P<value>[^"',;\r\n]*)["']?[ \t]*[,;]?[ \t]*\r?$
     )"""
@@ -27,7 +28,7 @@ _PASSWORD_KEY: Final = re.compile(
     r"(?i)(?:^|[_.-])(?:login|admin|user|http|web|root|telnet|ftp|guest|super|sys|rtsp|onvif)?_?(?:password|passwd|passwort|pwd|pass)\d?$"
 )
 _USER_KEY: Final = re.compile(
-    r"(?i)(?:^|[_.-])(?:login|admin|http|web|telnet|ftp|guest|rtsp|onvif)?_?(?:user_?name|user|login|username|loginname|account)\d?$"
+    r"(?i)(?:^|[_.-])(?:login|admin|http|web|telnet|ftp|guest|super|sys|root|rtsp|onvif)?_?(?:user_?name|user|login|username|loginname|account)\d?$"
 )
 _FOREIGN_KEY: Final = re.compile(
     r"(?i)pppoe|ppp|wan|ddns|wifi|wlan|wpa|psk|smtp|mail|mqtt|vpn|l2tp|pptp|snmp|proxy|dyndns|ssid|3g|apn|remote|server"
@@ -35,6 +36,10 @@ _FOREIGN_KEY: Final = re.compile(
 _NO_PASSWORD: Final = re.compile(
     r"(?i)^(?:$|\$|%|<|\{|\*+$|x{3,}$|your|my_?pass|password_?here|changeme$|none$|null|\(null\)|true|false|yes|no|on|off|\d$|/|@|string|text|required|sufficient|optional|include|enabled?|disabled?)"
 )
+_ATTRIBUTES: Final = re.compile(
+    r"""(?i)\b(?:user_?name|user|login|name)="(?P<user>[A-Za-z_][\w.@-]{0,31})"[^<>\n]{0,120}?\s(?:user)?(?:password|passwd|pwd)="(?P<password>[^"\s<>]{1,32})\""""
+)
+_HASHED: Final = re.compile(r"^(?:[0-9a-fA-F]{16}){1,}$|^\$")
 _NEAR: Final = 6  # lines between a name and its password
 _MOST: Final = 60
 
@@ -63,8 +68,14 @@ def _pairs(text: str) -> Iterator[tuple[str, str, int, str]]:
     names: list[tuple[int, str]] = []
     waiting: list[tuple[int, str, int, str]] = []
     for match in _PAIR.finditer(text):
-        key = match.group("uci") or match.group("xml") or match.group("key") or ""
-        value = (match.group("uci_value") or match.group("xml_value") or match.group("value") or "").strip()
+        key = match.group("uci") or match.group("tag") or match.group("xml") or match.group("key") or ""
+        value = (
+            match.group("uci_value")
+            or match.group("tag_value")
+            or match.group("xml_value")
+            or match.group("value")
+            or ""
+        ).strip()
         if not value or len(value) > 32 or _FOREIGN_KEY.search(key):
             continue
         row = text.count("\n", 0, match.start())
@@ -72,6 +83,10 @@ def _pairs(text: str) -> Iterator[tuple[str, str, int, str]]:
             waiting.append((row, value, match.start(), match.group().strip()))
         elif _USER_KEY.search(key) and re.fullmatch(r"[A-Za-z_][\w.@-]{0,31}", value):
             names.append((row, value))
+    for match in _ATTRIBUTES.finditer(text):
+        user, password = match.group("user"), match.group("password")
+        if not _NO_PASSWORD.match(password) and not _HASHED.match(password):
+            yield user, password, len(text[: match.start()].encode("utf-8", "replace")), match.group()
     for row, password, offset, line in waiting:
         near = min(names, key=lambda name: abs(name[0] - row), default=None)
         if near is not None and abs(near[0] - row) <= _NEAR:
