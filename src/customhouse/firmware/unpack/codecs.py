@@ -60,23 +60,21 @@ def unlzma_alone(data: bytes, limit: int) -> bytes:
         raise Malformed(f"lzma: {trouble}") from trouble
 
 
-def unlzma_raw(data: bytes, limit: int, properties: int) -> bytes:
-    """A bare LZMA1 stream; `properties` is (pb * 5 + lp) * 9 + lc."""
+def raw_filters(properties: int) -> list[dict[str, int]]:
+    """The filter chain of a bare LZMA1 stream; `properties` is (pb * 5 + lp) * 9 + lc."""
     position_bits, rest = divmod(properties, 45)
-    literal_position, literal_context = divmod(rest, 9)
-    if literal_context + literal_position > 4 or position_bits > 4:
+    literal_position, context = divmod(rest, 9)
+    if context + literal_position > 4 or position_bits > 4:
         raise Malformed(f"LZMA properties {properties:#x} are impossible")
-    chain = [
-        {
-            "id": lzma.FILTER_LZMA1,
-            "dict_size": _DICTIONARY,
-            "lc": literal_context,
-            "lp": literal_position,
-            "pb": position_bits,
-        }
-    ]
+    bits = {"lc": context, "lp": literal_position, "pb": position_bits}
+    return [{"id": lzma.FILTER_LZMA1, "dict_size": _DICTIONARY, **bits}]
+
+
+def unlzma_raw(data: bytes, limit: int, properties: int) -> bytes:
+    """A bare LZMA1 stream; see `raw_filters` for `properties`."""
     try:
-        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain).decompress(data, limit)
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=raw_filters(properties))
+        return decoder.decompress(data, limit)
     except (lzma.LZMAError, ValueError) as trouble:
         raise Malformed(f"lzma: {trouble}") from trouble
 

@@ -15,6 +15,7 @@ import msgspec
 from customhouse.model import Digest, Extent, FileNode, ImagePath, NodeKind, NotExamined, Offset, Outcome, Volume
 
 from . import gaps
+from .bare_lzma import BareLzma, find_bare_lzma
 from .contents import Budget, ContentStore
 from .folders import take_in_folder
 from .foreign import unpack_foreign
@@ -226,6 +227,8 @@ class Engine:
             _leaf(content.data[start:end], content.account)
             return
         for gap in gaps.describe(content.data, start, end):
+            if self._bare_stream(content, gap):
+                continue
             size = gap.end - gap.start
             done = gap.outcome is Outcome.DONE
             content.account.explained += size if done else 0
@@ -233,6 +236,20 @@ class Engine:
             self._extent(gap.start, size, gap.kind, gap.outcome, content.part, gap.detail, gap.entropy)
             if gap.kind != gaps.PADDING and size >= _SMALLEST_GAP_KEPT:
                 self._keep_gap(content, gap)
+
+    def _bare_stream(self, content: "_Content", gap: gaps.Gap) -> bool:
+        """Dense bytes may be a kernel whose header someone took away. True when they are, and were dealt with."""
+        if gap.entropy is None or gap.entropy < gaps.DENSE or gap.end - gap.start < gaps.ENOUGH:
+            return False
+        found = find_bare_lzma(content.data[gap.start : gap.end])
+        if found is None:
+            return False
+        start = gap.start + found.start
+        self._gap(content, gap.start, start)
+        chunk = Chunk(start, gap.end, BareLzma.name, BareLzma(found.properties), None)
+        volume = self._name(content, chunk)
+        self._settle(content, chunk, volume, self._chunk(content, chunk, volume)[0])
+        return True
 
     def _keep_gap(self, content: "_Content", gap: gaps.Gap) -> None:
         """Bytes without a format stay readable: text is read as such, and strings may tell something of the rest."""
