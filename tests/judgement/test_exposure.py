@@ -201,6 +201,18 @@ def test_a_local_flaw_is_open_until_somebody_says_who_runs_code_on_the_device():
     assert judged(local, Deployment(local_users=True), running).positions == ("P6",)
 
 
+def test_the_kernel_is_met_through_what_listens():
+    sack = flaw("both", component="linux-kernel")
+    assert judged(sack, None, Seen(component="linux-kernel")).missing == ("listening-service",)
+    listening = Seen(component="linux-kernel", sides=SERVER, ports=("tcp/80",))
+    row = judged(sack, None, listening)
+    assert row.status == "affected"
+    assert row.facts[0].fact == "services that boot starts listen on tcp/80"
+    assert judged(sack, Deployment(listeners=("tcp/80",)), Seen(component="linux-kernel")).status == "affected"
+    quiet = judged(sack, Deployment(listeners=()), Seen(component="linux-kernel"))
+    assert quiet.status == "under_investigation"  # what it connects to can still answer
+
+
 NAT = Deployment(behind_nat=True, upnp=False, ipv6_filtered=True)
 
 

@@ -299,11 +299,21 @@ def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> An
         return _runs(tuple(held or advisory.applets), situation)
     if wanted & seen.sides:
         return Answers(met=(fact(_started(situation.component, seen), seen.source),))
+    if situation.component == "linux-kernel":
+        return _listening(situation)
     if seen.sides and wanted:
         return Answers(missing=(f"role:{' or '.join(sorted(wanted))}",))
     if seen.starts_if and situation.known(f"runs-{situation.component}").value is None:
         return Answers(missing=(f"starts:{situation.component}",))
     return _runs((situation.component,), situation)
+
+
+def _listening(situation: Situation) -> Answers:
+    """The kernel's network code is met through whatever listens; it also answers what the device itself went out to."""
+    known = situation.known("listening-service")
+    if known.value:
+        return Answers(met=(fact(words().text("listening-service"), known.source),))
+    return Answers(missing=("listening-service",))
 
 
 def _runs(programs: tuple[str, ...], situation: Situation) -> Answers:

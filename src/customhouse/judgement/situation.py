@@ -102,6 +102,8 @@ class Situation(Model, frozen=True, kw_only=True):
     def _declared(self, name: str) -> bool | None:
         if name == "local-users":
             return self.deployment.local_users
+        if name == "listening-service" and self.deployment.listeners is not None:
+            return bool(self.deployment.listeners)
         if name == "linux" and self.deployment.single_image_mcu:
             return False
         if self.use is None:
