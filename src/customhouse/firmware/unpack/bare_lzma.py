@@ -19,6 +19,7 @@ _USUAL = (0x5D, 0x6D, 0x6E, 0x5A, 0x00)
 _SEARCHED = 1 << 14
 _TRIED, _GROWN = 1 << 15, 40 << 10
 _PIECE = 1 << 16
+_DISTINCT = 32
 
 
 class Bare(msgspec.Struct, frozen=True):
@@ -34,8 +35,9 @@ def find_bare_lzma(data: memoryview) -> Bare | None:
     at = head.find(0)
     while at >= 0:
         sample = bytes(data[at : at + _TRIED])
-        for properties in _candidates(head, at):
-            if len(sample) == _TRIED and _decodes(sample, properties):
+        varied = len(sample) == _TRIED and len(set(sample[:64])) >= _DISTINCT  # runs of zeros decode too
+        for properties in _candidates(head, at) if varied else ():
+            if _decodes(sample, properties):
                 return Bare(at, properties)
         at = head.find(0, at + 1)
     return None
