@@ -26,6 +26,8 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     except NotAProgram as error:
         return ProgramFacts(outcome=Outcome.UNSUPPORTED, why=str(error))
     extra = models(libraries, image)
+    if not image.dynamic:
+        return _static(image)
     why = unwanted(image, extra)
     if why:
         return ProgramFacts(outcome=Outcome.DONE, why=why)
@@ -45,6 +47,11 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
             why=facts.why,
         )
     return facts
+
+
+def _static(image: Image) -> ProgramFacts:
+    """A static program whose C library has no names cannot be judged; one that never speaks to the network need not be."""
+    return ProgramFacts(outcome=Outcome.UNSUPPORTED, why="static program: the functions of its C library are not named")
 
 
 def roots(image: Image) -> list[int]:

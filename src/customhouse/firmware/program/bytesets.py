@@ -170,7 +170,7 @@ class ByteSets:
             if node[0] == BYTE and node[5] == 1 or (node[0] == LOAD and node[4] == 1):
                 found = True
             elif node[0] == CONST:
-                if 256 <= node[1] <= self.terms.mask - 255:
+                if node[1] >= 256:
                     return False
             elif node[0] == PHI:
                 if one not in seen and len(seen) < 5:

@@ -37,8 +37,9 @@ def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
                 out.append(run)
                 run, raw = b"", parts[offset]
             run += raw
-            end = max(end or 0, offset + len(parts[offset]))
+            after = offset + len(parts[offset])
+            end = after if end is None else max(end, after)
         out.append(run)
     facts = list(facts)
-    texts = [one.split(b"\0")[0] for one in out]
+    texts = [one.split(b"\0")[0].strip() for one in out]
     return [one.decode("ascii") for one in texts if len(one) >= 3 and all(32 <= c < 127 for c in one)]

@@ -463,10 +463,22 @@ class Memory:
         """A text that was copied word by word, as compilers copy structures."""
         entry = state.words.get(spot)
         if entry is None:
-            return None
+            return self._copied_in_loop(state, spot)
         node = self.terms.nodes[entry[1]]
         if node[0] == LOAD and node[4] == entry[0] >= 4:
             return Content(frozenset({("T", node[1], node[2], node[3], False)}), "%s", 0, True)
+        return None
+
+    def _copied_in_loop(self, state: State, spot: Location) -> Content | None:
+        """The same, where the compiler made a loop of it."""
+        root, offset, stride = spot
+        for (other, start, step), (size, value) in state.words.items():
+            if other != root or not step or stride or not start <= offset < start + 4096 or size < 4:
+                continue
+            for one in self.terms.flat(value):
+                node = self.terms.nodes[one]
+                if node[0] == BYTE and node[5] == size and node[4]:
+                    return Content(frozenset({("T", node[2], node[3] + offset - start, 0, False)}), "%s", 0, True)
         return None
 
     def within(self, state: State, pointer: int, size: int) -> Content:
