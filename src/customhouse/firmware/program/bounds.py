@@ -1,6 +1,7 @@
 """Upper bounds of numbers, from tests in force and from the widths of what they are made of."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from . import lift
 from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PHI, RESULT, Terms
@@ -34,7 +35,7 @@ def most(terms: Terms, term: int, ranges: Mapping[int, tuple[int, int]], level: 
     return HUGE
 
 
-def _operation(terms: Terms, node: tuple, ranges: Mapping[int, tuple[int, int]], level: int) -> int:  # type: ignore[type-arg]
+def _operation(terms: Terms, node: tuple[Any, ...], ranges: Mapping[int, tuple[int, int]], level: int) -> int:
     left = most(terms, node[2], ranges, level + 1)
     right = most(terms, node[3], ranges, level + 1)
     kind = node[1]
@@ -53,7 +54,7 @@ def _operation(terms: Terms, node: tuple, ranges: Mapping[int, tuple[int, int]],
     return left if kind == lift.SUB else HUGE
 
 
-def _swapped(terms: Terms, node: tuple) -> bool:  # type: ignore[type-arg]
+def _swapped(terms: Terms, node: tuple[Any, ...]) -> bool:
     """`x << 8 | x >> 8` of a halfword is a halfword."""
     left, right = terms.nodes[node[2]], terms.nodes[node[3]]
     return left[0] == OP and right[0] == OP and {left[1], right[1]} == {lift.SHL, lift.SHR} and left[2] == right[2]

@@ -4,6 +4,8 @@ Sets of byte values are integers with one bit a value. Character classes are tho
 behind `__ctype_b_loc` is that of its <ctype.h>.
 """
 
+from typing import Any
+
 import numpy as np
 
 from .elf import Image
@@ -145,7 +147,7 @@ class ByteSets:
             self._variables[term] = out
         return out
 
-    def _table(self, node: tuple) -> bool:
+    def _table(self, node: tuple[Any, ...]) -> bool:
         """Whether a BYTE node reads a constant table by an index."""
         root = self.terms.nodes[node[2]]
         if node[2] == GLOBAL:
@@ -218,7 +220,7 @@ class ByteSets:
         elif kind == OP:
             parts = [self._evaluate(one, variable, memo) for one in node[2:]]
             if all(part is not None for part in parts):
-                out = _operate(node[1], parts)  # type: ignore[arg-type]
+                out = _operate(node[1], parts)
         elif kind == RESULT and node[3]:
             out = self._call(node, variable, memo)
         elif kind == BYTE:
@@ -228,7 +230,7 @@ class ByteSets:
         memo[term] = out
         return out
 
-    def _call(self, node: tuple, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _call(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
         argument = self._evaluate(node[3][0], variable, memo)
         if argument is None:
             return None
@@ -239,7 +241,7 @@ class ByteSets:
             return _TO_LOWER[index]
         return _TO_UPPER[index] if node[2] == "toupper" else None
 
-    def _search(self, node: tuple, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _search(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
         """strchr(constant set, byte): a pointer or null."""
         if node[0] != RESULT or node[2] not in ("strchr", "index", "memchr") or len(node[3]) < 2:
             return None
@@ -252,7 +254,7 @@ class ByteSets:
             return None
         return vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle & 255]
 
-    def _lookup(self, node: tuple, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _lookup(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
         _, address, root, _offset, _stride, size = node
         table = self._library_table(self.terms.nodes[root])
         top = self.terms.nodes[address]

@@ -1,13 +1,14 @@
 """What a branch tells: byte sets, ranges, and facts from checks, added to the state on the edge where the condition holds."""
 
 from collections.abc import Callable
+from typing import Any
 
 from . import bytesets
 from .bytesets import ByteSets
 from .join import Implied
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
 from .state import Fact, State
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, OP, PHI, RESULT, Terms
 
 _EQUALITY = {
     "strcmp": False,
@@ -62,7 +63,7 @@ class Conditions:
             return self._select(state, node, lambda value: bool(value) == truth, level)
         return True
 
-    def _either(self, state: State, node: tuple, truth: bool, level: int) -> bool:
+    def _either(self, state: State, node: tuple[Any, ...], truth: bool, level: int) -> bool:
         """One side or the other holds: what both would tell is known."""
         sides = []
         for one in node[2:4]:
@@ -76,7 +77,9 @@ class Conditions:
         for other in sides[1:]:
             first.facts = first.facts & other.facts
             first.ranges = {
-                key: (min(span[0], other.ranges[key][0]), max(span[1], other.ranges[key][1])) for key, span in first.ranges.items() if key in other.ranges
+                key: (min(span[0], other.ranges[key][0]), max(span[1], other.ranges[key][1]))
+                for key, span in first.ranges.items()
+                if key in other.ranges
             }
         state.facts = state.facts | first.facts
         state.ranges = first.ranges
@@ -120,7 +123,7 @@ class Conditions:
             state.facts = state.facts | facts
 
     # -- equality
-    def _equality(self, state: State, node: tuple, equal: bool, level: int) -> bool:
+    def _equality(self, state: State, node: tuple[Any, ...], equal: bool, level: int) -> bool:
         a, b = node[2], node[3]
         nodes = self.terms.nodes
         for one, other in ((a, b), (b, a)):
@@ -178,7 +181,7 @@ class Conditions:
             state.ranges[term] = (1, max(1, state.ranges[term][1]))
         return self._implied(state, term, lambda known: (known == value) == equal)
 
-    def _operation(self, state: State, node: tuple, value: int, equal: bool, level: int) -> bool:
+    def _operation(self, state: State, node: tuple[Any, ...], value: int, equal: bool, level: int) -> bool:
         kind = node[1]
         if kind in (EQ, NE, LT, LE, SLT, SLE, BAND, BOR, BNOT):
             if value in (0, 1):
@@ -199,7 +202,7 @@ class Conditions:
             self._add(state, frozenset({("masked", node[2], node[3], value)}))
         return True
 
-    def _select(self, state: State, node: tuple, holds: Callable[[int], bool], level: int) -> bool:
+    def _select(self, state: State, node: tuple[Any, ...], holds: Callable[[int], bool], level: int) -> bool:
         """A conditional value: when only one of its sides fits, its condition is known too."""
         fits = []
         for side in (node[3], node[4]):
@@ -230,7 +233,7 @@ class Conditions:
         self._add(state, common)
         return True
 
-    def _ordered_implied(self, state: State, node: tuple, truth: bool) -> bool:
+    def _ordered_implied(self, state: State, node: tuple[Any, ...], truth: bool) -> bool:
         """`result < 0` and the like, for results whose values imply facts."""
         kind, a, b = node[1], node[2], node[3]
         limit = self.terms.value(b)
@@ -254,7 +257,7 @@ class Conditions:
         node = self.terms.nodes[term]
         return (node[1], node[2]) if node[0] == ADDR and not node[3] else (term, 0)
 
-    def _library(self, node: tuple) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
+    def _library(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
         """Values of a library call, with what they say of its arguments."""
         _, _site, name, arguments = node
         const = self.terms.const

@@ -8,7 +8,6 @@ from .code import Function
 from .conditions import Conditions
 from .elf import IMPORT_BASE
 from .join import Implied, join
-from .lift import LOAD as OP_LOAD
 from .lift import (
     ADD,
     BAND,
@@ -32,6 +31,7 @@ from .lift import (
     ZEXT,
     Block,
 )
+from .lift import LOAD as OP_LOAD
 from .loops import Loops
 from .memory import Memory
 from .state import Content, State
@@ -478,13 +478,25 @@ class Evaluation:
         if content.deps:
             self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
 
-    def overrun(self, state: State, name: str, target: int, content: Content | None, size: int | None, source: int | None = None) -> None:
+    def overrun(
+        self, state: State, name: str, target: int, content: Content | None, size: int | None, source: int | None = None
+    ) -> None:
         """A copy that may be longer than its target; `size` is the length argument, None when the text alone ends it."""
         if content is None or not content.deps:
             return
         limit = self.limit(state, size) if size is not None else self._string_limit(state, source)
         self.note(
-            ("over", name, self.site, target, limit, content, -1 if size is None else size, state.facts, ((self.function.address, self.site),))
+            (
+                "over",
+                name,
+                self.site,
+                target,
+                limit,
+                content,
+                -1 if size is None else size,
+                state.facts,
+                ((self.function.address, self.site),),
+            )
         )
 
     def limit(self, state: State, size: int) -> int | None:
@@ -497,7 +509,13 @@ class Evaluation:
         best: int | None = None
         for term, (_low, high) in state.ranges.items():
             node = self.terms.nodes[term]
-            if node[0] == RESULT and node[2] in ("strlen", "strnlen") and node[3] and node[3][0] == source and 0 <= high < 1 << 31:
+            if (
+                node[0] == RESULT
+                and node[2] in ("strlen", "strnlen")
+                and node[3]
+                and node[3][0] == source
+                and 0 <= high < 1 << 31
+            ):
                 best = high + 1 if best is None else min(best, high + 1)
         return best
 
@@ -507,7 +525,7 @@ class Evaluation:
             proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
             if proof:
                 content = event[4] if event[0] == "text" else event[2] if event[0] == "out" else event[3]
-                self.whole.proofs[content] = self.whole.proofs.get(content, frozenset()) | proof  # type: ignore[index,arg-type]
+                self.whole.proofs[content] = self.whole.proofs.get(content, frozenset()) | proof
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
         for one in self.terms.flat(function):

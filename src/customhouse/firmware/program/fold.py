@@ -1,5 +1,7 @@
 """Arithmetic on terms: constants are computed, pointers keep their form, the rest stays symbolic."""
 
+from typing import Any
+
 from . import bounds, lift
 from .lift import (
     ADD,
@@ -216,11 +218,15 @@ def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
     if not mask & (mask + 1) and 0 <= bounds.most(terms, a, {}) <= mask:
         return a
     if node[0] == OP and node[1] == AND and terms.nodes[node[3]][0] == CONST:
-        return _masked(terms, node[2], mask & terms.nodes[node[3]][1], size) if mask & terms.nodes[node[3]][1] != mask else a
+        return (
+            _masked(terms, node[2], mask & terms.nodes[node[3]][1], size)
+            if mask & terms.nodes[node[3]][1] != mask
+            else a
+        )
     return terms.make((OP, AND, a, terms.const(mask)), a)
 
 
-def _rotated(terms: Terms, node: tuple, mask: int) -> int | None:  # type: ignore[type-arg]
+def _rotated(terms: Terms, node: tuple[Any, ...], mask: int) -> int | None:
     """A shift that the lifter wrote as a rotation under a mask (bit-field moves of AArch64)."""
     sides = {terms.nodes[one][1]: terms.nodes[one] for one in node[2:] if terms.nodes[one][0] == OP}
     if SHL not in sides or SHR not in sides or sides[SHL][2] != sides[SHR][2]:

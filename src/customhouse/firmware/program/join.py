@@ -110,7 +110,7 @@ def _lacking(facts: frozenset[Fact]) -> dict[object, int]:
     out: dict[object, int] = {}
     for fact in facts:
         if fact[0] == "lacks":
-            out[fact[1]] = out.get(fact[1], 0) | int(fact[2])  # type: ignore[call-overload]
+            out[fact[1]] = out.get(fact[1], 0) | int(fact[2])
     return out
 
 

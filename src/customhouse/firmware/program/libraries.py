@@ -1,6 +1,7 @@
 """What the image's own libraries do for their callers: run commands, hand out request data."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from customhouse.model import ExportRole
 
@@ -11,7 +12,7 @@ from .terms import PARAM
 from .whole import Whole
 
 
-def models(roles: Iterable[ExportRole], image: Image) -> dict[str, list[object]]:
+def models(roles: Iterable[ExportRole], image: Image) -> dict[str, list[Any]]:
     """Call models for the imports that libraries of the image define."""
     actions = {"command": "command", "command-format": "command_format", "source": "outside", "source-buffer": "given"}
     return {
@@ -38,9 +39,9 @@ def _command(whole: Whole, address: int) -> tuple[str, int] | None:
     for event in whole.residual.get(address, ()):
         if event[0] != "sink":
             continue
-        content: Content = event[3]  # type: ignore[assignment]
+        content: Content = event[3]
         for dep in content.deps:
-            node = whole.terms.nodes[dep[1]]  # type: ignore[index]
+            node = whole.terms.nodes[dep[1]]
             if node[0] == PARAM and not dep[4]:
                 return ("command-format" if dep[0] == "V" else "command"), node[1]
     return None

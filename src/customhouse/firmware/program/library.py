@@ -5,17 +5,17 @@ A model changes the state and gives the call's result as a term. What a model ne
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from . import bytesets
 from .formats import conversions
 from .lift import MUL
 from .memory import Memory
-from .state import EMPTY, Content, Dep, State, either, joined
+from .state import EMPTY, Content, Dep, State, either
 from .tables import table
 from .terms import CONST, DERIVED, HEAP, OP, Location, Terms
 
-MODELS: dict[str, list[object]] = table("libc.toml")["models"]
+MODELS: dict[str, list[Any]] = table("libc.toml")["models"]
 STRTOK_CELL = 0xF7FFFF00
 """A made-up global that stands for strtok's hidden pointer."""
 KEY_ROOT = "key"
@@ -46,14 +46,14 @@ class Caller(Protocol):
     def overrun(
         self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0
     ) -> None: ...
-    def note(self, event: tuple[object, ...]) -> None: ...
+    def note(self, event: tuple[Any, ...]) -> None: ...
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None: ...
     def range_of(self, state: State, term: int) -> tuple[int, int] | None: ...
 
 
-def call(caller: Caller, state: State, name: str, model: list[object]) -> int:
+def call(caller: Caller, state: State, name: str, model: list[Any]) -> int:
     """Apply the model of `name` and return the result's term."""
-    action, numbers = str(model[0]), [int(one) for one in model[1:]]  # type: ignore[call-overload]
+    action, numbers = str(model[0]), [int(one) for one in model[1:]]
     return _ACTIONS[action](_Call(caller, state, name, numbers))
 
 
@@ -394,7 +394,7 @@ def _scan_into(one: _Call, deps: frozenset[Dep]) -> int:
             allowed = bytesets.of(piece.set) if piece.set else bytesets.ALL
             safe = piece.kind == "[" and not (~allowed if piece.negated else allowed) & bytesets.SHELL
             kept = frozenset((*dep[:4], True) for dep in deps) if safe else deps
-            content = Content(kept, "%s", piece.width + 1 if piece.width else 0)  # type: ignore[arg-type]
+            content = Content(kept, "%s", piece.width + 1 if piece.width else 0)
             one.caller.overrun(
                 one.state, one.name, target, content, one.terms.const(piece.width + 1) if piece.width else None
             )

@@ -31,10 +31,10 @@ class Loops:
             return
         for term in [term for term in state.masks if block in self.heads_of(term)]:
             del state.masks[term]
-        if any(fact[0] == "lacks" and block in self.heads_of(fact[1]) for fact in state.facts):  # type: ignore[arg-type]
+        if any(fact[0] == "lacks" and block in self.heads_of(fact[1]) for fact in state.facts):
             state.facts = frozenset(
                 fact for fact in state.facts if fact[0] != "lacks" or block not in self.heads_of(fact[1])
-            )  # type: ignore[arg-type]
+            )
 
     def changed(self, block: int) -> bool:
         if block in self._dirty:

@@ -22,8 +22,8 @@ def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
         if fact[0] != "word":
             continue
         _, root, offset, size, value = fact
-        raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)  # type: ignore[call-overload,arg-type]
-        cells.setdefault(root, {})[int(offset)] = raw  # type: ignore[call-overload]
+        raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)
+        cells.setdefault(root, {})[int(offset)] = raw
     out = []
     for parts in cells.values():
         run = b""

@@ -1,6 +1,7 @@
 """Memory as one function sees it: loads, stores and texts over symbolic locations, flow-sensitive."""
 
 from collections.abc import Callable
+from typing import Any
 
 from . import bytesets
 from .elf import Image
@@ -36,7 +37,7 @@ class Memory:
         terms: Terms,
         image: Image,
         function: int,
-        note: Callable[[tuple[object, ...]], None],
+        note: Callable[[tuple[Any, ...]], None],
         sets: bytesets.ByteSets,
     ) -> None:
         self.terms = terms
@@ -130,8 +131,8 @@ class Memory:
             value = self.terms.value(entry[1]) if entry is not None else None
             if entry is None or value is None:
                 return None
-            raw += (value & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)  # type: ignore[arg-type]
-        return self.terms.const(int.from_bytes(raw[:size], order)) if len(raw) == size else None  # type: ignore[arg-type]
+            raw += (value & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)
+        return self.terms.const(int.from_bytes(raw[:size], order)) if len(raw) == size else None
 
     def _argument_index(self, offset: int) -> int | None:
         """Which parameter lives at this place above the frame."""
@@ -198,7 +199,7 @@ class Memory:
         dep = next(iter(content.deps))
         if dep[0] != "T" or (content.extent and spot[1] - key[1] >= content.extent):
             return None
-        return (dep[1], dep[2] + spot[1] - key[1], dep[3])  # type: ignore[operator,return-value]
+        return (dep[1], dep[2] + spot[1] - key[1], dep[3])
 
     def store(self, state: State, address: int, value: int, size: int, weak: bool = False) -> None:
         terms = self.terms
@@ -259,7 +260,7 @@ class Memory:
             return
         mask = self.byte_mask(state, value)
         if mask is not None and (not mask & bytesets.SHELL or self._inside_quotes(state, spots, mask)):
-            deps = frozenset((*dep[:4], True) for dep in deps)  # type: ignore[misc]
+            deps = frozenset((*dep[:4], True) for dep in deps)
         content = Content(deps, "%s")
         for root, offset, stride in spots[:4]:
             if stride or (root, offset, 0) in state.texts:
@@ -336,7 +337,7 @@ class Memory:
             out = self.deps_of(state, node[3][0], level + 1)
         return out
 
-    def _constant(self, node: tuple) -> bool:  # type: ignore[type-arg]
+    def _constant(self, node: tuple[Any, ...]) -> bool:
         return bool(self.image.constant(node[3]))
 
     # -- texts
@@ -378,7 +379,7 @@ class Memory:
             )
 
     def _about(self, pointer: object, spot: Location, end: int) -> bool:
-        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))  # type: ignore[arg-type]
+        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
         """The text entry that covers a place: the nearest one that begins at or before it."""
@@ -427,10 +428,10 @@ class Memory:
         wanted = {one, pointer}
         for fact in state.facts:
             if fact[0] == "lacks" and (fact[1] in wanted):
-                lacks |= fact[2]  # type: ignore[operator]
+                lacks |= fact[2]
         if bytesets.SHELL & ~lacks:
             return content
-        return content._replace(deps=frozenset((*dep[:4], True) for dep in content.deps))  # type: ignore[misc]
+        return content._replace(deps=frozenset((*dep[:4], True) for dep in content.deps))
 
     def text_at(self, state: State, spot: Location, pointer: int | None = None) -> Content:
         root, offset, stride = spot
@@ -446,8 +447,8 @@ class Memory:
             if content.verbatim and len(content.deps) == 1:
                 dep = next(iter(content.deps))
                 if dep[0] == "T":
-                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])  # type: ignore[operator]
-                    return Content(frozenset({moved}), "%s", 0, True)  # type: ignore[arg-type]
+                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])
+                    return Content(frozenset({moved}), "%s", 0, True)
             return Content(content.deps, "%s" if content.deps else "")
         words = self._assembled(state, spot)
         if words is not None:
@@ -507,7 +508,7 @@ class Memory:
             entry = state.words.get((root, offset + len(raw), 0))
             if entry is None or self.terms.nodes[entry[1]][0] != CONST:
                 break
-            raw += (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)  # type: ignore[arg-type]
+            raw += (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)
             if 0 in raw:
                 break
         if not raw:

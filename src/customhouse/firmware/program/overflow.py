@@ -4,7 +4,7 @@ A target's size is what can be known of it from outside: up to the next buffer i
 constant size of an allocation. What bounds the copy is a tested length, the width of the number, or the size of the buffer that the bytes come from.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import bounds
 from .state import Content
@@ -28,19 +28,19 @@ class Overflows:
         self.limits: dict[int, int] = {}
         for event in whole.events:
             if event[0] == "limit":
-                self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))  # type: ignore[call-overload,index]
+                self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))
 
-    def overruns(self, event: tuple[object, ...]) -> bool:
+    def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
         _, name, _site, target, limit, content, size, _facts, _chain = event
-        room = self.room(target, hard=size != -1 and self.terms.value(size) is not None)  # type: ignore[arg-type]
+        room = self.room(target, hard=size != -1 and self.terms.value(size) is not None)
         if room is None:
             return False
         if size == -1:
-            return self.longest(content, 0) > room and (limit is None or limit > room)  # type: ignore[arg-type,operator]
+            return self.longest(content, 0) > room and (limit is None or limit > room)
         if limit is not None:
-            return min(limit, self.most(size)) > room and (self.terms.value(size) is not None or self.tainted(size, 0))  # type: ignore[type-var,arg-type]
-        return self.tainted(size, 0) and self.most(size) > room and bool(name)  # type: ignore[arg-type]
+            return min(limit, self.most(size)) > room and (self.terms.value(size) is not None or self.tainted(size, 0))
+        return self.tainted(size, 0) and self.most(size) > room and bool(name)
 
     # -- targets
     def room(self, target: int, hard: bool) -> int | None:
@@ -95,7 +95,15 @@ class Overflows:
             return {term: (0, min(self.longest(held, 0), _HUGE - 1))}
         out: dict[int, tuple[int, int]] = {}
         if level < 6:
-            parts = node[2:] if node[0] == OP else (node[1],) if node[0] == ADDR else tuple(self.terms.flat(term)) if node[0] in (PHI, MERGE) else ()
+            parts = (
+                node[2:]
+                if node[0] == OP
+                else (node[1],)
+                if node[0] == ADDR
+                else tuple(self.terms.flat(term))
+                if node[0] in (PHI, MERGE)
+                else ()
+            )
             for one in parts:
                 if one != term:
                     out |= self._lengths(one, level + 1)
@@ -114,14 +122,18 @@ class Overflows:
             return bool(self.store.origins(Content(frozenset({("T", node[2], node[3], node[4], False)}), "%s")))
         if kind == LOAD:
             held = frozenset({("T", node[1], node[2], node[3], False)})
-            return node[4] <= 4 and bool(self.store.origins(Content(held, "%s")))  # type: ignore[arg-type]
+            return node[4] <= 4 and bool(self.store.origins(Content(held, "%s")))
         if kind == RESULT:
             if term in self.limits:
                 return True
             if node[2] in _STRINGS and node[3]:
                 held = frozenset({("T", node[3][0], 0, 0, False)})
-                return bool(self.store.origins(Content(held, "%s")))  # type: ignore[arg-type]
-            return any(self.tainted(one, level + 1) for one in node[3]) if str(node[2]).startswith("swap") or node[2] in ("atoi", "strtol", "strtoul") else False
+                return bool(self.store.origins(Content(held, "%s")))
+            return (
+                any(self.tainted(one, level + 1) for one in node[3])
+                if str(node[2]).startswith("swap") or node[2] in ("atoi", "strtol", "strtoul")
+                else False
+            )
         if kind == OP:
             return any(self.tainted(one, level + 1) for one in node[2:])
         if kind == ADDR:
@@ -139,13 +151,13 @@ class Overflows:
             best = max(best, self._part(dep, level))
         return best
 
-    def _part(self, dep: tuple[object, ...], level: int) -> int:
+    def _part(self, dep: tuple[Any, ...], level: int) -> int:
         if dep[0] == "X":
-            return self.limits.get(dep[1], _HUGE)  # type: ignore[call-overload,no-any-return]
+            return self.limits.get(dep[1], _HUGE)
         if dep[0] != "T":
             return _HUGE
         best = 0
-        for base, off, step in self.store._bases(dep[1], dep[2], dep[3]):  # type: ignore[arg-type]
+        for base, off, step in self.store._bases(dep[1], dep[2], dep[3]):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 return _HUGE

@@ -1,5 +1,7 @@
 """Which port a program binds, and how sure that is."""
 
+from typing import Any
+
 from .terms import CONST, RESULT
 from .whole import Whole
 
@@ -19,20 +21,20 @@ class Ports:
             elif event[0] == "service":
                 self._service(event)
 
-    def _bind(self, event: tuple[object, ...]) -> None:
+    def _bind(self, event: tuple[Any, ...]) -> None:
         _, _site, port, descriptor, family = event
-        values, exact = self.values(port)  # type: ignore[arg-type]
-        protocol, sockets = self._socket(descriptor)  # type: ignore[arg-type]
-        kind = self.terms.value(family)  # type: ignore[arg-type]
+        values, exact = self.values(port)
+        protocol, sockets = self._socket(descriptor)
+        kind = self.terms.value(family)
         if kind is not None and kind in (1, 16, 17):
             return
         for value in values:
             if 0 < value < 65536:
                 self.bound.append((value, protocol, "exact" if exact and len(values) == 1 else "default", sockets))
 
-    def _service(self, event: tuple[object, ...]) -> None:
+    def _service(self, event: tuple[Any, ...]) -> None:
         content = event[3]
-        text = content.template if not content.deps else ""  # type: ignore[attr-defined]
+        text = content.template if not content.deps else ""
         if text.isdigit() and 0 < int(text) < 65536 and "bind" in self.whole.image.import_address:
             self.bound.append((int(text), "", "exact", frozenset()))
 

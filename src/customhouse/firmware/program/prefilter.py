@@ -1,6 +1,7 @@
 """Programs that cannot hold a flow, told by their imports in a millisecond."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from .elf import Image
 from .tables import table
@@ -8,7 +9,7 @@ from .tables import table
 _NAMES = table("libc.toml")["names"]
 
 
-def unwanted(image: Image, extra: Mapping[str, list[object]]) -> str:
+def unwanted(image: Image, extra: Mapping[str, list[Any]]) -> str:
     """Empty when the program is worth reading, else the reason why not."""
     if not image.dynamic:
         return ""

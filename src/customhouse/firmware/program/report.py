@@ -1,19 +1,20 @@
 """Events to facts: flows, constructed commands, bound ports."""
 
 import re
+from typing import Any
 
 import msgspec
 
-from customhouse.model import ConstructedCommand, Confidence, Flow, FlowStep, Outcome, ProgramFacts
+from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
 
+from .magic import magic_of
+from .overflow import Overflows
+from .ports import Ports
 from .resolve import Origin
 from .state import Content, Fact
 from .tables import table
 from .terms import RESULT
 from .whole import Whole
-from .ports import Ports
-from .magic import magic_of
-from .overflow import Overflows
 
 _NAMES = table("libc.toml")["names"]
 _NETWORK = frozenset(_NAMES["network"])
@@ -122,19 +123,19 @@ class Reporter:
         commands: dict[int, ConstructedCommand] = {}
         for event in self._sinks():
             _, name, site, content, facts, chain, _extra = event
-            content = self._told(content)  # type: ignore[arg-type]
-            if site not in commands or len(content.template) > len(commands[site].format):  # type: ignore[attr-defined,arg-type,index]
-                commands[site] = self._constructed(name, site, content)  # type: ignore[index,arg-type]
-            for origin in self.store.origins(content):  # type: ignore[arg-type]
+            content = self._told(content)
+            if site not in commands or len(content.template) > len(commands[site].format):
+                commands[site] = self._constructed(name, site, content)
+            for origin in self.store.origins(content):
                 if origin.clean:
                     continue
                 source = self.source(origin)
                 if source is None:
                     continue
-                flow = self._flow(name, site, content, facts, chain, origin, source)  # type: ignore[arg-type]
+                flow = self._flow(name, site, content, facts, chain, origin, source)
                 key = (site, flow.source)
-                if key not in flows or _better(flow, flows[key]):  # type: ignore[index]
-                    flows[key] = flow  # type: ignore[index]
+                if key not in flows or _better(flow, flows[key]):
+                    flows[key] = flow
         self._overflows(flows)
         outcome = Outcome.PARTIAL if self.whole.cut else Outcome.DONE
         return ProgramFacts(
@@ -160,15 +161,19 @@ class Reporter:
         for event in events:
             _, name, site, _target, _limit, content, _size, facts, chain = event
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")
-            sources = [(origin, source) for origin in self.store.origins(content) if (source := self.source(origin)) is not None]  # type: ignore[arg-type]
+            sources = [
+                (origin, source)
+                for origin in self.store.origins(content)
+                if (source := self.source(origin)) is not None
+            ]
             if not sources or not judge.overruns(event):
                 continue
             for origin, source in sources:
-                flow = self._flow(named, site, content, facts, chain, origin, source)  # type: ignore[arg-type]
+                flow = self._flow(named, site, content, facts, chain, origin, source)
                 flow = msgspec.structs.replace(flow, kind="overflow", command="")
-                flows.setdefault((site, flow.source), flow)  # type: ignore[arg-type]
+                flows.setdefault((site, flow.source), flow)
 
-    def _sinks(self) -> list[tuple[object, ...]]:
+    def _sinks(self) -> list[tuple[Any, ...]]:
         out = [event for event in self.whole.events if event[0] == "sink"]
         out += [event for events in self.whole.residual.values() for event in events if event[0] == "sink"]
         return out

@@ -4,7 +4,7 @@ Questions are answered on demand: what does a pointer point to, what is a text m
 """
 
 import bisect
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .formats import conversions
 from .state import Content, Dep, Fact
@@ -77,45 +77,45 @@ class Store:
             {one[0] for one in self.words.get(GLOBAL, ())} | {one[0] for one in self.texts.get(GLOBAL, ())}
         )
 
-    def _gather(self) -> list[tuple[object, ...]]:
+    def _gather(self) -> list[tuple[Any, ...]]:
         later = []
         for event in self.whole.events:
             kind = event[0]
             if kind in ("word", "text"):
-                root = self.terms.nodes[event[1]]  # type: ignore[index]
+                root = self.terms.nodes[event[1]]
                 if event[1] == GLOBAL or root[0] in (HEAP, STACK):
-                    self._add(event, event[1], event[2], event[3])  # type: ignore[arg-type]
+                    self._add(event, event[1], event[2], event[3])
                 else:
                     later.append(event)
             elif kind == "put":
-                self.puts.setdefault(str(event[2]), []).append(event[3])  # type: ignore[arg-type]
+                self.puts.setdefault(str(event[2]), []).append(event[3])
             elif kind == "out":
-                self.outs.append((event[1], event[2]))  # type: ignore[arg-type]
+                self.outs.append((event[1], event[2]))
         return later
 
-    def _add(self, event: tuple[object, ...], root: int, offset: int, stride: int) -> bool:
+    def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
         if event[0] == "word":
             entry = (offset, stride, event[4], event[5])
             cells = self.words.setdefault(root, [])
             if entry in cells:
                 return False
-            cells.append(entry)  # type: ignore[arg-type]
+            cells.append(entry)
             return True
         text = (offset, stride, event[4])
         texts = self.texts.setdefault(root, [])
         if text in texts:
             return False
-        texts.append(text)  # type: ignore[arg-type]
+        texts.append(text)
         return True
 
-    def _place(self, later: list[tuple[object, ...]]) -> bool:
+    def _place(self, later: list[tuple[Any, ...]]) -> bool:
         """Stores through pointers that memory held: now that more is known, where do they go?"""
         changed = False
         for event in later:
-            for root, offset, stride in self.points(event[1]):  # type: ignore[arg-type]
+            for root, offset, stride in self.points(event[1]):
                 node = self.terms.nodes[root]
                 if root == GLOBAL or node[0] in (HEAP, STACK, RESULT):
-                    changed |= self._add(event, root, offset + event[2], _step(stride, event[3]))  # type: ignore[operator,arg-type]
+                    changed |= self._add(event, root, offset + event[2], _step(stride, event[3]))
         return changed
 
     # -- pointers
@@ -206,7 +206,7 @@ class Store:
             inside = (off - text_off) % _step(step, text_step) if step or text_step else off - text_off
             for dep in content.deps:
                 if dep[0] == "T":
-                    out |= self._loaded(dep[1], dep[2] + inside, dep[3], size)  # type: ignore[arg-type,operator]
+                    out |= self._loaded(dep[1], dep[2] + inside, dep[3], size)
         return out
 
     def _initial(self, address: int, stride: int, size: int) -> set[Location]:
@@ -255,7 +255,7 @@ class Store:
         """The sources of a text in the end: everything that its parts lead to, each part followed once."""
         out: set[Origin] = set()
         self.trail = set(self.whole.proofs.get(content, ()))
-        seen: set[tuple[object, ...]] = set()
+        seen: set[tuple[Any, ...]] = set()
         work: list[tuple[Dep, bool, bool]] = [(dep, False, False) for dep in content.deps]
         while work and len(seen) < _MAX_STEPS:
             dep, clean, stored = work.pop()
@@ -265,8 +265,8 @@ class Store:
                 continue
             seen.add(key)
             if dep[0] == "X":
-                out.add(Origin(dep[1], clean, stored))  # type: ignore[arg-type]
-                work += [(one, clean, True) for one in self._written(dep[1])]  # type: ignore[arg-type]
+                out.add(Origin(dep[1], clean, stored))
+                work += [(one, clean, True) for one in self._written(dep[1])]
             elif dep[0] == "T":
                 self._held(dep, clean, stored, out, work)
             else:
@@ -276,7 +276,7 @@ class Store:
     def formats(self, dep: Dep) -> list[str]:
         """The format strings that an open format turns out to be."""
         out = []
-        for root, offset, stride in sorted(self.points(dep[1])):  # type: ignore[arg-type]
+        for root, offset, stride in sorted(self.points(dep[1])):
             text = self.image.text(offset) if root == GLOBAL and not stride and offset >= self.terms.floor else None
             if text and "%" in text:
                 out.append(text)
@@ -284,7 +284,7 @@ class Store:
 
     def texts_of(self, dep: Dep) -> list[int]:
         """The arguments of an open format that are texts; all of them when the format stays unknown."""
-        arguments: tuple[int, ...] = dep[2]  # type: ignore[assignment]
+        arguments: tuple[int, ...] = dep[2]
         texts = self.formats(dep)
         if not texts:
             return list(arguments)
@@ -300,7 +300,7 @@ class Store:
         return sorted(used)
 
     def _held(self, dep: Dep, clean: bool, stored: bool, out: set[Origin], work: list[tuple[Dep, bool, bool]]) -> None:
-        for base, off, step in self._bases(dep[1], dep[2], dep[3]):  # type: ignore[arg-type]
+        for base, off, step in self._bases(dep[1], dep[2], dep[3]):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
@@ -324,7 +324,7 @@ class Store:
                 if content.verbatim and dep[0] == "T":
                     both = _step(step, text_step)
                     inside = (off - text_off) % both if both else off - text_off
-                    out.append(("T", dep[1], dep[2] + inside, dep[3], dep[4]))  # type: ignore[operator]
+                    out.append(("T", dep[1], dep[2] + inside, dep[3], dep[4]))
                 else:
                     out.append(dep)
         return out

@@ -1,14 +1,14 @@
 """What is known at one point of a function: registers, memory cells, texts in buffers, and facts that checks established."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .terms import Location
 
-Dep = tuple[str, object, object, object, bool]
+Dep = tuple[Any, ...]
 """What a text is made of: `("X", result term, 0, 0, clean)` bytes from a source, `("T", root, offset, stride, clean)` what memory held before,
 `("V", format term, argument terms, 0, clean)` a format that is not known yet. `clean` says that a check keeps shell characters out."""
 
-Fact = tuple[object, ...]
+Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`."""
 
 _MAX_DEPS = 12

@@ -1,7 +1,7 @@
 """What a function does, in words of its parameters, and how that reads at a call."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import fold
 from .state import Content, Dep, Fact, State, either, joined
@@ -10,7 +10,7 @@ from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, P
 if TYPE_CHECKING:
     from .evaluate import Evaluation
 
-Event = tuple[object, ...]
+Event = tuple[Any, ...]
 _MAX_CHAIN = 12
 
 
@@ -96,7 +96,7 @@ class Application:
             return terms.make((DERIVED, pointer, result), pointer, result)
         return term
 
-    def _closed(self, term: int, node: tuple) -> int:  # type: ignore[type-arg]
+    def _closed(self, term: int, node: tuple[Any, ...]) -> int:
         if node[0] == ADDR:
             base = self.term(node[1])
             return term if base == node[1] else self.terms.add(base, node[2], node[3])
@@ -120,7 +120,7 @@ class Application:
         for dep in content.deps:
             part = self._dep(dep)
             if dep[4] and part.deps:
-                part = part._replace(deps=frozenset((*one[:4], True) for one in part.deps))  # type: ignore[misc]
+                part = part._replace(deps=frozenset((*one[:4], True) for one in part.deps))
             out = part if out is None else joined(out, part)
         if out is None:
             return content
@@ -136,13 +136,13 @@ class Application:
     def _dep(self, dep: Dep) -> Content:
         kind = dep[0]
         if kind == "X":
-            return Content(frozenset({("X", self.term(dep[1]), 0, 0, dep[4])}), "%s")  # type: ignore[arg-type]
+            return Content(frozenset({("X", self.term(dep[1]), 0, 0, dep[4])}), "%s")
         if kind == "V":
             return self._format(dep)
         root, offset, stride = dep[1], dep[2], dep[3]
-        if self.terms.nodes[root][0] == STACK:  # type: ignore[index]
+        if self.terms.nodes[root][0] == STACK:
             return Content(frozenset({dep}), "%s")
-        address = self.address(root, offset, stride)  # type: ignore[arg-type]
+        address = self.address(root, offset, stride)
         if address == self.terms.zero:
             return Content(frozenset(), "")
         return self.memory.text(self.state, address)
@@ -150,8 +150,8 @@ class Application:
     def _format(self, dep: Dep) -> Content:
         from .library import fill  # the models need the memory, which needs nothing of this module
 
-        term = self.term(dep[1])  # type: ignore[arg-type]
-        arguments = tuple(self.term(one) for one in dep[2])  # type: ignore[attr-defined]
+        term = self.term(dep[1])
+        arguments = tuple(self.term(one) for one in dep[2])
         out: Content | None = None
         for one in self.terms.flat(term):
             value = self.terms.value(one)
@@ -172,10 +172,10 @@ class Application:
         out: set[Fact] = set()
         for fact in facts:
             if fact[0] in ("lacks", "eq"):
-                pointer = self.term(fact[1])  # type: ignore[arg-type]
+                pointer = self.term(fact[1])
                 out.add((fact[0], pointer, fact[2]))
             elif fact[0] == "word":
-                address = self.address(fact[1], fact[2], 0)  # type: ignore[arg-type]
+                address = self.address(fact[1], fact[2], 0)
                 for root, offset, stride in self.terms.locate(address)[:2]:
                     if not stride:
                         out.add(("word", root, offset, *fact[3:]))
@@ -228,50 +228,50 @@ class Application:
             return None
         if kind == "sink":
             _, name, site, content, facts, chain, extra = event
-            if len(chain) >= _MAX_CHAIN:  # type: ignore[arg-type]
+            if len(chain) >= _MAX_CHAIN:
                 return None
-            content = self.content(content)  # type: ignore[arg-type]
+            content = self.content(content)
             if not content.deps:
                 return None
-            gathered = self.facts(facts) | self.state.facts  # type: ignore[arg-type]
-            return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)  # type: ignore[misc]
+            gathered = self.facts(facts) | self.state.facts
+            return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)
         if kind == "over":
             return self._over(event)
         if kind == "bind":
-            return ("bind", event[1], self.term(event[2]), self.term(event[3]), self.term(event[4]))  # type: ignore[arg-type]
+            return ("bind", event[1], self.term(event[2]), self.term(event[3]), self.term(event[4]))
         if kind == "service":
-            return ("service", event[1], self.term(event[2]), self.content(event[3]), self.term(event[4]))  # type: ignore[arg-type]
+            return ("service", event[1], self.term(event[2]), self.content(event[3]), self.term(event[4]))
         if kind == "out":
-            return ("out", self.term(event[1]), self.content(event[2]), event[3])  # type: ignore[arg-type]
+            return ("out", self.term(event[1]), self.content(event[2]), event[3])
         if kind == "put":
-            return ("put", event[1], event[2], self.content(event[3]))  # type: ignore[arg-type]
+            return ("put", event[1], event[2], self.content(event[3]))
         if kind == "dup2":
-            return ("dup2", self.term(event[1]), self.term(event[2]))  # type: ignore[arg-type]
+            return ("dup2", self.term(event[1]), self.term(event[2]))
         if kind == "icall":
             _, site, target, arguments, function = event
-            return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)  # type: ignore[arg-type,attr-defined]
+            return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)
         return None
 
     def _write(self, event: Event) -> None:
         """A store that the callee's final state does not show: it counts for the whole program, not for the state."""
-        address = self.address(event[1], event[2], event[3])  # type: ignore[arg-type]
+        address = self.address(event[1], event[2], event[3])
         for spot in self.terms.locate(address)[:3]:
             if event[0] == "text":
-                self.caller.note(("text", *spot, self.content(event[4])))  # type: ignore[arg-type]
+                self.caller.note(("text", *spot, self.content(event[4])))
             else:
-                self.caller.note(("word", *spot, event[4], self.term(event[5])))  # type: ignore[arg-type]
+                self.caller.note(("word", *spot, event[4], self.term(event[5])))
 
     def _over(self, event: Event) -> Event | None:
         _, name, site, target, limit, content, size, facts, chain = event
-        if len(chain) >= 6:  # type: ignore[arg-type]
+        if len(chain) >= 6:
             return None
-        moved = self.content(content)  # type: ignore[arg-type]
+        moved = self.content(content)
         if not moved.deps:
             return None
-        address = self.term(target)  # type: ignore[arg-type]
-        gathered = self.facts(facts) | self.state.facts  # type: ignore[arg-type]
-        step = ((self.caller.function.address, self.site), *chain)  # type: ignore[misc]
+        address = self.term(target)
+        gathered = self.facts(facts) | self.state.facts
+        step = ((self.caller.function.address, self.site), *chain)
         if size != -1:
-            size = self.term(size)  # type: ignore[arg-type]
+            size = self.term(size)
             limit = self.caller.limit(self.state, size) if limit is None else limit
         return ("over", name, site, address, limit, moved, size, gathered, step)

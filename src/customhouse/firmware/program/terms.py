@@ -10,6 +10,8 @@ Kinds, with their fields:
 Roots of locations are base terms; all constant addresses share the root `GLOBAL`.
 """
 
+from typing import Any
+
 from . import lift
 from .tables import table
 
@@ -35,18 +37,18 @@ class Terms:
         self.mask = (1 << (8 * word)) - 1
         self.sign = 1 << (8 * word - 1)
         self.word = word
-        self.nodes: list[tuple] = [(UNKNOWN, "global")]
+        self.nodes: list[tuple[Any, ...]] = [(UNKNOWN, "global")]
         self.depth: list[int] = [0]
         self.open: list[bool] = [False]
         """Whether the term speaks of a parameter."""
-        self.index: dict[tuple, int] = {self.nodes[0]: 0}
+        self.index: dict[tuple[Any, ...], int] = {self.nodes[0]: 0}
         self.alternatives: dict[int, set[int]] = {}
         self._flat: dict[int, frozenset[int]] = {}
         self._located: dict[int, tuple[Location, ...]] = {}
         self._ranks: dict[int, float] = {}
         self.zero = self.const(0)
 
-    def make(self, node: tuple, *parts: int) -> int:
+    def make(self, node: tuple[Any, ...], *parts: int) -> int:
         """Intern a node whose sub-terms are `parts`; too deep a term becomes unknown."""
         found = self.index.get(node)
         if found is not None:
@@ -249,7 +251,7 @@ class Terms:
                 out.append((one, 0, 0))
         return tuple(dict.fromkeys(out))
 
-    def _indexed(self, node: tuple, level: int) -> list[Location]:
+    def _indexed(self, node: tuple[Any, ...], level: int) -> list[Location]:
         """`pointer + index`: the side that looks like a pointer is the base."""
         if node[1] == lift.AND:
             return list(self._locate(node[2], level + 1))

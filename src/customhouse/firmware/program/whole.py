@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from .bytesets import ByteSets
 from .code import Code
@@ -22,7 +23,7 @@ _NEST = 60
 class Whole:
     """One program under analysis. `models` add functions of the image's own libraries to the C library's."""
 
-    def __init__(self, image: Image, deadline: float, models: Mapping[str, list[object]] | None = None) -> None:
+    def __init__(self, image: Image, deadline: float, models: Mapping[str, list[Any]] | None = None) -> None:
         self.image = image
         self.arm = image.architecture == "arm"
         self.lifter = Lifter(image)
@@ -46,7 +47,7 @@ class Whole:
         """Addresses in data that the code names, in order."""
         self.store = Store(self)
 
-    def model(self, name: str) -> list[object] | None:
+    def model(self, name: str) -> list[Any] | None:
         found = MODELS.get(name)
         return found if found is not None else self.extra.get(name)
 
@@ -137,37 +138,37 @@ class Whole:
     def _final(self, event: Event, summary: Summary) -> bool:
         key = (event[1], event[2], event[3])
         if event[0] == "word":
-            return summary.words.get(key) == (event[4], event[5])  # type: ignore[arg-type]
-        return summary.texts.get(key) == event[4]  # type: ignore[arg-type]
+            return summary.words.get(key) == (event[4], event[5])
+        return summary.texts.get(key) == event[4]
 
     def _open(self, event: Event) -> bool:
         kind = event[0]
         is_open = self.terms.open
         if kind == "sink":
-            return self.open_content(event[3])  # type: ignore[arg-type]
+            return self.open_content(event[3])
         if kind == "text":
-            return is_open[event[1]] or self.open_content(event[4])  # type: ignore[index,arg-type]
+            return is_open[event[1]] or self.open_content(event[4])
         if kind == "word":
-            return is_open[event[1]] or is_open[event[5]]  # type: ignore[index]
+            return is_open[event[1]] or is_open[event[5]]
         if kind == "over":
-            return is_open[event[3]] or self.open_content(event[5])  # type: ignore[index,arg-type]
+            return is_open[event[3]] or self.open_content(event[5])
         if kind == "bind":
-            return any(is_open[one] for one in event[2:])  # type: ignore[index]
+            return any(is_open[one] for one in event[2:])
         if kind == "service":
-            return is_open[event[2]]  # type: ignore[index]
+            return is_open[event[2]]
         if kind == "out":
-            return is_open[event[1]] or self.open_content(event[2])  # type: ignore[index,arg-type]
+            return is_open[event[1]] or self.open_content(event[2])
         if kind == "put":
-            return self.open_content(event[3])  # type: ignore[arg-type]
+            return self.open_content(event[3])
         if kind == "dup2":
-            return is_open[event[1]] or is_open[event[2]]  # type: ignore[index]
+            return is_open[event[1]] or is_open[event[2]]
         if kind == "icall":
-            return is_open[event[2]]  # type: ignore[index]
+            return is_open[event[2]]
         return False
 
     def open_content(self, content: Content) -> bool:
         for dep in content.deps:
-            if dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]):  # type: ignore[index]
+            if dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]):
                 return True
         return False
 
@@ -178,11 +179,11 @@ class Whole:
         pending: list[Event] = [event for event in self.events if event[0] == "icall"]
         pending += [event for events in self.residual.values() for event in events if event[0] == "icall"]
         for event in pending:
-            targets = self.store.functions(event[2])  # type: ignore[arg-type]
+            targets = self.store.functions(event[2])
             key = (event[4], event[1])
-            known = self.resolved.get(key, ())  # type: ignore[call-overload]
+            known = self.resolved.get(key, ())
             fresh = tuple(one for one in targets if one not in known)
             if fresh:
-                self.resolved[key] = (*known, *fresh)  # type: ignore[index]
+                self.resolved[key] = (*known, *fresh)
                 found = True
         return found
