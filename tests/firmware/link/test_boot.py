@@ -568,3 +568,18 @@ def test_links_that_busybox_makes_at_boot_count_for_what_it_holds(device, tmp_pa
         contents[device.nodes["/bin/busybox"].digest] = tmp_path / "busybox"
     service = telnet(link(device.tree(), device.known, contents=contents))
     assert (service.at_boot, service.condition_holds) == (starts, holds)
+
+
+def test_what_every_branch_starts_is_started(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    branches = "a) telnetd ;; b) telnetd ;; c) x=1; telnetd ;; *) telnetd ;;"
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\ncase `nvram get model` in {branches} esac\n")
+    service = telnet(device.facts())
+    assert (service.at_boot, service.condition) == (True, "")
+
+
+def test_what_only_some_branches_start_may_start(device):
+    busybox(device, "/usr/sbin/telnetd", inittab=RCS)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ncase `nvram get model` in a) telnetd ;; b) telnetd ;; *) : ;; esac\n")
+    service = telnet(device.facts())
+    assert (service.at_boot, service.condition_holds) == (False, None)

@@ -204,11 +204,14 @@ def _merged(starts: Iterable[Start]) -> Iterator[Start]:
         groups.setdefault((start.path, start.arguments), []).append(start)
     for group in groups.values():
         merged: list[Start] = []
-        for start in group:
+        waiting = group[:_MAX]
+        while waiting:
+            start = waiting.pop(0)
             for index, before in enumerate(merged):
                 guards = _without_opposite(before.guards, start.guards)
                 if guards is not None:
-                    merged[index] = replace(before, guards=guards)
+                    # What is left may be the opposite of yet another one, as in the branches of a `case`.
+                    waiting.insert(0, replace(merged.pop(index), guards=guards))
                     break
             else:
                 merged.append(start)
