@@ -20,6 +20,10 @@ from .notes import Notes
 DNS = "urn:ietf:params:mud:dns"
 FIRST_EPHEMERAL = 32768
 """Linux takes ports from here; IANA's range begins at 49152."""
+HOUSE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+)
 PROTOCOL = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmpv6"}
 BASIC = {(UDP, 67), (UDP, 547), (UDP, 53), (TCP, 53)}
 """Addresses and names: allowed to every device, or redirected to our proxy."""
@@ -161,14 +165,15 @@ def _basic(packet: Packet) -> bool:
     """What needs no entry, and what is an answer or an error rather than a beginning."""
     if packet.protocol == IGMP or (packet.protocol, packet.dport) in BASIC:
         return True
-    if (packet.protocol, packet.sport) in ((UDP, 67), (UDP, 547)):
+    if (packet.protocol, packet.sport) in BASIC:
         return True
     return packet.protocol in ECHO and packet.icmp[0] != ECHO[packet.protocol]
 
 
 def is_local(address: str) -> bool:
-    """Private, link-local and unique local: the house's own."""
-    return ipaddress.ip_address(address).is_private
+    """Private, link-local and unique local (RFC 1918, 3927, 4193, 4291): the house's own."""
+    at = ipaddress.ip_address(address)
+    return any(at.version == network.version and at in network for network in HOUSE)
 
 
 def _note(seen: Seen, packet: Packet, outward: bool, names: dict[str, str], *, service: bool = True) -> None:
