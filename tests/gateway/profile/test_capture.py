@@ -23,7 +23,7 @@ def received(source: str, protocol: int, dport: int, sport: int = 50000, flags: 
 def answered(name: str, address: str) -> Packet:
     reply = dnslib.DNSRecord.question(name).reply()
     reply.add_answer(dnslib.RR(name, rdata=dnslib.A(address), ttl=60))
-    return Packet(0, ROUTER, DEVICE, IPV4, "10.0.0.1", ME, UDP, 53, 40000, 0, (0, 0), 0, reply.pack())
+    return Packet(0, ROUTER, DEVICE, IPV4, "10.0.0.1", ME, UDP, 53, 40000, 0, (0, 0), 0, bytes(reply.pack()))
 
 
 DHCP = Packet(0, DEVICE, MANY, IPV4, "0.0.0.0", "255.255.255.255", UDP, 68, 67)
