@@ -3,9 +3,12 @@
 import time
 from collections.abc import Iterable
 
+import msgspec
+
 from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 
 from .elf import Image, NotAProgram, load
+from .limit import processor_time
 from .libraries import models, roles
 from .prefilter import unwanted
 from .report import Reporter
@@ -13,9 +16,12 @@ from .whole import Whole
 
 
 class Budget(Model, frozen=True, kw_only=True):
-    """`seconds` of work for one program."""
+    """Seconds of processor time, so that a loaded machine cuts no more than an idle one."""
 
-    seconds: float = 8.0
+    seconds: float = 4.0
+    """For reading one program."""
+    report_seconds: float = 1.5
+    """For saying what was read, also when the reading was cut."""
 
 
 def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | None = None) -> ProgramFacts:
@@ -31,21 +37,28 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     why = unwanted(image, extra)
     if why:
         return ProgramFacts(outcome=Outcome.DONE, why=why)
-    whole = Whole(image, time.monotonic() + budget.seconds, extra)
+    whole = Whole(image, time.process_time() + budget.seconds, extra)
     starts = roots(image)
     whole.code.starts.update(starts)
-    whole.run(starts)
+    with processor_time(budget.seconds * 1.25) as reading:
+        whole.run(starts)
+    whole.cut = whole.cut or reading.over
+    facts = ProgramFacts(outcome=Outcome.PARTIAL, why=_CUT)
+    with processor_time(budget.report_seconds) as reporting:
+        facts = _reported(whole, image)
+    if reading.over or reporting.over:
+        facts = msgspec.structs.replace(facts, outcome=Outcome.PARTIAL, why=facts.why or _CUT)
+    return facts
+
+
+_CUT = "the time for this program ran out"
+
+
+def _reported(whole: Whole, image: Image) -> ProgramFacts:
     reporter = Reporter(whole)
     facts = reporter.run()
     if image.exports and not image.interpreter:
-        return ProgramFacts(
-            flows=facts.flows,
-            constructed_commands=facts.constructed_commands,
-            exports=roles(whole, reporter),
-            bound_ports=facts.bound_ports,
-            outcome=facts.outcome,
-            why=facts.why,
-        )
+        return msgspec.structs.replace(facts, exports=roles(whole, reporter))
     return facts
 
 

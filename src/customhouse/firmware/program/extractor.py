@@ -1,6 +1,8 @@
 """Program data flow as an extractor of the map step."""
 
+import hashlib
 from collections.abc import Sequence
+from importlib import resources
 
 import msgspec
 
@@ -12,11 +14,18 @@ from .analysis import Budget, analyse
 _LARGEST = 24 << 20
 
 
+def sources_digest() -> str:
+    """Of this room's own files: any change of the engine may change its results, and nobody has to remember that."""
+    files = sorted(resources.files(__package__).iterdir(), key=lambda item: item.name)
+    content = b"".join(item.read_bytes() for item in files if item.name.endswith((".py", ".toml")))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 class ProgramExtractor:
-    """Fills `FileFacts.program`. `need` is the roles of the functions that the file imports from libraries of the image (msgpack)."""
+    """Fills `FileFacts.program`. `need`: roles of what the file imports from the image's libraries (msgpack)."""
 
     name = "program"
-    version = "1"
+    version = sources_digest()
     result = ProgramFacts
     patterns: tuple[Pattern, ...] = ()
     seconds = 30.0
