@@ -201,6 +201,11 @@ def test_a_local_flaw_is_open_until_somebody_says_who_runs_code_on_the_device():
     assert judged(local, Deployment(local_users=True), running).positions == ("P6",)
 
 
+def test_a_server_whose_flaw_is_in_the_answers_it_gets_is_reached_from_the_path():
+    dns = flaw(component="dnsmasq", surface="DNS: crafted DNS reply")
+    assert judged(dns, None, Seen(component="dnsmasq", sides=SERVER)).positions == ("P1", "P2", "P3", "P4")
+
+
 def test_the_kernel_is_met_through_what_listens():
     sack = flaw("both", component="linux-kernel")
     assert judged(sack, None, Seen(component="linux-kernel")).missing == ("listening-service",)

@@ -86,7 +86,7 @@ def row_of(found: Match, deployment: Deployment | None, seen: Sequence[Seen]) ->
         cvss=advisory.cvss,
         epss=advisory.epss,
         known_exploited=advisory.known_exploited is not None,
-        certain=found.certain,
+        certain=found.certain or reachability.status == "affected",
         note=advisory.note,
         source=advisory.source,
         reachability=reachability,

@@ -4,6 +4,7 @@ P1 an Internet peer, P2 on the path, P3 the device's own server when compromised
 device, P6 local code, P7 somebody with the device in hand, P8 whoever supplies files.
 """
 
+import re
 from collections.abc import Iterable
 
 from customhouse.model import Advisory, Fact, Model
@@ -40,6 +41,9 @@ _BY_ROLE = {
 }
 
 
+_ANSWERS = re.compile(r"\b(reply|replies|answers?|response)\b", re.I)
+
+
 class Standing(Model, frozen=True, kw_only=True):
     """Who can stand where it takes. `perimeter`: of those that could, only NAT or a firewall keeps the last away."""
 
@@ -65,6 +69,8 @@ def stated(advisory: Advisory, sides: frozenset[str]) -> tuple[str, ...]:
         return ("P7",) if vector == "P" else ("P8",) if acting and acting <= {"parser", "client"} else ("P6",)
     if acting & {"client", "server", "local", "parser", "app"}:
         found = {position for role in acting for position in _BY_ROLE.get(role, ())}
+        if "server" in acting and _ANSWERS.search(advisory.surface):
+            found |= {"P2", "P3"}  # it is the other side's answer that carries the flaw
         if vector == "A":
             found = {position for position in found if position not in ("P1", "P3")} | {"P4"}
         return _sorted(found)
