@@ -63,6 +63,7 @@ def test_random_bytes_are_not_explained(unpacked: Unpack) -> None:
     result = unpacked(random.Random(3).randbytes(200_000))
     assert result.coverage.share < 0.01
     assert {extent.outcome for extent in result.coverage.extents} <= {Outcome.ENCRYPTED, Outcome.UNKNOWN}
+    assert [gap.what for gap in result.not_examined] == ["200000 bytes at 0x0"]
     assert every_byte_is_in_one_extent(result)
 
 

@@ -234,6 +234,9 @@ class Engine:
             content.account.explained += size if done else 0
             content.account.encrypted += size if gap.outcome is Outcome.ENCRYPTED else 0
             self._extent(gap.start, size, gap.kind, gap.outcome, content.part, gap.detail, gap.entropy)
+            if not done and size >= gaps.ENOUGH and (gap.entropy or 0.0) >= gaps.DENSE:
+                what = f"{size} bytes at {gap.start:#x}" + (f" of {content.part}" if content.part else "")
+                self._journal.write(GapLine(NotExamined(what=what, outcome=gap.outcome, why=gap.detail)))
             if gap.kind != gaps.PADDING and size >= _SMALLEST_GAP_KEPT:
                 self._keep_gap(content, gap)
 
