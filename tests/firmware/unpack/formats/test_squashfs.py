@@ -5,6 +5,7 @@ import lzma
 import os
 import random
 import shutil
+import struct
 import subprocess
 import zlib
 from pathlib import Path
@@ -223,3 +224,10 @@ def test_the_time_of_making_is_told_when_there_is_one() -> None:
     extent = Squashfs().probe(Window(bytes(image)))
     assert extent is not None
     assert extent.detail["created"] == "1600000000"
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_version_1_is_named_unsupported(order: str) -> None:
+    head = (b"hsqs" if order == "<" else b"sqsh") + struct.pack(order + "6I4H", 9, 900, 0, 0, 50, 60, 1, 0, 1 << 15, 15)
+    tree, ending = read(Squashfs(), head.ljust(1000, b"x"))
+    assert (ending.outcome, tree.files) == (Outcome.UNSUPPORTED, {})

@@ -43,6 +43,8 @@ class Squashfs(Format):
     limits = "version 1 is not read; extended attributes are not kept"
 
     def _probe(self, data: Window) -> Extent | None:
+        if used := _version_1(data):
+            return Extent(size=min(used, data.size), detail={"version": "1.0"})
         super_ = read_superblock(data)
         if not 4096 <= super_.block_size <= 1 << 20 or not super_.inodes:
             return None
@@ -62,6 +64,8 @@ class Squashfs(Format):
         )
 
     def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
+        if _version_1(data):
+            return Ending(Outcome.UNSUPPORTED, "version 1 is not read")
         super_ = read_superblock(data)
         image = _Image(data, super_)
         tree.say("compressor", image.blocks.name)
@@ -71,6 +75,16 @@ class Squashfs(Format):
         if super_.bytes_used > data.size:
             tree.trouble(f"truncated: {super_.bytes_used} bytes are declared and {data.size} are there")
         return DONE
+
+
+def _version_1(data: Window) -> int:
+    """Bytes used, when the header is a sound one of version 1.0; else 0."""
+    for order in "<>":
+        version = data.unpack(order + "2H", 28)
+        block, log = data.unpack(order + "2H", 32)
+        if version == (1, 0) and 12 <= log <= 15 and block == 1 << log:
+            return data.unpack(order + "I", 8)[0]
+    return 0
 
 
 def _padded(data: Window, used: int) -> int:
