@@ -53,3 +53,11 @@ def test_a_clause_that_only_a_finding_names_is_reported():
 
 def test_the_table_never_says_complies():
     assert all("compl" not in row.topic.lower() for row in clause_evidence())
+
+
+def test_a_support_period_that_is_over_contradicts_its_clauses():
+    reason = Reason(text="ended", rule="end-of-life", decision=Decision.ADMIT_CONTAINED)
+    verdict = Verdict(decision=Decision.ADMIT_CONTAINED, reasons=(reason,))
+    found = results(verdict=verdict, looked_at=frozenset({"support-period"}))
+    assert found["EN 303 645 5.3-13"].result == "contradicts"
+    assert results(looked_at=frozenset({"support-period"}))["PSTI 3"].result == "supports"

@@ -143,6 +143,13 @@ def test_support_that_has_ended_means_that_no_update_will_come():
     assert verdict(vulnerabilities=(flaw(),), deployment=ended).decision is Decision.REFUSE
 
 
+def test_a_device_whose_support_has_ended_is_contained():
+    result = verdict(deployment=Deployment(support_until="2025-12-31"))
+    assert result.decision is Decision.ADMIT_CONTAINED
+    assert "2025-12-31" in result.reasons[0].text
+    assert verdict(deployment=Deployment(support_until="2027-12-31")).decision is Decision.ADMIT
+
+
 def test_a_flaw_younger_than_the_clock_is_contained_where_the_gateway_takes_its_positions():
     result = verdict(vulnerabilities=(flaw(positions=("P1", "P4"), clock="2026-10-20"),))
     assert result.decision is Decision.ADMIT_CONTAINED

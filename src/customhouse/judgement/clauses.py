@@ -63,7 +63,9 @@ def _result(
 ) -> ClauseResult:
     against = [finding.rule for finding in findings if _contradicts(clause, rows, finding)]
     wanted = {name for row in rows for name in row.reasons}
-    against += [name for reason in verdict.reasons if reason.rule in wanted for name in reason.findings]
+    against += [
+        name for reason in verdict.reasons if reason.rule in wanted for name in reason.findings or (reason.rule,)
+    ]
     if against:
         return ClauseResult(clause=clause, result=CONTRADICTS, findings=tuple(dict.fromkeys(against)))
     seen = [row for row in rows if row.looks_at in looked_at]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from customhouse.model import Decision, Deployment, Reason, Vulnerability
 
-from .clock import Update, overdue, update_since
+from .clock import Update, overdue, parse_date, update_since
 from .policy import VulnerabilityRule
 
 
@@ -22,7 +22,21 @@ def reasons_of_vulnerabilities(
     reasons += _late(reachable, rule, deployment, today)
     reasons += _undecided(undecided, rule, deployment, today)
     contained, conditions = _containment(reachable, rule)
-    return reasons + contained, conditions
+    ended, also = _end_of_life(rule, deployment, today)
+    return reasons + contained + ended, conditions + also
+
+
+def _end_of_life(
+    rule: VulnerabilityRule, deployment: Deployment, today: datetime.date
+) -> tuple[list[Reason], list[str]]:
+    ended = parse_date(deployment.support_until)
+    if ended is None or ended >= today or rule.end_of_life is Decision.ADMIT:
+        return [], []
+    text = f"The maker's support ended on {ended}: flaws found since will not be fixed."
+    condition = (
+        "The gateway lets the device talk to declared hosts only, and it is replaced when a flaw of it is reachable."
+    )
+    return [_reason(text, "end-of-life", rule.end_of_life, ())], [condition]
 
 
 def _open_question(row: Vulnerability, rule: VulnerabilityRule) -> bool:

@@ -53,6 +53,8 @@ class VulnerabilityRule(Part, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Days that a maker has, from the earliest of fixed release, advisory and CVE."""
     overdue_without_update: Decision = Decision.REFUSE
     update_unknown: Decision = Decision.INCONCLUSIVE
+    end_of_life: Decision = Decision.ADMIT_CONTAINED
+    """The maker's support has ended: what is found from now on will not be fixed."""
     undecided_severities: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     """Statements still under investigation leave the question open when the flaw is this grave ..."""
     undecided_positions: tuple[str, ...] = ("P1", "P2", "P3", "P4", "P5")
