@@ -4,6 +4,7 @@ Only plain configuration is read (`key=value`, `key: value`, XML elements, UCI o
 password that is a variable, a placeholder or a hash is none.
 """
 
+import bisect
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -42,6 +43,8 @@ _ATTRIBUTES: Final = re.compile(
 _HASHED: Final = re.compile(r"^(?:[0-9a-fA-F]{16}){1,}$|^\$")
 _NEAR: Final = 6  # lines between a name and its password
 _MOST: Final = 60
+_LONGEST: Final = 32
+_VALUES: Final = ("uci_value", "tag_value", "xml_value", "value")
 
 
 def configured_users(files: Files) -> list[Account]:
@@ -64,30 +67,37 @@ def configured_users(files: Files) -> list[Account]:
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str, int, str]]:
-    """(user, password, offset, line) where a name and a password stand near each other."""
+    """(user, password, offset, line), each pair once, where a name and a password stand near each other."""
+    seen: set[tuple[str, str]] = set()
+    for user, password, at, line in (*_in_attributes(text), *_in_lines(text)):
+        if (user, password) not in seen and len(seen) < _MOST:
+            seen.add((user, password))
+            yield user, password, len(text[:at].encode("utf-8", "replace")), line
+
+
+def _in_attributes(text: str) -> Iterator[tuple[str, str, int, str]]:
+    for match in _ATTRIBUTES.finditer(text):
+        user, password = match.group("user"), match.group("password")
+        if not _NO_PASSWORD.match(password) and not _HASHED.match(password):
+            yield user, password, match.start(), match.group()
+
+
+def _in_lines(text: str) -> Iterator[tuple[str, str, int, str]]:
     names: list[tuple[int, str]] = []
     waiting: list[tuple[int, str, int, str]] = []
+    row = last = 0
     for match in _PAIR.finditer(text):
+        row, last = row + text.count("\n", last, match.start()), match.start()
         key = match.group("uci") or match.group("tag") or match.group("xml") or match.group("key") or ""
-        value = (
-            match.group("uci_value")
-            or match.group("tag_value")
-            or match.group("xml_value")
-            or match.group("value")
-            or ""
-        ).strip()
-        if not value or len(value) > 32 or _FOREIGN_KEY.search(key):
+        value = next((v for v in map(match.group, _VALUES) if v), "").strip()
+        if not value or len(value) > _LONGEST or _FOREIGN_KEY.search(key):
             continue
-        row = text.count("\n", 0, match.start())
         if _PASSWORD_KEY.search(key) and not _NO_PASSWORD.match(value) and " " not in value:
             waiting.append((row, value, match.start(), match.group().strip()))
         elif _USER_KEY.search(key) and re.fullmatch(r"[A-Za-z_][\w.@-]{0,31}", value):
             names.append((row, value))
-    for match in _ATTRIBUTES.finditer(text):
-        user, password = match.group("user"), match.group("password")
-        if not _NO_PASSWORD.match(password) and not _HASHED.match(password):
-            yield user, password, len(text[: match.start()].encode("utf-8", "replace")), match.group()
-    for row, password, offset, line in waiting:
-        near = min(names, key=lambda name: abs(name[0] - row), default=None)
-        if near is not None and abs(near[0] - row) <= _NEAR:
-            yield near[1], password, len(text[:offset].encode("utf-8", "replace")), line
+    for row, password, at, line in waiting:
+        near = names[max(0, bisect.bisect(names, (row, "")) - 1) :][:2]  # the last name before it and the first after
+        user = min(near, key=lambda name: abs(name[0] - row), default=None)
+        if user is not None and abs(user[0] - row) <= _NEAR:
+            yield user[1], password, at, line
