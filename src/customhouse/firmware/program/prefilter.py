@@ -19,6 +19,8 @@ def unwanted(image: Image, extra: Mapping[str, list[Any]]) -> str:
     }
     overflow = imported & {*_NAMES["overflows"]}
     source = imported & {*_NAMES["sources"]} or {name for name in imported if extra.get(name, [""])[0] == "outside"}
+    if not image.interpreter and image.exports and image.entry not in image.names:
+        return "" if command or imported & {*_NAMES["network"]} else "no source and no sink"
     if command or (overflow and source):
         return ""
     return "no source and no sink"

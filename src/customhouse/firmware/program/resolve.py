@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _MAX_POINTS = 24
 _MAX_TABLE = 128
 _MAX_STEPS = 3000
+_MAX_TEXTS = 2000
+_MAX_STRIDED = 400
+_MAX_VALUES = 60
 _SPREAD = 1 << 16
 """How far apart two places of one array are at most, in bytes."""
 _NOWHERE: frozenset[Location] = frozenset()
@@ -45,6 +48,44 @@ class Origin(NamedTuple):
     stored: bool
 
 
+class Cells:
+    """The words stored under one root: by exact offset, and those of arrays."""
+
+    def __init__(self) -> None:
+        self.exact: dict[int, dict[int, None]] = {}
+        self.strided: dict[tuple[int, int, int], None] = {}
+
+    def add(self, offset: int, stride: int, value: int) -> bool:
+        if stride:
+            key = (offset, stride, value)
+            if key in self.strided or len(self.strided) > _MAX_STRIDED:
+                return False
+            self.strided[key] = None
+            return True
+        values = self.exact.setdefault(offset, {})
+        if value in values or len(values) > _MAX_VALUES:
+            return False
+        values[value] = None
+        return True
+
+    def at(self, offset: int, stride: int) -> list[int]:
+        """What may be stored at a place."""
+        out: list[int] = []
+        if not stride:
+            out += self.exact.get(offset, ())
+        else:
+            for place, values in self.exact.items():
+                if offset <= place < offset + _SPREAD and overlap(offset, stride, place, 0):
+                    out += values
+        for place, step, value in self.strided:
+            if abs(place - offset) < _SPREAD and overlap(offset, stride, place, step):
+                out.append(value)
+        return out[:_MAX_VALUES]
+
+    def all(self) -> list[int]:
+        return [value for values in self.exact.values() for value in values] + [value for _, _, value in self.strided]
+
+
 class Store:
     """Flow-insensitive contents, from the events of a whole program."""
 
@@ -52,8 +93,8 @@ class Store:
         self.whole = whole
         self.terms = whole.terms
         self.image = whole.image
-        self.words: dict[int, list[tuple[int, int, int, int]]] = {}
-        self.texts: dict[int, list[tuple[int, int, Content]]] = {}
+        self.words: dict[int, Cells] = {}
+        self.texts: dict[int, dict[tuple[int, int, Content], None]] = {}
         self.puts: dict[str, list[Content]] = {}
         self.outs: list[tuple[int, Content]] = []
         self._points: dict[int, frozenset[Location]] = {}
@@ -65,17 +106,22 @@ class Store:
         self._channels: dict[int, frozenset[object]] = {}
         later = self._gather()
         for _ in range(6):
+            if whole.expired():
+                whole.cut = True
+                break
             self._known.clear()
             self._changed = False
             placed = self._place(later)
             for root in list(self.words):
-                for cell in list(self.words[root]):
-                    self.points(cell[3])
+                for value in self.words[root].all():
+                    self.points(value)
             if not placed and not self._changed:
                 break
-        self._marks = sorted(
-            {one[0] for one in self.words.get(GLOBAL, ())} | {one[0] for one in self.texts.get(GLOBAL, ())}
-        )
+        self._marks = sorted(self._places())
+
+    def _places(self) -> set[int]:
+        cells = self.words.get(GLOBAL)
+        return {one[0] for one in self.texts.get(GLOBAL, ())} | set(cells.exact if cells is not None else ())
 
     def _gather(self) -> list[tuple[Any, ...]]:
         later = []
@@ -95,17 +141,12 @@ class Store:
 
     def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
         if event[0] == "word":
-            entry = (offset, stride, event[4], event[5])
-            cells = self.words.setdefault(root, [])
-            if entry in cells:
-                return False
-            cells.append(entry)
-            return True
+            return self.words.setdefault(root, Cells()).add(offset, stride, event[5])
+        texts = self.texts.setdefault(root, {})
         text = (offset, stride, event[4])
-        texts = self.texts.setdefault(root, [])
-        if text in texts:
+        if text in texts or len(texts) > _MAX_TEXTS:
             return False
-        texts.append(text)
+        texts[text] = None
         return True
 
     def _place(self, later: list[tuple[Any, ...]]) -> bool:
@@ -180,10 +221,9 @@ class Store:
     def _loaded(self, root: int, offset: int, stride: int, size: int) -> frozenset[Location]:
         out: set[Location] = set()
         for base, off, step in self._bases(root, offset, stride):
-            cells = self.words.get(base, ()) if base != GLOBAL or not self.image.constant(off) else ()
-            for cell_off, cell_step, _size, value in cells:
-                if abs(cell_off - off) < _SPREAD and overlap(off, step, cell_off, cell_step):
-                    out |= self.points(value)
+            cells = self.words.get(base) if base != GLOBAL or not self.image.constant(off) else None
+            for value in cells.at(off, step) if cells is not None else ():
+                out |= self.points(value)
             out |= self._copied(base, off, step, size)
             if base == GLOBAL:
                 out |= self._initial(off, step, size)
@@ -337,7 +377,7 @@ class Store:
         if step or text_step or off < text_off:
             return False
         if base == GLOBAL:
-            return off - text_off < 4096 and not any(text_off < mark <= off for mark in self._marks)
+            return off - text_off < 4096 and bisect.bisect_right(self._marks, off) == bisect.bisect_right(self._marks, text_off)
         return off - text_off < 4096 and not any(text_off < one[0] <= off for one in self.texts[base])
 
     def _written(self, term: int) -> list[Dep]:
