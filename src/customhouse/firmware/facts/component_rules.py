@@ -138,7 +138,16 @@ def for_hyperscan(text: str) -> bytes:
 
 def lone(text: str) -> str:
     """The expression for a string that is nothing but what a `bare` expression describes, with the bytes around it."""
-    return "[^ -~]" + text.replace(".*", "[ -~]*") + r"[\x00\n]"
+    return "[^ -~]" + _printable(text) + r"[\x00\n]"
+
+
+def lone_exactly(text: str) -> str:
+    """The same for `re`, without the bytes around it: one string's end is the next one's start."""
+    return "(?<![ -~])" + _printable(text) + r"(?=[\x00\n])"
+
+
+def _printable(text: str) -> str:
+    return text.replace(".*", "[ -~]*")
 
 
 def version_of(match: re.Match[bytes] | re.Match[str]) -> str:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 from customhouse.model import ComponentFacts, ComponentHint, FileKind, How
 
-from .component_rules import Form, Rule, Sign, expression, for_hyperscan, lone, rules, rules_version, version_of
+from .component_rules import (
+    Form,
+    Rule,
+    Sign,
+    expression,
+    for_hyperscan,
+    lone,
+    lone_exactly,
+    rules,
+    rules_version,
+    version_of,
+)
 from .component_symbols import Symbols, symbols_of
 from .extractor import Content, Hit, Pattern
 
@@ -55,7 +66,7 @@ def matcher_of(chosen: Iterable[Rule]) -> _Matcher:
             patterns.append(Pattern(expression=for_hyperscan(form.regex), tag=tag))
         for number, text in enumerate(rule.bare):
             tag = f"{rule.name}/bare/{number}"
-            bare[tag] = re.compile(expression(lone(text)).encode())
+            bare[tag] = re.compile(expression(lone_exactly(text)).encode())
             patterns.append(Pattern(expression=for_hyperscan(lone(text)), tag=tag))
         for sign in rule.signs:
             for literal in (*sign.strings, *sign.absent):
@@ -250,8 +261,8 @@ def _lone(rule: Rule, data: bytes | memoryview, places: Mapping[str, list[Hit]],
         for hit in places.get(tag, ()):
             low = max(0, hit.end - _LONGEST_BARE)
             for match in matcher.bare[tag].finditer(bytes(data[low : hit.end])):
-                if match.end() == hit.end - low:
-                    found.setdefault(version_of(match), low + match.start() + 1)
+                if match.end() == hit.end - low - 1:
+                    found.setdefault(version_of(match), low + match.start())
         if found and (len(found) == 1 or rule.highest):
             return max(found.items(), key=lambda one: [int(part) for part in re.findall(r"\d+", one[0])])
     return "", -1
