@@ -254,6 +254,15 @@ def test_the_gateway_offers_devices_no_other_port(world: World, gateway: Gateway
 
 
 @FAMILIES
+def test_anywhere_does_not_mean_the_gateways_other_addresses(world: World, gateway: Gateway, family: int) -> None:
+    world.listen("gw", 4811)
+    everywhere = host("0.0.0.0/0" if family == V4 else "::/0")
+    hold(gateway, device("a", 1, aces=(out(everywhere, "tcp", 4811),)))
+    assert world.tcp("a", HOST[family], 4811)
+    assert not world.tcp("a", "100.64.0.1" if family == V4 else "2001:db8:64::1", 4811)
+
+
+@FAMILIES
 def test_quarantine_stops_an_established_flow_within_a_second(world: World, gateway: Gateway, family: int) -> None:
     ace = out(host(HOST[family]), "tcp", 4443)
     intent = hold(gateway, device("a", 1, aces=(ace,)), device("b", 2, aces=(ace,)))

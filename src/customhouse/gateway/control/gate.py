@@ -6,7 +6,7 @@ The order never changes: decide, remember, tell the kernel. When the kernel refu
 
 import ipaddress
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -51,7 +51,10 @@ class Gate:
     def permitted(self, device: str, name: str) -> Permission:
         if device in self._quarantined:
             return Permission(False, "it is cut off")
-        if name in self._names.get(device, frozenset()) or self._modes.get(device) == "learning":
+        names = self._names.get(device, frozenset())
+        if name in names or self._modes.get(device) == "learning":
+            return Permission(True)
+        if any(f"*.{above}" in names for above in _above(name)):
             return Permission(True)
         return Permission(False, HELD if self._modes.get(device) == "held" else UNDECLARED)
 
@@ -288,6 +291,13 @@ class Gate:
         for request in self.state.requests(device):
             if request.subject == subject:
                 self.state.answer_request(request.id, answer, self._clock())
+
+
+def _above(name: str) -> Iterator[str]:
+    """The names above one: what `*.` in a profile stands before."""
+    while "." in name:
+        name = name.partition(".")[2]
+        yield name
 
 
 def ace_for_host(host: str) -> Ace:

@@ -214,4 +214,7 @@ def _to_gateway(house: House) -> Iterator[Rule]:
     yield [states("established", "related"), ACCEPT]
     yield [match(payload("icmp", "type"), "echo-request"), at_most(50, 50), ACCEPT]
     yield [match(payload("icmpv6", "type"), "echo-request"), at_most(50, 50), ACCEPT]
+    # Beyond that only what an entry names, and never by the gateway's addresses elsewhere: "anywhere" is not here.
+    yield [match(payload("ip", "daddr"), "@gateway4", "!="), DROP]
+    yield [match(payload("ip6", "daddr"), "@gateway6", "!="), DROP]
     yield [goto("gateway_policy")]

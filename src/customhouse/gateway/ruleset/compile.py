@@ -117,6 +117,7 @@ def _segment(segment: Segment, put: Callable[..., None]) -> None:
     for port in segment.ports:
         put("bridge", "contained", port)
     for address in segment.addresses:
+        put("inet", "gateway6" if ":" in address else "gateway4", address_part(address))
         if ":" not in address:
             put("bridge", "gateway4", address_part(address))
 

@@ -97,6 +97,8 @@ INET: dict[str, Kind] = {
     "bridged": Kind(("ifname",), ""),
     "local4": Kind(("ipv4_addr",), "", interval=True),
     "local6": Kind(("ipv6_addr",), "", interval=True),
+    "gateway4": Kind(("ipv4_addr",), ""),
+    "gateway6": Kind(("ipv6_addr",), ""),
     "home4": Kind(("ipv4_addr",), "", interval=True),
     "home6": Kind(("ipv6_addr",), "", interval=True),
     "inside4": Kind(("ipv4_addr",), "", interval=True),
