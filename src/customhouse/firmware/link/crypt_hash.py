@@ -73,7 +73,7 @@ def _system_crypt() -> Callable[[bytes, bytes], bytes | None] | None:
             continue
         function.restype = ctypes.c_char_p
         function.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
-        return function  # type: ignore[no-any-return]  # ctypes has no types for foreign functions
+        return function
     return None
 
 
