@@ -200,14 +200,16 @@ def describe() -> str:
 
 @functools.cache
 def bubblewrap_works() -> bool:
-    """Installed, and the kernel lets it."""
-    return _succeeds(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"])
+    """Installed, and the kernel lets it do all that we ask of it."""
+    words = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+    return _succeeds([*words, "--tmpfs", "/tmp", "true"])  # noqa: S108 – hidden from the child, not used
 
 
 @functools.cache
 def namespaces_work() -> bool:
     """`unshare` may make the namespaces that `confinement.sh` needs."""
-    return _succeeds(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--fork", "true"])
+    words = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork"]
+    return _succeeds([*words, "/bin/sh", "-c", "mount -t tmpfs tmpfs /tmp && mount -t proc proc /proc"])
 
 
 def _succeeds(command: Sequence[str]) -> bool:

@@ -113,4 +113,5 @@ def test_an_ar_archive_opens_by_unblobs_own_reader(unpacked: Unpack) -> None:
     member = b"control/        0           0     0     100644  12        `\n" + b"Package: abc"
     result = unpacked(b"!<arch>\n" + member)
     [node] = result.tree.nodes
+    assert node.digest is not None
     assert result.contents[node.digest].read_bytes() == b"Package: abc"

@@ -24,7 +24,7 @@ from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 from customhouse.firmware.unpack import Unpacked, identify, unpack
 from customhouse.host.context import Context
 from customhouse.host.errors import InputError
-from customhouse.model import NodeKind, Outcome
+from customhouse.model import FileNode, NodeKind, Outcome
 
 ROOT: Tree = {
     b"bin": {b"busybox": b"\x7fELF" + b"program" * 100, b"sh": Link(b"busybox")},
@@ -32,6 +32,12 @@ ROOT: Tree = {
     b"etc": {b"passwd": b"root::0:0::/:/bin/sh\n", b"notes.gz": gzip.compress(b"a line inside\n" * 50, mtime=0)},
     b"sbin": {b"init": Link(b"../bin/busybox")},
 }
+
+
+def content(result: Unpacked, node: FileNode) -> bytes:
+    """The bytes of a regular file."""
+    assert node.digest is not None
+    return result.contents[node.digest].read_bytes()
 
 
 def every_byte_is_in_one_extent(unpacked: Unpacked) -> bool:
@@ -46,17 +52,17 @@ def test_a_vendor_image_becomes_a_root_file_system_with_plain_paths(isolated: Un
     kernel = lzma.compress(b"Linux version 3.3.8 (builder)\n" * 400, lzma.FORMAT_ALONE)
     image = kernel + bytes(4096) + Maker().make(ROOT) + b"\xff" * 8192
     result = isolated(image)
-    nodes = {node.path: node for node in result.tree.nodes}
+    nodes = {str(node.path): node for node in result.tree.nodes}
     assert nodes["/etc/passwd"].kind is NodeKind.FILE
     assert nodes["/bin/sh"].target == "busybox"
     assert nodes["/dev/console"].device == (5, 1)
-    assert result.contents[nodes["/etc/passwd"].digest].read_bytes() == b"root::0:0::/:/bin/sh\n"
+    assert content(result, nodes["/etc/passwd"]) == b"root::0:0::/:/bin/sh\n"
     assert every_byte_is_in_one_extent(result)
     assert result.coverage.share == 1.0
     assert result.not_examined == ()
     assert any(b"Linux version 3.3.8" in path.read_bytes() for path in result.contents.values())
     [inner] = [node for node in result.tree.nodes if node.volume == "notes.gz"]
-    assert result.contents[inner.digest].read_bytes().startswith(b"a line inside")
+    assert content(result, inner).startswith(b"a line inside")
 
 
 def test_random_bytes_are_not_explained(unpacked: Unpack) -> None:
@@ -95,10 +101,10 @@ def test_a_root_file_system_as_a_folder_is_taken_as_it_lies(tmp_path: Path, isol
     (folder / "bin/sh").symlink_to("/bin/busybox")
     os.mkfifo(folder / "etc/pipe")
     result = isolated(folder)
-    nodes = {node.path: node for node in result.tree.nodes}
+    nodes = {str(node.path): node for node in result.tree.nodes}
     assert nodes["/bin/sh"].target == "/bin/busybox"
     assert nodes["/etc/pipe"].kind is NodeKind.FIFO
-    assert result.contents[nodes["/etc/passwd"].digest].read_text().startswith("root::")
+    assert content(result, nodes["/etc/passwd"]).startswith(b"root::")
     assert result.coverage.share == 1.0
 
 
@@ -114,7 +120,7 @@ def test_a_root_file_system_as_a_tar_keeps_owners_and_device_nodes(unpacked: Unp
         archive.addfile(entry, io.BytesIO(b"root:"))
         for name in ("./etc/inittab", "./bin/busybox"):
             archive.addfile(tarfile.TarInfo(name))
-    nodes = {node.path: node for node in unpacked(packed.getvalue()).tree.nodes}
+    nodes = {str(node.path): node for node in unpacked(packed.getvalue()).tree.nodes}
     assert (nodes["/etc/passwd"].uid, nodes["/etc/passwd"].mode) == (7, 0o600)
     assert nodes["/dev/null"].device == (1, 3)
 
@@ -178,12 +184,12 @@ def test_unexplained_bytes_are_kept_readable_in_a_volume_of_their_own(unpacked: 
     result = unpacked(b"U-Boot 1.1.4\0" + bytes(range(1, 200)) * 3 + Maker().make(ROOT))
     [node] = [node for node in result.tree.nodes if node.volume == "unexplained"]
     assert node.path == "@unexplained/0x0-0x262"
-    assert b"U-Boot 1.1.4" in result.contents[node.digest].read_bytes()
+    assert b"U-Boot 1.1.4" in content(result, node)
     assert {node.volume for node in result.tree.nodes} <= {volume.name for volume in result.tree.volumes}
 
 
 def test_a_flash_image_of_an_esp32_tells_partitions_credentials_and_application(unpacked: Unpack) -> None:
-    wifi = {(b"nvs.net80211", b"sta.pswd"): b"correct horse".ljust(65, b"\0")}
+    wifi: dict[tuple[bytes, bytes], bytes | int] = {(b"nvs.net80211", b"sta.pswd"): b"correct horse".ljust(65, b"\0")}
     flash = b"\xff" * 0x1000 + esp_maker.esp32(0, [(0x40080000, b"boot loader " * 40)])
     flash = flash.ljust(0x8000, b"\xff") + esp_maker.table(
         (b"nvs", 1, 2, 0x9000, 0x5000, 0), (b"app", 0, 0, 0x10000, 1, 1)
@@ -195,9 +201,9 @@ def test_a_flash_image_of_an_esp32_tells_partitions_credentials_and_application(
     result = unpacked(flash)
     assert [volume.kind for volume in result.tree.volumes] == ["esp32", "esp-partitions", "esp-nvs", "esp32"]
     assert result.coverage.share == 1.0
-    nodes = {node.path: node for node in result.tree.nodes}
+    nodes = {str(node.path): node for node in result.tree.nodes}
     password = nodes["@esp-nvs-0x9000/nvs.net80211/sta.pswd"]
-    assert result.contents[password.digest].read_bytes() == b"correct horse"
+    assert content(result, password) == b"correct horse"
     assert result.tree.volumes[-1].detail["IDF version"] == "v5.1.2"
     assert "marked: app" in result.tree.volumes[1].detail["flash encryption"]
 
@@ -209,14 +215,14 @@ def test_text_is_understood_as_text_and_kept(tmp_path: Path, unpacked: Unpack) -
     assert [extent.kind for extent in result.coverage.extents] == ["text", "padding"]
     assert result.coverage.share == 1.0
     [node] = result.tree.nodes
-    assert b"bootdelay=3" in result.contents[node.digest].read_bytes()
+    assert b"bootdelay=3" in content(result, node)
 
 
 def test_a_program_alone_is_an_image_with_one_file(unpacked: Unpack) -> None:
     program = Path(sys.executable).resolve().read_bytes()
     result = unpacked(program)
     largest = max(result.tree.nodes, key=lambda node: node.size)
-    assert result.contents[largest.digest].read_bytes()[:4] == b"\x7fELF"
+    assert content(result, largest)[:4] == b"\x7fELF"
 
 
 def test_a_cameras_zip_of_wrapped_partitions_is_followed_to_its_root(unpacked: Unpack) -> None:
