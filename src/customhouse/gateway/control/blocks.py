@@ -36,6 +36,6 @@ def blocks_of(kept: Iterable[tuple[str, str, tuple[object, ...]]], devices: Sequ
 
 
 def _is_idle_talk(key: tuple[object, ...]) -> bool:
-    """Group membership and address requests, which a bridge would have flooded to neighbours too: nobody misses them."""
+    """Group membership and address requests, which a bridge would flood to neighbours too: nobody misses them."""
     protocol, port = str(key[2]), key[3] if len(key) > 3 else None
     return protocol in ("igmp", "ipv6-icmp", "icmpv6") or port in (67, 547)
