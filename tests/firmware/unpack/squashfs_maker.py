@@ -182,7 +182,8 @@ class Squashfs:
         listing = b""
         at = 0
         while at < len(placed):
-            block, run = placed[at][1][0], []
+            block = placed[at][1][0]
+            run: list[tuple[bytes, tuple[int, int], int, int]] = []
             while at < len(placed) and placed[at][1][0] == block and len(run) < 256:
                 run.append(placed[at])
                 at += 1

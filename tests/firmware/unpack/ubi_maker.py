@@ -3,6 +3,7 @@
 import stat
 import struct
 import zlib
+from collections.abc import Callable
 
 import zstandard
 
@@ -45,6 +46,13 @@ def replaced(image: bytes, volume: int, number: int, content: bytes) -> bytes:
     return image + _erase_block(volume, number, content, sequence=99)
 
 
+_COMPRESS: dict[int, Callable[[bytes], bytes]] = {
+    0: bytes,
+    2: lambda raw: zlib.compress(raw, wbits=-15),
+    3: lambda raw: zstandard.ZstdCompressor().compress(raw),
+}
+
+
 class Ubifs:
     """Nodes one after another; no index, which the reader does not need."""
 
@@ -72,11 +80,7 @@ class Ubifs:
     def content(self, number: int, content: bytes) -> "Ubifs":
         for block, at in enumerate(range(0, len(content), 4096)):
             raw = content[at : at + 4096]
-            packed = {
-                0: lambda raw: raw,
-                2: lambda raw: zlib.compress(raw, wbits=-15),
-                3: lambda raw: zstandard.ZstdCompressor().compress(raw),
-            }[self.compressor](raw)
+            packed = _COMPRESS[self.compressor](raw)
             self._node(
                 1, struct.pack("<2I8xI2H", number, block | 1 << 29, len(raw), self.compressor, len(packed)) + packed
             )

@@ -49,7 +49,7 @@ def make(order: str = "<", compress: Callable[[bytes], bytes] = zlib.compress) -
     listing = sum(12 + len(name) for name in names)
     at, bodies, directory = 76 + listing, b"", b""
     for name, (_, mode, value) in zip(names, ENTRIES, strict=True):
-        if isinstance(value, tuple):
+        if not isinstance(value, bytes):
             directory += inode(order, mode, value[0] << 8 | value[1], len(name), 0) + name
             continue
         body = blocks(order, value, at + len(bodies), compress)

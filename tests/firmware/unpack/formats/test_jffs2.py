@@ -4,6 +4,7 @@ import lzma
 import stat
 import struct
 import zlib
+from collections.abc import Callable
 
 import lzallright
 import pytest
@@ -38,7 +39,7 @@ def rtime(raw: bytes) -> bytes:
     return made
 
 
-COMPRESSORS = {
+COMPRESSORS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
     "none": (0, lambda raw: raw),
     "rtime": (2, rtime),
     "zlib": (6, zlib.compress),

@@ -3,8 +3,8 @@
 import random
 import struct
 
-import lz4.block
-import lz4.frame
+import lz4.block  # type: ignore[import-untyped]  # it ships no types
+import lz4.frame  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -10,7 +10,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-import lz4.block
+import lz4.block  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -58,7 +58,7 @@ def without_xz_magic(raw: bytes) -> bytes:
 
 
 def lz4_block(raw: bytes) -> bytes:
-    return lz4.block.compress(raw, store_size=False)
+    return bytes(lz4.block.compress(raw, store_size=False))
 
 
 COMPRESSORS: dict[str, tuple[int, Compress]] = {
@@ -130,7 +130,7 @@ def test_owners_modes_and_setuid_are_facts() -> None:
 
 
 def test_a_directory_of_more_than_64_kib_is_read_to_its_end() -> None:
-    names = {b"a rather long name of a file, number %05d" % number: b"x" for number in range(2500)}
+    names: Tree = {b"a rather long name of a file, number %05d" % number: b"x" for number in range(2500)}
     tree, _ = read(Squashfs(), Maker().make(names))
     assert len(tree.files) == 2500
 
