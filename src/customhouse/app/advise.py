@@ -166,7 +166,7 @@ def releases(component: Component, known: KnowledgeStore) -> set[str]:
                 found |= {span.fixed for span in statement.ranges if is_version(span.fixed)}
             if statement.key in keys and statement.origin == "vendor":
                 found |= {span.introduced for span in statement.ranges if is_version(span.introduced)}
-    return {version for version in found if not re.search(r"rc|pre|alpha|beta|dev", version)}
+    return {version for version in found if not re.search(r"pre|alpha|beta|dev", version)}
 
 
 def letters(result: Advised, today: datetime.date) -> str:
