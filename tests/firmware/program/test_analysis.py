@@ -1,0 +1,91 @@
+"""Whole programs, built here for each architecture whose compiler is installed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customhouse.firmware.program.analysis import analyse
+from customhouse.model import Confidence, Outcome, ProgramFacts
+
+COMPILERS = {
+    "armel": "arm-linux-gnueabi-gcc",
+    "armhf": "arm-linux-gnueabihf-gcc",
+    "arm64": "aarch64-linux-gnu-gcc",
+    "mipsel": "mipsel-linux-gnu-gcc",
+    "mips": "mips-linux-gnu-gcc",
+    "x86-64": "x86_64-linux-gnu-gcc",
+}
+
+DOOR = r"""
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+int main(void) {
+    struct sockaddr_in me; char packet[900]; int s = socket(AF_INET, SOCK_DGRAM, 0);
+    memset(&me, 0, sizeof me); me.sin_family = AF_INET; me.sin_port = htons(41234);
+    if (bind(s, (struct sockaddr *)&me, sizeof me) < 0) return 1;
+    for (;;) {
+        long n = recv(s, packet, sizeof packet - 1, 0);
+        if (n <= 8) continue;
+        packet[n] = 0;
+        if (memcmp(packet, "OpenDoor", 8) == 0) RUN;
+    }
+}
+"""
+
+
+def built(folder: Path, architecture: str, text: str, *options: str) -> bytes:
+    compiler = COMPILERS[architecture]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    source, program = folder / "p.c", folder / "p"
+    source.write_text(text)
+    subprocess.run([compiler, "-O2", "-w", "-s", *options, "-o", str(program), str(source)], check=True)
+    return program.read_bytes()
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+def test_a_packet_that_becomes_a_command_is_found_with_port_and_magic(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, DOOR.replace("RUN", "system(packet + 8)")))
+    [flow] = facts.flows
+    assert (flow.kind, flow.confidence, flow.command) == ("command", Confidence.HIGH, "%s")
+    assert (flow.port, flow.port_certainty, flow.protocol) == (41234, "exact", "udp")
+    assert flow.magic == "OpenDoor"
+    assert flow.source.startswith("recv@")
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+def test_a_constant_command_after_the_same_packet_is_nothing(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, DOOR.replace("RUN", 'system("/sbin/reboot")')))
+    assert (facts.flows, facts.constructed_commands) == ((), ())
+    assert facts.bound_ports == ((41234, "udp", "exact"),)
+
+
+@pytest.mark.parametrize("options", [("-marm",), ("-no-pie",), ("-marm", "-no-pie")])
+def test_arm_and_thumb_code_are_both_read(tmp_path: Path, options: tuple[str, ...]) -> None:
+    facts = analyse(built(tmp_path, "armhf", DOOR.replace("RUN", "system(packet + 8)"), *options))
+    assert [flow.port for flow in facts.flows] == [41234]
+
+
+@pytest.mark.parametrize("architecture", ["mips", "mipsel"])
+def test_old_style_mips_programs_with_lazy_stubs_are_read(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, DOOR.replace("RUN", "system(packet + 8)"), "-no-pie", "-mips32r2"))
+    assert [flow.port for flow in facts.flows] == [41234]
+
+
+def test_a_static_program_is_never_called_clean(tmp_path: Path) -> None:
+    facts = analyse(built(tmp_path, "armel", DOOR.replace("RUN", "system(packet + 8)"), "-static"))
+    assert facts.flows or facts.outcome is Outcome.UNSUPPORTED
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_give_an_outcome(data: bytes) -> None:
+    facts = analyse(b"\x7fELF\x01\x01\x01" + data)
+    assert isinstance(facts, ProgramFacts)
+    assert facts.outcome is Outcome.DONE or facts.why

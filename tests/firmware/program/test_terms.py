@@ -1,0 +1,43 @@
+"""Terms: pointers keep their form, loops become strides, sums of constants are computed."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customhouse.firmware.program import bounds, fold
+from customhouse.firmware.program.lift import ADD, AND, SHL, SUB
+from customhouse.firmware.program.terms import BYTE, GLOBAL, STACK, Terms
+
+
+def test_a_pointer_that_a_loop_moves_points_anywhere_behind_its_start() -> None:
+    terms = Terms(4)
+    frame = terms.make((STACK, 0x100))
+    phi = terms.phi(0x100, 0x120, 3)
+    terms.add_alternative(phi, terms.add(frame, -64))
+    terms.add_alternative(phi, terms.add(phi, 4))
+    assert terms.locate(phi) == ((frame, -64, 4),)
+
+
+def test_a_scaled_index_into_a_constant_table_keeps_the_step() -> None:
+    terms = Terms(4)
+    index = terms.make((BYTE, terms.param(0), terms.param(0), 0, 0, 1), terms.param(0))
+    scaled = fold.binary(terms, SHL, index, terms.const(3), 4)
+    assert terms.locate(fold.binary(terms, ADD, scaled, terms.const(0x11000), 4)) == ((GLOBAL, 0x11000, 8),)
+
+
+def test_the_next_of_the_next_is_the_same_field() -> None:
+    terms = Terms(4)
+    first = terms.load(terms.param(0), 8, 0, 4)
+    assert terms.load(first, 8, 0, 4) == first
+
+
+def test_a_masked_number_is_bounded_by_the_mask() -> None:
+    terms = Terms(4)
+    assert bounds.most(terms, fold.binary(terms, AND, terms.param(0), terms.const(0x3F), 4), {}) == 0x3F
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_sums_and_differences_of_constants_wrap_as_the_machine_does(a: int, b: int) -> None:
+    terms = Terms(4)
+    total = fold.binary(terms, ADD, terms.const(a), terms.const(b), 4)
+    assert terms.value(total) == (a + b) % 2**32
+    assert terms.value(fold.binary(terms, SUB, total, terms.const(b), 4)) == a
