@@ -230,6 +230,13 @@ def test_nat_removes_internet_peers_and_nobody_else():
     assert "P4" in row.positions
 
 
+def test_declared_downstream_devices_reach_what_neighbours_reach():
+    running = Seen(component="goahead", sides=SERVER)
+    assert "P5" in judged(flaw(), Deployment(downstream_devices=True), running).positions
+    assert "P5" not in judged(flaw(), Deployment(downstream_devices=False), running).positions
+    assert "P5" not in judged(flaw("client"), Deployment(downstream_devices=True), running).positions
+
+
 def test_nat_alone_never_makes_a_flaw_harmless():
     only_internet = flaw(attackers=("internet-peer",))
     row = judged(only_internet, NAT, Seen(component="goahead", sides=SERVER))

@@ -40,7 +40,10 @@ def expose(match: Match, situation: Situation) -> Reachability:
     """The statement for one match."""
     advisory = match.advisory
     sides = situation.sides or shown_sides(advisory, situation)
-    standing = remaining(stated(advisory, sides), situation)
+    positions = stated(advisory, sides)
+    if situation.deployment.downstream_devices and {"P1", "P4"} & set(positions):
+        positions = tuple(sorted({*positions, "P5"}))  # what a neighbour can connect to, a downstream device can
+    standing = remaining(positions, situation)
     answers = _joined(
         _code(advisory, situation),
         _conditions(advisory, situation),
