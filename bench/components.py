@@ -5,8 +5,8 @@ version counts for recall only where it stands in the package's files at all. cv
 environment of its own, its scanner without the vulnerability database and without the sqlite checker (which needs the
 network).
 
-    python -m bench components            the development list
-    python -m bench components held-out   packages that no rule was written with
+    python bench/components.py             the development list
+    python bench/components.py held-out    packages that no rule was written with
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.debian_packages import Unpacked, cache_folder, fetch
+from debian_packages import Unpacked, cache_folder, fetch
 
 from customhouse.firmware.facts import map_contents
 from customhouse.firmware.facts.component_rules import Rule, rules
