@@ -8,8 +8,8 @@ import msgspec
 from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 
 from .elf import Image, NotAProgram, load
-from .limit import processor_time
 from .libraries import models, roles
+from .limit import processor_time
 from .prefilter import unwanted
 from .report import Reporter
 from .whole import Whole
@@ -63,7 +63,9 @@ def _reported(whole: Whole, image: Image) -> ProgramFacts:
 
 
 def _static(image: Image) -> ProgramFacts:
-    """A static program whose C library has no names cannot be judged; one that never speaks to the network need not be."""
+    """A static program whose C library has no names cannot be judged; one that never speaks to the network need not
+    be.
+    """
     return ProgramFacts(outcome=Outcome.UNSUPPORTED, why="static program: the functions of its C library are not named")
 
 
