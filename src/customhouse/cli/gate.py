@@ -3,6 +3,7 @@
 The gateway is an extra: its libraries are loaded inside the commands, so that an audit works without them.
 """
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -181,6 +182,20 @@ def plan(
         raise MissingTool(f"the gateway's libraries are missing: {trouble.name}", _INSTALL) from trouble
     for line in planned(config, device, wanted):
         _say(line)
+
+
+@app.command(epilog="Example: customhouse gate propose garden-camera camera.json")
+def propose(
+    device: DeviceArgument,
+    sources: Annotated[list[str], typer.Argument(metavar="FILE...", help="As for `gate profile`: files, or one URL.")],
+    signature: Annotated[Path | None, typer.Option(help="Detached CMS signature (DER) of the MUD file.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="Authority (PEM) that the signer must chain to.")] = None,
+    socket: SocketOption = SOCKET,
+) -> None:
+    """Propose a profile for a device and show what it would change; `gate approve DEVICE --profile` enforces it."""
+    found = _profiles().load_profile(sources, mac="", signature=signature, authority=ca)
+    value = json.loads(_profiles().encoded(found))
+    _show_difference(_client(socket).post(f"{_route(device)}/proposal", value))
 
 
 @app.command(epilog="Example: customhouse gate canary --config gate.toml")

@@ -18,7 +18,9 @@ import pytest
 dnslib = pytest.importorskip("dnslib")
 
 from tests.gateway.house.world import MACS, V4, V6, World, address  # noqa: E402 – same
+from typer.testing import CliRunner  # noqa: E402 – after the check for the extra
 
+from customhouse.cli.gate import app  # noqa: E402 – same
 from customhouse.gateway.control.client import GateClient  # noqa: E402 – after the check for the extra
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
@@ -181,6 +183,25 @@ def test_a_new_device_is_held_until_its_owner_approves(world: World, gate: Gate)
     gate.client.post(f"/devices/{MACS['a']}/deny", {"text": "cloud.example"})
     assert not world.tcp("a", "9.9.9.9", 4443)
     assert ask(world, "a", "cloud.example", V4) == []
+
+
+def test_a_proposed_profile_holds_once_it_is_approved(world: World, gate: Gate, tmp_path: Path) -> None:
+    (tmp_path / "lamp.toml").write_text(
+        'name = "lamp"\n[[to]]\nhost = "cloud.example"\ntcp = 4443\n[[to]]\nhost = "other.example"\nudp = 4000\n'
+    )
+    options = ["--socket", str(gate.folder / "gate.sock")]
+    shown = CliRunner().invoke(app, ["propose", MACS["a"], str(tmp_path / "lamp.toml"), *options])
+    assert shown.exit_code == 0, shown.exception
+    assert "+ " in shown.stdout
+    assert ask(world, "a", "cloud.example", V4) == [], "a proposal alone opens nothing"
+    done = CliRunner().invoke(app, ["approve", MACS["a"], "--profile", "--yes", *options])
+    assert done.exit_code == 0, done.exception
+    assert ask(world, "a", "cloud.example", V6) == ["2620:fe::9"]
+    assert world.tcp("a", "2620:fe::9", 4443)
+    assert not world.tcp("a", "2620:fe::9", 4444)
+    assert not world.udp("a", "9.9.9.10", 4000)
+    assert ask(world, "a", "other.example", V4) == ["9.9.9.10"]
+    assert world.udp("a", "9.9.9.10", 4000)
 
 
 def test_rebinding_to_a_neighbour_fails_and_the_laptop_is_left_alone(world: World, gate: Gate) -> None:
