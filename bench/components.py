@@ -6,7 +6,7 @@ environment of its own, its scanner without the vulnerability database and witho
 network).
 
     python bench/components.py             the development list
-    python bench/components.py held-out    packages that no rule was written with
+    python bench/components.py held-out    a list drawn after the rules were written
 """
 
 import hashlib
