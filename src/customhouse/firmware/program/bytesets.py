@@ -1,6 +1,7 @@
 """For which byte values a condition holds: a byte that was read is tried with all 256 values.
 
-Sets of byte values are integers with one bit a value. Character classes are those of the C locale (ISO C 7.4); the layout of glibc's table
+Sets of byte values are integers with one bit a value. Character classes are those of the C locale (ISO C 7.4); the
+layout of glibc's table
 behind `__ctype_b_loc` is that of its <ctype.h>.
 """
 
@@ -49,7 +50,9 @@ def of(text: bytes | str) -> int:
 
 
 SHELL = of(";|&`$")
-"""What a shell string must not hold; a check that lets one of them through is no check. Quotes, blanks and redirections alone start no command."""
+"""What a shell string must not hold; a check that lets one of them through is no check. Quotes, blanks and
+redirections alone start no command.
+"""
 
 _LOWER, _UPPER, _DIGIT = of(bytes(range(97, 123))), of(bytes(range(65, 91))), of("0123456789")
 _XDIGIT = _DIGIT | of("abcdefABCDEF")
@@ -57,10 +60,20 @@ _SPACE = of(" \t\n\v\f\r")
 _PRINT = of(bytes(range(32, 127)))
 _PUNCT = _PRINT & ~(_LOWER | _UPPER | _DIGIT | of(" "))
 CLASSES = {
-    "isalnum": _LOWER | _UPPER | _DIGIT, "isalpha": _LOWER | _UPPER, "isdigit": _DIGIT, "isxdigit": _XDIGIT, "isspace": _SPACE, "isprint": _PRINT,
-    "isgraph": _PRINT & ~of(" "), "ispunct": _PUNCT, "isupper": _UPPER, "islower": _LOWER, "isblank": of(" \t"),
-    "iscntrl": of(bytes(range(32))) | 1 << 127, "isascii": (1 << 128) - 1,
-}  # fmt: skip
+    "isalnum": _LOWER | _UPPER | _DIGIT,
+    "isalpha": _LOWER | _UPPER,
+    "isdigit": _DIGIT,
+    "isxdigit": _XDIGIT,
+    "isspace": _SPACE,
+    "isprint": _PRINT,
+    "isgraph": _PRINT & ~of(" "),
+    "ispunct": _PUNCT,
+    "isupper": _UPPER,
+    "islower": _LOWER,
+    "isblank": of(" \t"),
+    "iscntrl": of(bytes(range(32))) | 1 << 127,
+    "isascii": (1 << 128) - 1,
+}
 _BITS = (
     "isupper",
     "islower",
@@ -110,7 +123,7 @@ class ByteSets:
         self._sets: dict[tuple[int, int], int | None] = {}
         self._ctype = _ctype_table(image.big)
 
-    def variables(self, term: int, level: int = 0) -> frozenset[int]:
+    def variables(self, term: int, level: int = 0) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         """The byte-sized unknowns that a term depends on."""
         found = self._variables.get(term)
         if found is not None:
@@ -124,8 +137,7 @@ class ByteSets:
         elif kind == LOAD:
             out = frozenset((term,)) if node[4] == 1 else frozenset()
         elif kind == PHI:
-            out = frozenset((term,)) if self._is_byte(term) else frozenset()
-            return out  # alternatives may still come
+            return frozenset((term,)) if self._is_byte(term) else frozenset()
         elif kind == OP and level < 8:
             for one in node[2:]:
                 out |= self.variables(one, level + 1)
@@ -160,16 +172,20 @@ class ByteSets:
         if root[0] != RESULT:
             return None
         return {
-            "__ctype_b_loc": self._ctype, "__ctype_b": self._ctype, "__ctype_tolower_loc": _TO_LOWER, "__ctype_tolower": _TO_LOWER,
-            "__ctype_toupper_loc": _TO_UPPER, "__ctype_toupper": _TO_UPPER,
-        }.get(root[2])  # fmt: skip
+            "__ctype_b_loc": self._ctype,
+            "__ctype_b": self._ctype,
+            "__ctype_tolower_loc": _TO_LOWER,
+            "__ctype_tolower": _TO_LOWER,
+            "__ctype_toupper_loc": _TO_UPPER,
+            "__ctype_toupper": _TO_UPPER,
+        }.get(root[2])
 
     def _is_byte(self, phi: int, seen: frozenset[int] = frozenset()) -> bool:
         alternatives = self.terms.alternatives[phi]
         found = False
         for one in alternatives:
             node = self.terms.nodes[one]
-            if node[0] == BYTE and node[5] == 1 or (node[0] == LOAD and node[4] == 1):
+            if (node[0] == BYTE and node[5] == 1) or (node[0] == LOAD and node[4] == 1):
                 found = True
             elif node[0] == CONST:
                 if node[1] >= 256:
@@ -186,7 +202,9 @@ class ByteSets:
         return found
 
     def holding(self, condition: int) -> tuple[int, int] | None:
-        """(byte term, set of its values for which the condition holds) when it depends on one byte and constants only."""
+        """(byte term, set of its values for which the condition holds) when it depends on one byte and constants
+        only.
+        """
         variables = self.variables(condition)
         if len(variables) != 1:
             return None
@@ -307,10 +325,18 @@ def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
         b = np.clip(b, 0, 62)
         return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b
     table = {
-        ADD: lambda: a + b, SUB: lambda: a - b, AND: lambda: a & b, OR: lambda: a | b, XOR: lambda: a ^ b, MUL: lambda: a * b,
-        BAND: lambda: ((a != 0) & (b != 0)).astype(np.int64), BOR: lambda: ((a != 0) | (b != 0)).astype(np.int64),
-        BXOR: lambda: ((a != 0) ^ (b != 0)).astype(np.int64), NEG: lambda: -a, NOT: lambda: ~a,
-    }  # fmt: skip
+        ADD: lambda: a + b,
+        SUB: lambda: a - b,
+        AND: lambda: a & b,
+        OR: lambda: a | b,
+        XOR: lambda: a ^ b,
+        MUL: lambda: a * b,
+        BAND: lambda: ((a != 0) & (b != 0)).astype(np.int64),
+        BOR: lambda: ((a != 0) | (b != 0)).astype(np.int64),
+        BXOR: lambda: ((a != 0) ^ (b != 0)).astype(np.int64),
+        NEG: lambda: -a,
+        NOT: lambda: ~a,
+    }
     action = table.get(kind)
     return action() if action else None
 

@@ -134,7 +134,7 @@ class _Recovery:
         pending = [(self.entry, dict(self.code.entry_registers(self.function.address)), 0)]
         blocks = self.function.blocks
         while pending:
-            address, registers, bound = pending.pop()
+            address, registers, _ = pending.pop()
             if address in blocks:
                 continue
             if len(blocks) >= _MAX_BLOCKS:

@@ -1,4 +1,6 @@
-"""What a branch tells: byte sets, ranges, and facts from checks, added to the state on the edge where the condition holds."""
+"""What a branch tells: byte sets, ranges, and facts from checks, added to the state on the edge where the condition
+holds.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -148,7 +150,7 @@ class Conditions:
                     self._spanned(state, one, span[3][0])
         return True
 
-    def _against(self, state: State, term: int, value: int, equal: bool, level: int = 0) -> bool:
+    def _against(self, state: State, term: int, value: int, equal: bool, level: int = 0) -> bool:  # noqa: C901 - one case a kind; a table of functions would hide the order
         """`term == value` or not."""
         node = self.terms.nodes[term]
         kind = node[0]

@@ -1,4 +1,6 @@
-"""Constant propagation over one block: enough to name PLT stubs, to see what a register call calls, and to read jump tables."""
+"""Constant propagation over one block: enough to name PLT stubs, to see what a register call calls, and to read
+jump tables.
+"""
 
 from typing import NamedTuple
 
@@ -66,7 +68,7 @@ def run(ops: list[Op], registers: dict[int, Known], image: Image) -> dict[int, K
     return registers
 
 
-def _value(kind: int, left: Known | None, right: Known | None, size: int, image: Image, mask: int) -> Known | None:
+def _value(kind: int, left: Known | None, right: Known | None, size: int, image: Image, mask: int) -> Known | None:  # noqa: C901 - one case a kind; a table of functions would hide the order
     if kind in (MOV, ZEXT, TRUNC):
         return left
     if kind == SEXT:
@@ -90,7 +92,7 @@ def _value(kind: int, left: Known | None, right: Known | None, size: int, image:
         return left | right
     if kind == XOR:
         return left ^ right
-    if kind == SHR or kind == SAR:
+    if kind in (SHR, SAR):
         return left >> right if right < 64 else 0
     return None
 

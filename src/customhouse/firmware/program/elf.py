@@ -1,8 +1,11 @@
 """ELF as the loader of the device sees it: segments with relocations applied, imports named.
 
-Only program headers and the dynamic section are trusted, since firmware vendors strip sections; section headers are a fallback for
-static programs' symbol tables. Source: System V ABI with the processor supplements of ARM, AArch64, MIPS, x86-64 and i386.
-Imports get reserved addresses from `IMPORT_BASE` up, which are written where the dynamic loader would write the real ones, so that a pointer
+Only program headers and the dynamic section are trusted, since firmware vendors strip sections; section headers are a
+fallback for
+static programs' symbol tables. Source: System V ABI with the processor supplements of ARM, AArch64, MIPS, x86-64 and
+i386.
+Imports get reserved addresses from `IMPORT_BASE` up, which are written where the dynamic loader would write the real
+ones, so that a pointer
 to an imported function is a constant like any other.
 """
 
@@ -110,10 +113,7 @@ class Image:
         return None
 
     def executable(self, address: int) -> bool:
-        for one in self.segments:
-            if one.executable and one.start <= address < one.start + len(one.data):
-                return True
-        return False
+        return any(one.executable and one.start <= address < one.start + len(one.data) for one in self.segments)
 
     def constant(self, address: int) -> bool:
         """Whether memory at the address keeps its initial value."""
@@ -319,7 +319,9 @@ def _symbols(raw: bytes, strings: bytes, order: str, wide: bool) -> list[Symbol]
 
 
 def _mips_got(image: Image, tags: dict[int, int], symbols: list[Symbol]) -> None:
-    """MIPS keeps imports in the GOT without relocations: local entries, then one entry a symbol from DT_MIPS_GOTSYM on."""
+    """MIPS keeps imports in the GOT without relocations: local entries, then one entry a symbol from DT_MIPS_GOTSYM
+    on.
+    """
     got = tags.get(3)
     if got is None:
         return
@@ -340,10 +342,7 @@ def _mips_got(image: Image, tags: dict[int, int], symbols: list[Symbol]) -> None
 
 def _relocate(image: Image, table: int, length: int, addend: bool, symbols: list[Symbol], order: str) -> None:
     wide = image.word == 8
-    if wide:
-        form = order + ("QQq" if addend else "QQ")
-    else:
-        form = order + ("IIi" if addend else "II")
+    form = order + ("QQq" if addend else "QQ") if wide else order + ("IIi" if addend else "II")
     size = struct.calcsize(form)
     raw = image.bytes_at(table, min(length, 1 << 24))
     types = _RELOCATIONS[image.architecture]

@@ -198,14 +198,14 @@ class Evaluation:
             found = self.terms.unknown(("register", self.function.address, operand))
         return found
 
-    def _ops(self, block: Block, state: State) -> None:
+    def _ops(self, block: Block, state: State) -> None:  # noqa: C901 - one case a kind; a table of functions would hide the order
         registers = state.registers
         terms = self.terms
         const = terms.const
         value = self._value
         gp = self.gp if self.image.gp is not None else -1
         for kind, out, a, b, size, at in block.ops:
-            if kind == STORE or kind == WEAK_STORE:
+            if kind in (STORE, WEAK_STORE):
                 self.site = at
                 if size > terms.word:
                     self._wide_store(state, value(state, a), b, size, kind == WEAK_STORE)
@@ -226,7 +226,7 @@ class Evaluation:
                 self.site = at
                 result = self.memory.load(state, left, size)
             elif kind in _UNARY:
-                result = left if kind == MOV or kind == ZEXT else fold.unary(terms, kind, left, size)
+                result = left if kind in (MOV, ZEXT) else fold.unary(terms, kind, left, size)
             elif kind == SELECT:
                 self._select(state, out, left, value(state, b), size)
                 continue
@@ -481,7 +481,9 @@ class Evaluation:
     def overrun(
         self, state: State, name: str, target: int, content: Content | None, size: int | None, source: int | None = None
     ) -> None:
-        """A copy that may be longer than its target; `size` is the length argument, None when the text alone ends it."""
+        """A copy that may be longer than its target; `size` is the length argument, None when the text alone ends
+        it.
+        """
         if content is None or not content.deps:
             return
         limit = self.limit(state, size) if size is not None else self._string_limit(state, source)

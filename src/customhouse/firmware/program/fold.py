@@ -42,7 +42,9 @@ def _signed(value: int, size: int) -> int:
 
 
 def constant(kind: int, a: int, b: int, size: int) -> int | None:
-    """The value of an operation on constants; `size` in bytes is that of the operands (of the result for arithmetic)."""
+    """The value of an operation on constants; `size` in bytes is that of the operands (of the result for
+    arithmetic).
+    """
     if size <= 0 or size > 16:
         return None
     mask = (1 << (8 * size)) - 1
@@ -67,7 +69,7 @@ def constant(kind: int, a: int, b: int, size: int) -> int | None:
     return _compare(kind, a & mask, b & mask, size)
 
 
-def _compare(kind: int, a: int, b: int, size: int) -> int | None:
+def _compare(kind: int, a: int, b: int, size: int) -> int | None:  # noqa: C901 - one case a kind; a table of functions would hide the order
     if kind == EQ:
         return int(a == b)
     if kind == NE:
@@ -123,7 +125,7 @@ def unary(terms: Terms, kind: int, a: int, size: int) -> int:
     return terms.make((OP, kind, a, terms.zero), a)
 
 
-def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
+def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
     left, right = terms.nodes[a], terms.nodes[b]
     if left[0] == CONST and right[0] == CONST:
         value = constant(kind, left[1], right[1], size)
@@ -137,7 +139,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
         return _sum(terms, a, b)
     if kind == SUB:
         if right[0] == CONST:
-            # a comparison of bytes or halfwords subtracts an unsigned constant; the wrap of wider ones is a negative number
+            # a comparison of bytes or halfwords subtracts an unsigned constant; the wrap of wider ones is a negative
+            # number
             return terms.add(a, -(right[1] if size <= 2 else _near(right[1], size, terms)))
         if a == b:
             return terms.zero
@@ -153,9 +156,7 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:
         return a
     elif kind == OR and left[0] == CONST and not left[1]:
         return b
-    elif kind in (OR, BAND, BOR) and a == b:
-        return a
-    elif kind == MUL and right[0] == CONST and right[1] == 1:
+    elif (kind in (OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):
         return a
     elif kind in (EQ, NE):
         if a == b:

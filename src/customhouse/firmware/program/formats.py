@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """Literal text (`kind` empty) or one conversion. `stars` counts widths that take an argument (or scanf's `*`, which takes none)."""
+    """Literal text (`kind` empty) or one conversion. `stars` counts widths that take an argument (or scanf's `*`,
+    which takes none).
+    """
 
     text: str
     kind: str = ""
@@ -19,7 +21,8 @@ class Piece(NamedTuple):
 
 
 _CONVERSION = re.compile(
-    r"%(?:%|(?P<flags>[-+ #0']*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?(?P<long>hh|h|ll|l|j|z|t|L|q)?(?:(?P<kind>[a-zA-Z])))"
+    r"%(?:%|(?P<flags>[-+ #0']*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?"
+    r"(?P<long>hh|h|ll|l|j|z|t|L|q)?(?:(?P<kind>[a-zA-Z])))"
 )
 _SCAN = re.compile(
     r"%(?:%|(?P<star>\*)?(?P<width>\d+)?(?P<long>hh|h|ll|l|j|z|t|L|q|m)?(?:\[(?P<negated>\^?)(?P<set>\]?[^\]]*)\]|(?P<kind>[a-zA-Z])))"

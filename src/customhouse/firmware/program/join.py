@@ -16,7 +16,9 @@ def join(
     implied: Implied,
     stack: int = -1,
 ) -> State:
-    """The state behind `states` at the head of `block`. `stack` is the stack register: a loop that probes pages is followed step by step."""
+    """The state behind `states` at the head of `block`. `stack` is the stack register: a loop that probes pages is
+    followed step by step.
+    """
     first = states[0]
     if len(states) == 1:
         return first.copy()
@@ -34,7 +36,7 @@ def join(
             other = one.masks.get(key)
             if other is None:
                 break
-            mask |= other
+            mask |= other  # noqa: PLW2901 - the running value
         else:
             new.masks[key] = mask
     for key, (low, high) in first.ranges.items():
@@ -42,7 +44,7 @@ def join(
             span = one.ranges.get(key)
             if span is None:
                 break
-            low, high = min(low, span[0]), max(high, span[1])
+            low, high = min(low, span[0]), max(high, span[1])  # noqa: PLW2901 - the running value
         else:
             new.ranges[key] = (low, high)
     return new
@@ -100,7 +102,7 @@ def _common(states: list[State]) -> frozenset[Fact]:
     out = set(common)
     for pointer, mask in lacking[0].items():
         for other in lacking[1:]:
-            mask &= other.get(pointer, 0)
+            mask &= other.get(pointer, 0)  # noqa: PLW2901 - the running value
         if mask:
             out.add(("lacks", pointer, mask))
     return frozenset(out)

@@ -1,6 +1,7 @@
 """Calls of the C library and its kin, by the models of `libc.toml`.
 
-A model changes the state and gives the call's result as a term. What a model needs of the evaluation is the small surface `Caller`.
+A model changes the state and gives the call's result as a term. What a model needs of the evaluation is the small
+surface `Caller`.
 """
 
 import re
@@ -224,7 +225,9 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
 
 
 def _quoted(memory: Memory, state: State, template: str, deps: frozenset[Dep]) -> frozenset[Dep]:
-    """Inside single quotes a text without single quotes is safe; whether it is was settled by the `clean` mark alone."""
+    """Inside single quotes a text without single quotes is safe; whether it is was settled by the `clean` mark
+    alone.
+    """
     return deps
 
 
@@ -625,12 +628,49 @@ def _plain(one: _Call) -> int:
 
 
 _ACTIONS: dict[str, Callable[[_Call], int]] = {
-    "copy": _copy, "copy_end": _copy_end, "append": _append, "block": _block, "fill": _fill, "format": _format, "vformat": _vformat,
-    "format_new": _format_new, "vformat_new": _vformat_new, "print": _print, "write": _write, "dup": _dup, "alloc": _alloc, "realloc": _realloc,
-    "inside": _inside, "token": _token, "separate": _separate, "scan": _scan, "scan_stream": _scan_stream, "receive": _receive,
-    "receive_vector": _receive_vector, "receive_list": _receive_list, "receive_line": _receive_line, "outside": _outside, "given": _given, "command": _command,
-    "command_words": _command_words, "command_format": _command_format, "execute_list": _execute_list, "execute_vector": _execute_vector,
-    "bind": _bind, "swap": _swap, "service": _service, "pair": _pair, "duplicate": _duplicate, "stream": _stream, "attach": _attach,
-    "callback": _callback, "callback_none": _nothing, "handler": _handler, "put": _put, "get": _get, "member": _member, "nothing": _nothing,
+    "copy": _copy,
+    "copy_end": _copy_end,
+    "append": _append,
+    "block": _block,
+    "fill": _fill,
+    "format": _format,
+    "vformat": _vformat,
+    "format_new": _format_new,
+    "vformat_new": _vformat_new,
+    "print": _print,
+    "write": _write,
+    "dup": _dup,
+    "alloc": _alloc,
+    "realloc": _realloc,
+    "inside": _inside,
+    "token": _token,
+    "separate": _separate,
+    "scan": _scan,
+    "scan_stream": _scan_stream,
+    "receive": _receive,
+    "receive_vector": _receive_vector,
+    "receive_list": _receive_list,
+    "receive_line": _receive_line,
+    "outside": _outside,
+    "given": _given,
+    "command": _command,
+    "command_words": _command_words,
+    "command_format": _command_format,
+    "execute_list": _execute_list,
+    "execute_vector": _execute_vector,
+    "bind": _bind,
+    "swap": _swap,
+    "service": _service,
+    "pair": _pair,
+    "duplicate": _duplicate,
+    "stream": _stream,
+    "attach": _attach,
+    "callback": _callback,
+    "callback_none": _nothing,
+    "handler": _handler,
+    "put": _put,
+    "get": _get,
+    "member": _member,
+    "nothing": _nothing,
     "plain": _plain,
-}  # fmt: skip
+}

@@ -1,7 +1,9 @@
 """Machine code to a small intermediate language, a basic block at a time.
 
-p-code (SLEIGH) is lowered to tuples `(operation, out, a, b, size, address)`. Operands are integers: registers by their p-code offset, temporaries from
-`UNIQUE` up, constants as `~value` (negative). Conditional instructions become `SELECT` or weak stores, so a block is straight.
+p-code (SLEIGH) is lowered to tuples `(operation, out, a, b, size, address)`. Operands are integers: registers by
+their p-code offset, temporaries from
+`UNIQUE` up, constants as `~value` (negative). Conditional instructions become `SELECT` or weak stores, so a block is
+straight.
 """
 
 from typing import NamedTuple
@@ -16,22 +18,84 @@ VIRTUAL = 1 << 56
 """Added to an instruction's address for the block that holds the conditional call or return of that instruction."""
 
 (
-    MOV, ADD, SUB, LOAD, STORE, MUL, SHL, SHR, SAR, AND, OR, XOR, NEG, NOT, EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT,
-    ZEXT, SEXT, PIECE, DIV, REM, CARRY, SCARRY, SBORROW, OTHER, SELECT, WEAK_STORE, TRUNC, REPEAT,
-) = range(37)  # fmt: skip
+    MOV,
+    ADD,
+    SUB,
+    LOAD,
+    STORE,
+    MUL,
+    SHL,
+    SHR,
+    SAR,
+    AND,
+    OR,
+    XOR,
+    NEG,
+    NOT,
+    EQ,
+    NE,
+    LT,
+    SLT,
+    LE,
+    SLE,
+    BAND,
+    BOR,
+    BXOR,
+    BNOT,
+    ZEXT,
+    SEXT,
+    PIECE,
+    DIV,
+    REM,
+    CARRY,
+    SCARRY,
+    SBORROW,
+    OTHER,
+    SELECT,
+    WEAK_STORE,
+    TRUNC,
+    REPEAT,
+) = range(37)
 
 Op = tuple[int, int, int, int, int, int]
 
 _O = pypcode.OpCode
 _BINARY = {
-    _O.INT_ADD: ADD, _O.INT_SUB: SUB, _O.INT_MULT: MUL, _O.INT_LEFT: SHL, _O.INT_RIGHT: SHR, _O.INT_SRIGHT: SAR, _O.INT_AND: AND, _O.INT_OR: OR,
-    _O.INT_XOR: XOR, _O.INT_EQUAL: EQ, _O.INT_NOTEQUAL: NE, _O.INT_LESS: LT, _O.INT_SLESS: SLT, _O.INT_LESSEQUAL: LE, _O.INT_SLESSEQUAL: SLE,
-    _O.BOOL_AND: BAND, _O.BOOL_OR: BOR, _O.BOOL_XOR: BXOR, _O.PIECE: PIECE, _O.INT_DIV: DIV, _O.INT_SDIV: DIV, _O.INT_REM: REM, _O.INT_SREM: REM,
-    _O.INT_CARRY: CARRY, _O.INT_SCARRY: SCARRY, _O.INT_SBORROW: SBORROW,
-}  # fmt: skip
+    _O.INT_ADD: ADD,
+    _O.INT_SUB: SUB,
+    _O.INT_MULT: MUL,
+    _O.INT_LEFT: SHL,
+    _O.INT_RIGHT: SHR,
+    _O.INT_SRIGHT: SAR,
+    _O.INT_AND: AND,
+    _O.INT_OR: OR,
+    _O.INT_XOR: XOR,
+    _O.INT_EQUAL: EQ,
+    _O.INT_NOTEQUAL: NE,
+    _O.INT_LESS: LT,
+    _O.INT_SLESS: SLT,
+    _O.INT_LESSEQUAL: LE,
+    _O.INT_SLESSEQUAL: SLE,
+    _O.BOOL_AND: BAND,
+    _O.BOOL_OR: BOR,
+    _O.BOOL_XOR: BXOR,
+    _O.PIECE: PIECE,
+    _O.INT_DIV: DIV,
+    _O.INT_SDIV: DIV,
+    _O.INT_REM: REM,
+    _O.INT_SREM: REM,
+    _O.INT_CARRY: CARRY,
+    _O.INT_SCARRY: SCARRY,
+    _O.INT_SBORROW: SBORROW,
+}
 _UNARY = {
-    _O.COPY: MOV, _O.INT_2COMP: NEG, _O.INT_NEGATE: NOT, _O.BOOL_NEGATE: BNOT, _O.INT_ZEXT: ZEXT, _O.INT_SEXT: SEXT,
-}  # fmt: skip
+    _O.COPY: MOV,
+    _O.INT_2COMP: NEG,
+    _O.INT_NEGATE: NOT,
+    _O.BOOL_NEGATE: BNOT,
+    _O.INT_ZEXT: ZEXT,
+    _O.INT_SEXT: SEXT,
+}
 _IMARK, _LOAD, _STORE, _CBRANCH, _BRANCH, _CALL = _O.IMARK, _O.LOAD, _O.STORE, _O.CBRANCH, _O.BRANCH, _O.CALL
 _CALLIND, _RETURN, _BRANCHIND, _SUBPIECE, _CALLOTHER = _O.CALLIND, _O.RETURN, _O.BRANCHIND, _O.SUBPIECE, _O.CALLOTHER
 
@@ -41,7 +105,8 @@ _UNDECODABLE = (pypcode.BadDataError, pypcode.UnimplError, RuntimeError, ValueEr
 class Exit(NamedTuple):
     """How a block ends.
 
-    kind: jump, cond, call, icall, ret, ijump, fall, stop. `value` is the condition or the called pointer as an operand; `target` and `next` are addresses
+    kind: jump, cond, call, icall, ret, ijump, fall, stop. `value` is the condition or the called pointer as an
+    operand; `target` and `next` are addresses
     (targets of calls carry bit 0 for Thumb); `site` is the instruction's address.
     """
 
@@ -84,7 +149,9 @@ class Lifter:
         self.instructions = 0
 
     def block(self, address: int, thumb: bool, limit: int = 1 << 62) -> list[Block]:
-        """The block at `address` that ends before `limit`, and the virtual blocks that its conditional instructions need."""
+        """The block at `address` that ends before `limit`, and the virtual blocks that its conditional instructions
+        need.
+        """
         work = _Lowering(self, address, thumb, limit)
         return work.run()
 
@@ -281,7 +348,7 @@ class _Lowering:
     def _control(self, code: pypcode.OpCode, op: pypcode.PcodeOp, index: int, start: int) -> None:
         node = op.inputs[0]
         if code in (_CBRANCH, _BRANCH) and (
-            node.space.name == "const" or self.here <= node.offset <= self.after and self.here != self.after
+            node.space.name == "const" or (self.here <= node.offset <= self.after and self.here != self.after)
         ):
             inside = (
                 node.space.name == "const"
@@ -384,7 +451,9 @@ def _plain_calls(raw: bytearray, size: int) -> None:
 def _drop_dead(
     ops: list[Op], marks: list[tuple[int, int]], flags: frozenset[int], wanted: set[int]
 ) -> tuple[list[Op], list[tuple[int, int]]]:
-    """Remove computations of flags and temporaries that nothing reads (on x86 more than half). `wanted` are read behind the block."""
+    """Remove computations of flags and temporaries that nothing reads (on x86 more than half). `wanted` are read
+    behind the block.
+    """
     dead: set[int] = set()
     live: set[int] = set(wanted)
     keep = [True] * len(ops)
@@ -393,7 +462,7 @@ def _drop_dead(
         if kind == REPEAT:
             dead.clear()
             continue
-        if kind == STORE or kind == WEAK_STORE:
+        if kind in (STORE, WEAK_STORE):
             live.add(a)
             live.add(b)
             dead.discard(a)

@@ -9,7 +9,9 @@ import pypcode
 
 
 class Convention(NamedTuple):
-    """Names are those of the p-code specification. `stack_arguments` is the offset of the first argument that is not in a register."""
+    """Names are those of the p-code specification. `stack_arguments` is the offset of the first argument that is
+    not in a register.
+    """
 
     language: str
     arguments: tuple[str, ...]
@@ -31,34 +33,85 @@ _X86_FLAGS = ("CF", "PF", "AF", "ZF", "SF", "OF")
 
 CONVENTIONS = {
     "arm": Convention(
-        "ARM:LE:32:v8", ("r0", "r1", "r2", "r3"), "r0", "sp", 0, 0,
-        ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "sp"), ("ISAModeSwitch", "TB", "Q"), _ARM_FLAGS,
+        "ARM:LE:32:v8",
+        ("r0", "r1", "r2", "r3"),
+        "r0",
+        "sp",
+        0,
+        0,
+        ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "sp"),
+        ("ISAModeSwitch", "TB", "Q"),
+        _ARM_FLAGS,
     ),
     "arm-big": Convention(
-        "ARM:BE:32:v8", ("r0", "r1", "r2", "r3"), "r0", "sp", 0, 0,
-        ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "sp"), ("ISAModeSwitch", "TB", "Q"), _ARM_FLAGS,
+        "ARM:BE:32:v8",
+        ("r0", "r1", "r2", "r3"),
+        "r0",
+        "sp",
+        0,
+        0,
+        ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "sp"),
+        ("ISAModeSwitch", "TB", "Q"),
+        _ARM_FLAGS,
     ),
     "arm64": Convention(
-        "AARCH64:LE:64:v8A", ("x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"), "x0", "sp", 0, 0,
-        (*(f"x{n}" for n in range(19, 30)), "sp"), (), _ARM_FLAGS,
+        "AARCH64:LE:64:v8A",
+        ("x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"),
+        "x0",
+        "sp",
+        0,
+        0,
+        (*(f"x{n}" for n in range(19, 30)), "sp"),
+        (),
+        _ARM_FLAGS,
     ),
     "mips": Convention(
-        "MIPS:LE:32:default", ("a0", "a1", "a2", "a3"), "v0", "sp", 16, 0,
-        ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "sp", "gp"), ("ISAModeSwitch",), (), 16,
+        "MIPS:LE:32:default",
+        ("a0", "a1", "a2", "a3"),
+        "v0",
+        "sp",
+        16,
+        0,
+        ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "sp", "gp"),
+        ("ISAModeSwitch",),
+        (),
+        16,
     ),
     "mips-big": Convention(
-        "MIPS:BE:32:default", ("a0", "a1", "a2", "a3"), "v0", "sp", 16, 0,
-        ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "sp", "gp"), ("ISAModeSwitch",), (), 16,
+        "MIPS:BE:32:default",
+        ("a0", "a1", "a2", "a3"),
+        "v0",
+        "sp",
+        16,
+        0,
+        ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "sp", "gp"),
+        ("ISAModeSwitch",),
+        (),
+        16,
     ),
     "x86_64": Convention(
-        "x86:LE:64:default", ("RDI", "RSI", "RDX", "RCX", "R8", "R9"), "RAX", "RSP", 8, 8,
-        ("RBX", "RBP", "R12", "R13", "R14", "R15", "RSP"), ("PF", "AF"), _X86_FLAGS,
+        "x86:LE:64:default",
+        ("RDI", "RSI", "RDX", "RCX", "R8", "R9"),
+        "RAX",
+        "RSP",
+        8,
+        8,
+        ("RBX", "RBP", "R12", "R13", "R14", "R15", "RSP"),
+        ("PF", "AF"),
+        _X86_FLAGS,
     ),
     "i386": Convention(
-        "x86:LE:32:default", (), "EAX", "ESP", 4, 4,
-        ("EBX", "EBP", "ESI", "EDI", "ESP"), ("PF", "AF"), _X86_FLAGS,
+        "x86:LE:32:default",
+        (),
+        "EAX",
+        "ESP",
+        4,
+        4,
+        ("EBX", "EBP", "ESI", "EDI", "ESP"),
+        ("PF", "AF"),
+        _X86_FLAGS,
     ),
-}  # fmt: skip
+}
 
 _CONTEXTS: dict[tuple[str, bool], pypcode.Context] = {}
 
@@ -75,7 +128,9 @@ def context(language: str, thumb: bool) -> pypcode.Context:
 
 
 def forget(language: str) -> None:
-    """Drop what the lifters of a language remember of addresses: mode switches of one program mean nothing in the next."""
+    """Drop what the lifters of a language remember of addresses: mode switches of one program mean nothing in the
+    next.
+    """
     for (name, thumb), one in _CONTEXTS.items():
         if name == language:
             one.reset()

@@ -11,8 +11,7 @@ def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
     facts = list(facts)
     texts = [str(fact[2]) for fact in facts if fact[0] == "eq" and len(str(fact[2])) >= 2]
     words = _words(whole, facts)
-    best = max(texts + words, key=len, default="")
-    return best
+    return max(texts + words, key=len, default="")
 
 
 def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:

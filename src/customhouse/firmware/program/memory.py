@@ -82,7 +82,7 @@ class Memory:
             self.number_deps[term] = self.number_deps.get(term, frozenset()) | deps
         return term
 
-    def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:
+    def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
         terms = self.terms
         entry = state.words.get(spot)
         if spot[2]:
@@ -245,9 +245,8 @@ class Memory:
                 constant = terms.value(value)
                 if size == 1 and constant == 0:
                     state.texts[spot] = EMPTY
-                elif size > 1 or constant is not None:
-                    if not (size < terms.word and text.deps and constant is None):
-                        del state.texts[spot]
+                elif constant is not None or (size > 1 and not (size < terms.word and text.deps)):
+                    del state.texts[spot]
         if len(state.words) < 600:
             state.words[spot] = (size, value)
         if kind != STACK and size >= 1 and terms.nodes[value][0] != UNKNOWN:
@@ -284,7 +283,9 @@ class Memory:
         return bytesets.of(bytes(int(one) & 255 for index, one in enumerate(values) if mask >> index & 1))
 
     def _inside_quotes(self, state: State, spots: tuple[Location, ...], mask: int) -> bool:
-        """Bytes other than the single quote, written where single quotes are written too: a quoted word that nothing can end."""
+        """Bytes other than the single quote, written where single quotes are written too: a quoted word that
+        nothing can end.
+        """
         if mask & 1 << 39:
             return False
         roots = {spot[0] for spot in spots}
@@ -300,7 +301,7 @@ class Memory:
                 if key[1] < offset + self.terms.word or self.terms.nodes[state.words[key][1]][0] == CONST:
                     del state.words[key]
 
-    def deps_of(self, state: State, value: int, level: int = 0) -> frozenset[Dep]:
+    def deps_of(self, state: State, value: int, level: int = 0) -> frozenset[Dep]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         """The texts whose bytes a number is made of."""
         terms = self.terms
         node = terms.nodes[value]
@@ -344,7 +345,7 @@ class Memory:
     def write_text(self, state: State, spot: Location, content: Content, weak: bool = False) -> None:
         root, offset, stride = spot
         kind = self.terms.nodes[root][0]
-        if (kind == UNKNOWN and root != GLOBAL) or root == GLOBAL and self.image.constant(offset):
+        if (kind == UNKNOWN and root != GLOBAL) or (root == GLOBAL and self.image.constant(offset)):
             return
         if kind == STACK and not stride:
             self.buffers.setdefault(root, set()).add(offset)

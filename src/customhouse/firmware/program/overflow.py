@@ -1,7 +1,9 @@
 """Copies of outside bytes that are longer than their target.
 
-A target's size is what can be known of it from outside: up to the next buffer in the frame (or its end), up to the next named global, or the
-constant size of an allocation. What bounds the copy is a tested length, the width of the number, or the size of the buffer that the bytes come from.
+A target's size is what can be known of it from outside: up to the next buffer in the frame (or its end), up to the
+next named global, or the
+constant size of an allocation. What bounds the copy is a tested length, the width of the number, or the size of the
+buffer that the bytes come from.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -70,7 +72,9 @@ class Overflows:
         return min(later[0] if later else segment.end, segment.end) - address
 
     def _frame(self, root: int, offset: int, apart: int) -> int | None:
-        """To the next buffer; buffers of other scopes may share the place, so those that begin close by tell nothing of a constant size."""
+        """To the next buffer; buffers of other scopes may share the place, so those that begin close by tell
+        nothing of a constant size.
+        """
         if offset >= 0:
             return None
         later = [one for one in self.whole.buffers.get(root, ()) if offset + apart <= one < 0]

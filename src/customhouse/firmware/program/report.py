@@ -54,10 +54,7 @@ class Reporter:
         self.is_cgi = self._is_cgi()
 
     def _is_cgi(self) -> bool:
-        for node in self.terms.nodes:
-            if node[0] == RESULT and node[1] == "key" and node[2] in _CGI:
-                return True
-        return False
+        return any(node[0] == RESULT and node[1] == "key" and node[2] in _CGI for node in self.terms.nodes)
 
     def source(self, origin: Origin) -> tuple[str, str] | None:
         """(name, confidence) when the origin is bytes from outside."""
@@ -65,7 +62,7 @@ class Reporter:
         if node[0] != RESULT:
             return None
         _, _site, name, arguments = node
-        if name in _GETTERS or name in self.whole.extra and self.whole.extra[name][0] in ("outside", "given"):
+        if name in _GETTERS or (name in self.whole.extra and self.whole.extra[name][0] in ("outside", "given")):
             return name, "high"
         if name in ("getenv", "secure_getenv"):
             key = self.terms.nodes[arguments[0]][2]

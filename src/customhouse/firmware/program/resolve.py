@@ -1,4 +1,5 @@
-"""The program's memory regardless of order: what any function may have put into globals, heap objects and escaped frames.
+"""The program's memory regardless of order: what any function may have put into globals, heap objects and escaped
+frames.
 
 Questions are answered on demand: what does a pointer point to, what is a text made of in the end.
 """
@@ -174,7 +175,7 @@ class Store:
             self._changed = True
         return out
 
-    def _find(self, term: int) -> frozenset[Location]:
+    def _find(self, term: int) -> frozenset[Location]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         node = self.terms.nodes[term]
         kind = node[0]
         if term == GLOBAL:
@@ -266,9 +267,7 @@ class Store:
             name = self.image.data_imports.get(at)
             if name is not None:
                 out.add((self.terms.result("data", name), 0, 0))
-            elif self.image.segment(value) is not None or value >= 0xF8000000:
-                out.add((GLOBAL, value, 0))
-            elif not stride:
+            elif self.image.segment(value) is not None or value >= 0xF8000000 or not stride:
                 out.add((GLOBAL, value, 0))
             elif value >= self.terms.floor or self.image.constant(address):
                 break
@@ -377,7 +376,9 @@ class Store:
         if step or text_step or off < text_off:
             return False
         if base == GLOBAL:
-            return off - text_off < 4096 and bisect.bisect_right(self._marks, off) == bisect.bisect_right(self._marks, text_off)
+            return off - text_off < 4096 and bisect.bisect_right(self._marks, off) == bisect.bisect_right(
+                self._marks, text_off
+            )
         return off - text_off < 4096 and not any(text_off < one[0] <= off for one in self.texts[base])
 
     def _written(self, term: int) -> list[Dep]:

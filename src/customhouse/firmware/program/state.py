@@ -1,12 +1,16 @@
-"""What is known at one point of a function: registers, memory cells, texts in buffers, and facts that checks established."""
+"""What is known at one point of a function: registers, memory cells, texts in buffers, and facts that checks
+established.
+"""
 
 from typing import Any, NamedTuple
 
 from .terms import Location
 
 Dep = tuple[Any, ...]
-"""What a text is made of: `("X", result term, 0, 0, clean)` bytes from a source, `("T", root, offset, stride, clean)` what memory held before,
-`("V", format term, argument terms, 0, clean)` a format that is not known yet. `clean` says that a check keeps shell characters out."""
+"""What a text is made of: `("X", result term, 0, 0, clean)` bytes from a source, `("T", root, offset, stride, clean)`
+what memory held before,
+`("V", format term, argument terms, 0, clean)` a format that is not known yet. `clean` says that a check keeps shell
+characters out."""
 
 Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`."""
@@ -15,7 +19,8 @@ _MAX_DEPS = 12
 
 
 class Content(NamedTuple):
-    """Text in a buffer: what it is made of, and its form with `%s` for what is not constant. `extent` in bytes, 0 when unknown.
+    """Text in a buffer: what it is made of, and its form with `%s` for what is not constant. `extent` in bytes, 0
+    when unknown.
 
     `verbatim` when the buffer is a byte-for-byte copy of the one dependency, so that offsets carry over.
     """

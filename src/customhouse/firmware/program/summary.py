@@ -16,7 +16,9 @@ _MAX_CHAIN = 12
 
 @dataclass
 class Summary:
-    """`returns` pairs each returned value with the facts that hold when it is returned; `events` are those that speak of parameters."""
+    """`returns` pairs each returned value with the facts that hold when it is returned; `events` are those that
+    speak of parameters.
+    """
 
     function: int
     returns: list[tuple[int, frozenset[Fact]]] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Application:
             found = self.known[term] = self._term(term)
         return found
 
-    def _term(self, term: int) -> int:
+    def _term(self, term: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
         terms = self.terms
         node = terms.nodes[term]
         kind = node[0]

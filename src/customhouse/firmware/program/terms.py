@@ -1,11 +1,14 @@
 """Symbolic values of the analysis: hash-consed terms, named by small integers.
 
-A term says what a register or a memory cell holds in words of the function's own parameters, its frame, global addresses, allocation sites and calls.
+A term says what a register or a memory cell holds in words of the function's own parameters, its frame, global
+addresses, allocation sites and calls.
 Kinds, with their fields:
   CONST value | PARAM index | STACK function | HEAP site | ADDR base offset stride (base + offset + k*stride)
-  LOAD base offset stride size (what memory held when the function was entered) | BYTE address base offset stride size (a byte or a table's entry, named
+  LOAD base offset stride size (what memory held when the function was entered) | BYTE address base offset stride size
+  (a byte or a table's entry, named
   by its address)
-  RESULT site name arguments | PHI function block slot (alternatives are kept aside) | MERGE alternatives | OP operation a b | DERIVED pointer result
+  RESULT site name arguments | PHI function block slot (alternatives are kept aside) | MERGE alternatives | OP
+  operation a b | DERIVED pointer result
   (a pointer somewhere into what `pointer` points to) | UNKNOWN tag
 Roots of locations are base terms; all constant addresses share the root `GLOBAL`.
 """
@@ -111,7 +114,9 @@ class Terms:
         return True
 
     def load(self, root: int, offset: int, stride: int, size: int) -> int:
-        """What memory held at a place. The same field again (`p->next->next`) is the same term: objects of one list are one."""
+        """What memory held at a place. The same field again (`p->next->next`) is the same term: objects of one list
+        are one.
+        """
         inner = self.nodes[root]
         if inner[0] == LOAD and inner[2:] == (offset, stride, size):
             return root
@@ -169,7 +174,7 @@ class Terms:
             found = self._flat[term] = self._flatten(term)
         return found
 
-    def _flatten(self, term: int) -> frozenset[int]:
+    def _flatten(self, term: int) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         out: set[int] = set()
         seen: dict[int, tuple[int, int]] = {}
         stack: list[tuple[int, int, int]] = [(term, 0, 0)]

@@ -1,4 +1,6 @@
-"""The whole program: functions evaluated callees first, events gathered, indirect calls resolved and evaluated again."""
+"""The whole program: functions evaluated callees first, events gathered, indirect calls resolved and evaluated
+again.
+"""
 
 import sys
 import time
@@ -124,7 +126,9 @@ class Whole:
 
     # -- events
     def record(self, event: Event, summary: Summary) -> None:
-        """Keep an event: for callers when it speaks of parameters, for the whole program when it can be read without them."""
+        """Keep an event: for callers when it speaks of parameters, for the whole program when it can be read
+        without them.
+        """
         if self._open(event):
             if event[0] in ("word", "text") and self._final(event, summary):
                 return
@@ -167,10 +171,7 @@ class Whole:
         return False
 
     def open_content(self, content: Content) -> bool:
-        for dep in content.deps:
-            if dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]):
-                return True
-        return False
+        return any(dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]) for dep in content.deps)
 
     # -- indirect calls
     def _resolve(self) -> bool:
