@@ -166,7 +166,7 @@ class ByteSets:
             return bool(node[4]) and self.image.constant(node[3])
         return self._library_table(root) is not None
 
-    def _library_table(self, root: tuple) -> np.ndarray | None:
+    def _library_table(self, root: tuple) -> np.ndarray | None:  # type: ignore[type-arg]  # numpy
         if root[0] == LOAD:
             root = self.terms.nodes[root[1]]
         if root[0] != RESULT:
@@ -238,7 +238,7 @@ class ByteSets:
         elif kind == OP:
             parts = [self._evaluate(one, variable, memo) for one in node[2:]]
             if all(part is not None for part in parts):
-                out = _operate(node[1], parts)
+                out = _operate(node[1], parts)  # type: ignore[arg-type]  # numpy
         elif kind == RESULT and node[3]:
             out = self._call(node, variable, memo)
         elif kind == BYTE:
@@ -254,9 +254,9 @@ class ByteSets:
             return None
         index = argument & 255
         if node[2] in CLASSES:
-            return vector(CLASSES[node[2]])[index]
+            return vector(CLASSES[node[2]])[index]  # type: ignore[no-any-return]  # numpy
         if node[2] == "tolower":
-            return _TO_LOWER[index]
+            return _TO_LOWER[index]  # type: ignore[no-any-return]  # numpy
         return _TO_UPPER[index] if node[2] == "toupper" else None
 
     def _search(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
@@ -270,7 +270,7 @@ class ByteSets:
         text = self.image.text(where)
         if text is None:
             return None
-        return vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle & 255]
+        return vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle & 255]  # type: ignore[no-any-return]  # numpy
 
     def _lookup(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
         _, address, root, _offset, _stride, size = node
@@ -301,7 +301,7 @@ class ByteSets:
         """One byte of an entry: compilers test the byte that holds the flag."""
         part = offset % entry
         shift = (entry - size - part) * 8 if self.image.big else part * 8
-        return (table[(offset // entry) & 255] >> shift) & ((1 << (8 * size)) - 1)
+        return (table[(offset // entry) & 255] >> shift) & ((1 << (8 * size)) - 1)  # type: ignore[no-any-return]  # numpy
 
 
 def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
@@ -311,19 +311,19 @@ def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
     if kind == SELECT:
         return np.where(a != 0, parts[1], parts[2])
     if kind == BNOT:
-        return (a == 0).astype(np.int64)
+        return (a == 0).astype(np.int64)  # type: ignore[no-any-return]  # numpy
     if kind in (LT, LE):
         left, right = a & word, b & word
         return (left < right if kind == LT else left <= right).astype(np.int64)
     if kind in (EQ, NE):
         same = (a & word) == (b & word)
-        return (same if kind == EQ else ~same).astype(np.int64)
+        return (same if kind == EQ else ~same).astype(np.int64)  # type: ignore[no-any-return]  # numpy
     if kind in (SLT, SLE):
         left, right = _narrow(a), _narrow(b)
         return (left < right if kind == SLT else left <= right).astype(np.int64)
     if kind in (SHL, SHR, SAR):
         b = np.clip(b, 0, 62)
-        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b
+        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b  # type: ignore[no-any-return]  # numpy
     table = {
         ADD: lambda: a + b,
         SUB: lambda: a - b,
@@ -338,7 +338,7 @@ def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
         NOT: lambda: ~a,
     }
     action = table.get(kind)
-    return action() if action else None
+    return action() if action else None  # type: ignore[no-untyped-call]  # numpy
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

@@ -155,7 +155,7 @@ class Conditions:
         node = self.terms.nodes[term]
         kind = node[0]
         if kind == CONST:
-            return (node[1] == value) == equal
+            return (node[1] == value) == equal  # type: ignore[no-any-return]  # fields of a node are of any type
         if level > 10:
             return True
         if equal:

@@ -335,7 +335,7 @@ def _mips_got(image: Image, tags: dict[int, int], symbols: list[Symbol]) -> None
             image.poke(got + 4 * (local + index), value)
             image.pointers.add(value)
     for index in range(2, min(local, 1 << 16)):
-        value = image.number(got + 4 * index, 4)
+        value = image.number(got + 4 * index, 4)  # type: ignore[assignment]  # fields of a node are of any type
         if value:
             image.pointers.add(value)
 

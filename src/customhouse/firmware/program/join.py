@@ -180,9 +180,9 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
             continue
         size = max(one[0] for one in values if one is not None)
         phi = terms.phi(function, block, key)
-        for one in values:
+        for one in values:  # type: ignore[assignment]  # fields of a node are of any type
             if one is not None:
-                terms.add_alternative(phi, one[1])
+                terms.add_alternative(phi, one[1])  # type: ignore[index]  # fields of a node are of any type
             elif terms.nodes[key[0]][0] != STACK:
                 terms.add_alternative(phi, before(terms, key, size))
         new.words[key] = (size, phi)

@@ -182,6 +182,7 @@ class _Lowering:
             if size <= 0:
                 self.exit = Exit("stop") if position < self.limit else Exit("fall", next=position)
                 break
+            translated: pypcode.Translation | None
             try:
                 translated = context.translate(raw, position, 0, size, 48, pypcode.TranslateFlags.BB_TERMINATING)
             except _UNDECODABLE:
@@ -247,7 +248,7 @@ class _Lowering:
                 self.guards.pop()
             if code in _BINARY or code in _UNARY or code == _SUBPIECE:
                 self._compute(code, op)
-            elif code == _LOAD:
+            elif code == _LOAD and op.output is not None:
                 self._out(LOAD, op.output, self._operand(op.inputs[1]), 0, op.output.size)
             elif code == _STORE:
                 self._store(self._operand(op.inputs[1]), self._operand(op.inputs[2]), op.inputs[2].size)
@@ -302,25 +303,32 @@ class _Lowering:
 
     def _compute(self, code: pypcode.OpCode, op: pypcode.PcodeOp) -> None:
         inputs = op.inputs
+        out = op.output
+        if out is None:
+            return
         if code == _SUBPIECE:
             low = inputs[1].offset
             if low:
-                self._out(SHR, op.output, self._operand(inputs[0]), ~(8 * low), op.output.size)
+                self._out(SHR, out, self._operand(inputs[0]), ~(8 * low), out.size)
             else:
-                self._out(TRUNC, op.output, self._operand(inputs[0]), 0, op.output.size)
+                self._out(TRUNC, out, self._operand(inputs[0]), 0, out.size)
         elif code in _UNARY:
             kind = _UNARY[code]
             self._out(
-                kind, op.output, self._operand(inputs[0]), 0, inputs[0].size if kind in (ZEXT, SEXT) else op.output.size
+                kind,
+                out,
+                self._operand(inputs[0]),
+                0,
+                inputs[0].size if kind in (ZEXT, SEXT) else out.size,
             )
         else:
             kind = _BINARY[code]
-            size = op.output.size if kind < EQ or kind > SLE else inputs[0].size
+            size = out.size if kind < EQ or kind > SLE else inputs[0].size
             if kind in (CARRY, SCARRY, SBORROW):
                 size = inputs[0].size
             elif kind == PIECE:
                 size = inputs[1].size
-            self._out(kind, op.output, self._operand(inputs[0]), self._operand(inputs[1]), size)
+            self._out(kind, out, self._operand(inputs[0]), self._operand(inputs[1]), size)
 
     def _out(self, kind: int, node: pypcode.Varnode, a: int, b: int, size: int) -> None:
         space = node.space.name

@@ -1,6 +1,7 @@
 """The word that a packet must begin with, from the comparisons that hold on the way to the sink."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from .state import Fact
 from .whole import Whole
@@ -16,7 +17,7 @@ def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
 
 def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
     cells: dict[object, dict[int, bytes]] = {}
-    order = "big" if whole.image.big else "little"
+    order: Literal["big", "little"] = "big" if whole.image.big else "little"
     for fact in facts:
         if fact[0] != "word":
             continue

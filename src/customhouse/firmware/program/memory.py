@@ -1,7 +1,7 @@
 """Memory as one function sees it: loads, stores and texts over symbolic locations, flow-sensitive."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from . import bytesets
 from .elf import Image
@@ -125,7 +125,7 @@ class Memory:
         """A word that was stored as several narrower constants."""
         root, offset, _ = spot
         raw = b""
-        order = "big" if self.image.big else "little"
+        order: Literal["big", "little"] = "big" if self.image.big else "little"
         while len(raw) < size:
             entry = state.words.get((root, offset + len(raw), 0))
             value = self.terms.value(entry[1]) if entry is not None else None
@@ -379,7 +379,7 @@ class Memory:
                 fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
             )
 
-    def _about(self, pointer: object, spot: Location, end: int) -> bool:
+    def _about(self, pointer: int, spot: Location, end: int) -> bool:
         return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
@@ -454,9 +454,9 @@ class Memory:
         words = self._assembled(state, spot)
         if words is not None:
             return words
-        moved = self._moved(state, spot)
+        moved = self._moved(state, spot)  # type: ignore[assignment]  # fields of a node are of any type
         if moved is not None:
-            return moved
+            return moved  # type: ignore[return-value]  # fields of a node are of any type
         if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
             return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
         return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
@@ -504,7 +504,7 @@ class Memory:
         """A string that was stored as words: `strcpy(buffer, "ping ")` after the compiler."""
         root, offset, _ = spot
         raw = b""
-        order = "big" if self.image.big else "little"
+        order: Literal["big", "little"] = "big" if self.image.big else "little"
         while len(raw) < _MAX_TEXT:
             entry = state.words.get((root, offset + len(raw), 0))
             if entry is None or self.terms.nodes[entry[1]][0] != CONST:

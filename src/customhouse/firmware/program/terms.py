@@ -150,7 +150,7 @@ class Terms:
             offset = self._near(before + offset)
             stride = _both(old, stride)
             if not offset and not stride:
-                return base
+                return base  # type: ignore[no-any-return]  # fields of a node are of any type
             return self.make((ADDR, base, offset, stride), base)
         if node[0] == MERGE:
             return self.merge({self.add(one, offset, stride) for one in node[1]})
@@ -166,7 +166,7 @@ class Terms:
         node = self.nodes[term]
         kind = node[0]
         if kind == MERGE and not any(self.nodes[one][0] in (PHI, ADDR) for one in node[1]):
-            return node[1]
+            return node[1]  # type: ignore[no-any-return]  # fields of a node are of any type
         if kind not in (PHI, MERGE, ADDR):
             return frozenset((term,))
         found = self._flat.get(term)
@@ -274,7 +274,7 @@ class Terms:
         if node[0] == OP:
             return node[1] in (lift.SHL, lift.MUL, lift.SHR, lift.AND) and self.rank(term) < 1
         if node[0] == LOAD:
-            return node[4] < self.word
+            return node[4] < self.word  # type: ignore[no-any-return]  # fields of a node are of any type
         if node[0] == PHI:
             return (
                 all(self.nodes[one][0] in (CONST, ADDR, BYTE, PHI) for one in self.alternatives[term])
@@ -282,7 +282,7 @@ class Terms:
             )
         if node[0] == RESULT:
             return node[2] in NUMERIC
-        return node[0] == BYTE and node[5] < self.word
+        return node[0] == BYTE and node[5] < self.word  # type: ignore[no-any-return]  # fields of a node are of any type
 
     def rank(self, term: int, level: int = 0) -> float:
         """How much a term looks like a pointer rather than an index."""

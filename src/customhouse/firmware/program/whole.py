@@ -143,7 +143,7 @@ class Whole:
         key = (event[1], event[2], event[3])
         if event[0] == "word":
             return summary.words.get(key) == (event[4], event[5])
-        return summary.texts.get(key) == event[4]
+        return summary.texts.get(key) == event[4]  # type: ignore[no-any-return]  # fields of a node are of any type
 
     def _open(self, event: Event) -> bool:
         kind = event[0]
