@@ -16,6 +16,7 @@ SAMPLE = Path(__file__).parents[2] / "sample"
 TODAY = datetime.date(2026, 11, 22)
 NOT_IN_THE_SAMPLE = {
     "accounts.empty": "its empty password is good over the network, which is accounts.no-password",
+    "boot.telnet-present": "its telnet servers do start",
     "updates.none": "it has an update path, a bad one",
     "updates.unclear": "its update path is clear",
     "components.versions": "it holds no component twice: all programs are its own",
