@@ -120,6 +120,8 @@ class ByteSets:
         self.terms = terms
         self.image = image
         self._variables: dict[int, frozenset[int]] = {}
+        self.filled: frozenset[int] = frozenset()
+        """Zeroed global tables of 256 entries that the program fills with constants: lists of allowed characters."""
         self._sets: dict[tuple[int, int], int | None] = {}
         self._ctype = _ctype_table(image.big)
 
@@ -163,7 +165,7 @@ class ByteSets:
         """Whether a BYTE node reads a constant table by an index."""
         root = self.terms.nodes[node[2]]
         if node[2] == GLOBAL:
-            return bool(node[4]) and self.image.constant(node[3])
+            return bool(node[4]) and (self.image.constant(node[3]) or (node[5] == 1 and node[3] in self.filled))
         return self._library_table(root) is not None
 
     def _library_table(self, root: tuple) -> np.ndarray | None:  # type: ignore[type-arg]  # numpy
@@ -215,6 +217,15 @@ class ByteSets:
             self._sets[key] = None if truth is None else mask_of(truth != 0)
         found = self._sets[key]
         return None if found is None else (variable, found)
+
+    def learn(self, filled: frozenset[int]) -> bool:
+        """Take note of tables; True when they were not known."""
+        if filled <= self.filled:
+            return False
+        self.filled |= filled
+        self._variables.clear()
+        self._sets.clear()
+        return True
 
     def values(self, term: int, variable: int) -> np.ndarray | None:
         """The term's value for each value of the byte."""
@@ -273,7 +284,7 @@ class ByteSets:
         return vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle & 255]  # type: ignore[no-any-return]  # numpy
 
     def _lookup(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
-        _, address, root, _offset, _stride, size = node
+        _, address, root, node_offset, _stride, size = node
         table = self._library_table(self.terms.nodes[root])
         top = self.terms.nodes[address]
         if table is not None:
@@ -291,6 +302,9 @@ class ByteSets:
                 if size == entry
                 else self._half(table, index + plus, entry, size)
             )
+        if root == GLOBAL and node_offset in self.filled:
+            # which characters are allowed is not followed; that the list names them is a whitelist
+            return vector(CLASSES["isalnum"])
         where = self._evaluate(address, variable, memo)
         if where is None:
             return None

@@ -183,6 +183,9 @@ def _inner_texts(one: _Call, source: Location, target: int, length: int | None) 
 
 
 def _fill(one: _Call) -> int:
+    if one.name == "memset" and one.terms.value(one.arg(1)) == 1:
+        one.memory.store(one.state, one.nth(0), one.terms.const(1), 1)  # part of a table of flags
+        return one.nth(0)
     return _fill_block(one, one.nth(0), one.size(one.number(1)))
 
 

@@ -429,6 +429,30 @@ class Store:
                 out.add(root)
         return frozenset(out)
 
+    def tables(self) -> frozenset[int]:
+        """Zeroed globals that are only filled with constants, byte by byte: their addresses as the code names them."""
+        cells = self.words.get(GLOBAL)
+        if cells is None:
+            return frozenset()
+        out: set[int] = set()
+        texts = [one[0] for one in self.texts.get(GLOBAL, ())]
+        values: dict[int, set[int | None]] = {}
+        for place, step, value in cells.strided:
+            if step == 1:
+                values.setdefault(place, set()).add(self.terms.value(value))
+        for place, exact in cells.exact.items():
+            values.setdefault(place, set()).update(self.terms.value(value) for value in exact)
+        for node in self.terms.nodes:
+            if node[0] != BYTE or node[2] != GLOBAL or node[5] != 1 or not node[4] or node[3] in out:
+                continue
+            base = node[3]
+            near = [one for place, found in values.items() if base <= place < base + 256 for one in found]
+            if not near or not any(near) or any(one is None or one & ~0x0101010101010101 for one in near):
+                continue
+            if self.image.number(base, 8) == 0 and not any(base <= one < base + 256 for one in texts):
+                out.add(base)
+        return frozenset(out)
+
     def constants(self, term: int) -> frozenset[int]:
         return frozenset(off for root, off, stride in self.points(term) if root == GLOBAL and not stride)
 

@@ -65,7 +65,8 @@ class Whole:
             for _ in range(3):
                 self._refer()
                 self.store = Store(self)
-                if not self._resolve() or self.expired():
+                learned = self.sets.learn(self.store.tables())
+                if not (self._resolve() or learned) or self.expired():
                     break
                 self.summaries.clear()
                 self.events.clear()
