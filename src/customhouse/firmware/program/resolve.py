@@ -156,7 +156,7 @@ class Store:
         for event in later:
             for root, offset, stride in self.points(event[1]):
                 node = self.terms.nodes[root]
-                if root == GLOBAL or node[0] in (HEAP, STACK, RESULT):
+                if self._is_place(root, offset) and (root == GLOBAL or node[0] in (HEAP, STACK, RESULT)):
                     changed |= self._add(event, root, offset + event[2], _step(stride, event[3]))
         return changed
 
@@ -217,7 +217,15 @@ class Store:
         node = self.terms.nodes[root]
         if node[0] in (HEAP, STACK, RESULT):
             return [(root, offset, stride)]
-        return [(base, off + offset, _step(step, stride)) for base, off, step in self.points(root)]
+        return [
+            (base, off + offset, _step(step, stride))
+            for base, off, step in self.points(root)
+            if self._is_place(base, off)
+        ]
+
+    def _is_place(self, root: int, offset: int) -> bool:
+        """Whether a pointer can point there: small constants are numbers that share a cell with pointers."""
+        return root != GLOBAL or (offset >= self.terms.floor and self.image.segment(offset) is not None)
 
     def _loaded(self, root: int, offset: int, stride: int, size: int) -> frozenset[Location]:
         out: set[Location] = set()
