@@ -563,9 +563,10 @@ def _swap(one: _Call) -> int:
 
 def _service(one: _Call) -> int:
     """getaddrinfo: the service string is the port."""
+    kind = one.memory.load(one.state, one.terms.add(one.nth(2), 8), 4)  # ai_socktype of the hints
     service = one.text(one.nth(1))
-    one.caller.note(("service", one.caller.site, one.nth(1), service, one.nth(0)))
-    one.memory.forget(one.state, one.nth(2), one.terms.word)
+    one.caller.note(("service", one.caller.site, one.nth(1), service, kind))
+    one.memory.forget(one.state, one.arg(3), one.terms.word)
     return one.result(2)
 
 

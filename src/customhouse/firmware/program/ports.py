@@ -36,7 +36,8 @@ class Ports:
         content = event[3]
         text = content.template if not content.deps else ""
         if text.isdigit() and 0 < int(text) < 65536 and "bind" in self.whole.image.import_address:
-            self.bound.append((int(text), "", "exact", frozenset()))
+            kind = self.terms.value(event[4])
+            self.bound.append((int(text), self._protocol(kind) if kind is not None else "", "exact", frozenset()))
 
     def values(self, term: int, swapped: bool = False, level: int = 0) -> tuple[set[int], bool]:
         """Constants that a port in network order can be, and whether it can be nothing else."""
@@ -92,12 +93,16 @@ class Ports:
             node = self.terms.nodes[leaf]
             if node[2] == "socket" and len(node[3]) > 1:
                 kind = self.terms.value(node[3][1])
-                mips = self.whole.image.architecture == "mips"
                 if kind is not None:
-                    # SOCK_STREAM and SOCK_DGRAM change places on MIPS (asm/socket.h); high bits are flags
-                    stream = (kind & 15) == (2 if mips else 1)
-                    protocols.add("tcp" if stream else "udp" if (kind & 15) in (1, 2) else "")
+                    protocols.add(self._protocol(kind))
         return (protocols.pop() if len(protocols) == 1 else ""), sockets
+
+    def _protocol(self, kind: int) -> str:
+        """SOCK_STREAM and SOCK_DGRAM change places on MIPS (asm/socket.h); high bits are flags."""
+        mips = self.whole.image.architecture == "mips"
+        if kind & 15 not in (1, 2):
+            return ""
+        return "tcp" if (kind & 15) == (2 if mips else 1) else "udp"
 
     def of(self, descriptor: int | None) -> tuple[int | None, str, str]:
         """(port, certainty, protocol) of the socket that a source reads; of the only port when that is not known."""
