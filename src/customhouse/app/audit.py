@@ -1,7 +1,6 @@
 """`customhouse audit`: from bytes to a verdict. Wires the rooms; decides nothing itself."""
 
 import datetime
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from customhouse import __version__
-from customhouse.firmware.checks import CHECKS, check
+from customhouse.firmware.checks import check
 from customhouse.firmware.extractors import EXTRACTORS
 from customhouse.firmware.facts import map_contents
 from customhouse.firmware.link import link
@@ -35,7 +34,9 @@ from customhouse.model import (
     Tool,
 )
 
-from .contents import remembered_or_unpacked
+from .contents import Remembered, remembered_or_unpacked
+from .linked import remembered_or_linked
+from .rules import rules_version
 from .vulnerabilities import vulnerabilities_of
 
 SECONDS_DIGITS = 3
@@ -84,14 +85,7 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
         with timing.stage("programs", "reading programs"):
             facts = analyse_programs(contents, facts, unpacked.tree, context, store=store)
         with timing.stage("link", "joining what was read"):
-            device = link(
-                unpacked.tree,
-                facts,
-                context,
-                contents,
-                package_database=options.package_database,
-                supplier=options.supplier,
-            )
+            device = _linked(unpacked, facts, contents, options, context, store)
     with timing.stage("checks", "asking questions"):
         findings = check(device, options.today)
     with timing.stage("vulnerabilities", "looking up known vulnerabilities"):
@@ -139,11 +133,26 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
     )
 
 
-def rules_version() -> str:
-    """Changes whenever the same bytes could give other facts or findings."""
-    parts = [__version__, *(f"{extractor.name}/{extractor.version}" for extractor in EXTRACTORS)]
-    parts += [check.rule for check in CHECKS]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+def _linked(
+    unpacked: Remembered,
+    facts: Mapping[Digest, FileFacts],
+    contents: Mapping[Digest, Path],
+    options: AuditOptions,
+    context: Context,
+    store: Store,
+) -> DeviceFacts:
+    def link_now() -> DeviceFacts:
+        return link(
+            unpacked.tree,
+            facts,
+            context,
+            contents,
+            package_database=options.package_database,
+            supplier=options.supplier,
+        )
+
+    choice = (options.package_database, options.supplier)
+    return remembered_or_linked(unpacked.key, unpacked.tree, facts, choice, store, link_now)
 
 
 def _merged(*parts: Sequence[NotExamined]) -> tuple[NotExamined, ...]:

@@ -14,8 +14,9 @@ KIND = "unpacked"
 
 
 class Remembered(Model, frozen=True, kw_only=True):
-    """What the store keeps of `Unpacked`: everything but the bytes."""
+    """What the store keeps of `Unpacked`: everything but the bytes. `key` is what it is kept under."""
 
+    key: str
     image: Image
     tree: FileTree
     coverage: Coverage
@@ -59,14 +60,15 @@ def remembered_or_unpacked(path: Path, context: Context, store: Store) -> tuple[
         if result is not None:
             return result, LazyContents(result.contents, lambda: unpack(path, context).contents)
     unpacked = unpack(path, context)
-    result = _remember(unpacked)
+    result = _remember(key, unpacked)
     if not _was_cut(result):
         store.put(KIND, key, msgspec.msgpack.encode(result))
     return result, unpacked.contents
 
 
-def _remember(unpacked: Unpacked) -> Remembered:
+def _remember(key: str, unpacked: Unpacked) -> Remembered:
     return Remembered(
+        key=key,
         image=unpacked.image,
         tree=unpacked.tree,
         coverage=unpacked.coverage,

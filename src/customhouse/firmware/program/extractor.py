@@ -9,8 +9,6 @@ import msgspec
 from customhouse.firmware.facts.extractor import Content, Hit, Pattern
 from customhouse.model import ExportRole, FileKind, Outcome, ProgramFacts
 
-from .analysis import Budget, analyse
-
 _LARGEST = 24 << 20
 
 
@@ -38,6 +36,10 @@ class ProgramExtractor:
             known = msgspec.msgpack.decode(need, type=tuple[ExportRole, ...]) if need else ()
         except msgspec.DecodeError:
             known = ()
+        # Here, not above: the engine and what it is built on take a third of a second to load, and a repeat audit,
+        # which finds everything in the cache, needs only this class.
+        from .analysis import Budget, analyse
+
         try:
             return analyse(bytes(content.data), known, Budget())
         except (RecursionError, MemoryError) as error:
