@@ -23,7 +23,7 @@ from .tables import table
 GLOBAL = 0
 """Root of every location with a constant address; the offset is the address."""
 
-MAX_DEPTH = 14
+MAX_DEPTH = 20
 MAX_ALTERNATIVES = 10
 
 NUMERIC = frozenset(table("libc.toml")["names"]["numeric"])
