@@ -61,3 +61,19 @@ def test_a_support_period_that_is_over_contradicts_its_clauses():
     found = results(verdict=verdict, looked_at=frozenset({"support-period"}))
     assert found["EN 303 645 5.3-13"].result == "contradicts"
     assert results(looked_at=frozenset({"support-period"}))["PSTI 3"].result == "supports"
+
+
+def test_a_reachable_flaw_contradicts_being_free_of_known_flaws_and_an_open_question_leaves_it_open():
+    reachable = Reason(text="r", rule="contained-flaws", decision=Decision.ADMIT_CONTAINED, findings=("CVE-2019-1",))
+    asked = Reason(text="q", rule="reach-undecided", decision=Decision.INCONCLUSIVE, findings=("CVE-2020-1",))
+    found = results(verdict=Verdict(decision=Decision.INCONCLUSIVE, reasons=(reachable, asked)))
+    assert found["CRA I(2)(a)"].result == "contradicts"
+    assert found["CRA I(2)(a)"].findings == ("CVE-2019-1",)
+    left_open = results(verdict=Verdict(decision=Decision.INCONCLUSIVE, reasons=(asked,)))["CRA I(2)(a)"]
+    assert (left_open.result, left_open.note) == ("not-testable", "not settled: reach-undecided")
+    assert results()["CRA I(2)(a)"].result == "supports"
+
+
+def test_a_device_of_which_no_tls_is_known_is_not_said_to_check_certificates():
+    assert results()["EN 303 645 5.5-7"].result == "not-testable"
+    assert results(looked_at=EVERYTHING | {"certificate-checks"})["EN 303 645 5.5-7"].result == "supports"

@@ -183,7 +183,7 @@ def _looked_at(
     examined = _examined(tree, facts)
     answers = {
         "root-file-system": examined.root_file_system,
-        "programs": examined.programs_read > 0,
+        "certificate-checks": any(update.certificate_checked is True for update in device.updates),
         "components": bool(device.components),
         "update-signature": any(update.signature_checked is not None for update in device.updates),
         "firmware-dates": bool(deployment.firmware_date or deployment.latest_firmware),

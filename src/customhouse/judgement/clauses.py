@@ -22,6 +22,7 @@ class ClauseEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tags: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,10 +40,11 @@ def judge_clauses(
 ) -> tuple[ClauseResult, ...]:
     """One result a clause, in the table's order.
 
-    `looked_at` says what was examined, in the table's words: `root-file-system`, `programs`, `components` (some were
-    named and looked up), `update-signature` (an update path was found and its check is known), `firmware-dates`,
+    `looked_at` says what was examined, in the table's words: `root-file-system`, `components` (some were
+    named and looked up), `certificate-checks` (something was seen to check them), `update-signature` (an update path was found and its check is known), `firmware-dates`,
     `support-period` and `declared-ports` (stated by the deployment). A clause that a finding contradicts is
-    contradicted; else it is supported by what was examined and found in order; else it is not testable.
+    contradicted; else it is left open where a question of the verdict bears on it; else it is supported by what was
+    examined and found in order; else it is not testable.
     """
     rows: dict[str, list[ClauseEvidence]] = {}
     for row in table or clause_evidence():
@@ -68,6 +70,9 @@ def _result(
     ]
     if against:
         return ClauseResult(clause=clause, result=CONTRADICTS, findings=tuple(dict.fromkeys(against)))
+    unsettled = {name for row in rows for name in row.unsettled} & {reason.rule for reason in verdict.reasons}
+    if unsettled:
+        return ClauseResult(clause=clause, result=NOT_TESTABLE, note=f"not settled: {', '.join(sorted(unsettled))}")
     seen = [row for row in rows if row.looks_at in looked_at]
     if seen:
         return ClauseResult(clause=clause, result=SUPPORTS, note="; ".join(row.topic for row in seen))
