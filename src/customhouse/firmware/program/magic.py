@@ -10,9 +10,12 @@ from .whole import Whole
 def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
     """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none."""
     facts = list(facts)
-    texts = [str(fact[2]) for fact in facts if fact[0] == "eq" and len(str(fact[2])) >= 2]
-    words = _words(whole, facts)
-    return max(texts + words, key=len, default="")
+    found = [(text, True) for text in _words(whole, facts)]
+    for fact in facts:
+        if fact[0] == "eq" and len(str(fact[2])) >= 2:
+            # the head of a packet is at a fixed place; words that a parser looks for further in are not
+            found.append((str(fact[2]), all(not stride for _, _, stride in whole.terms.locate(fact[1]))))
+    return max(found, key=lambda one: (one[1], len(one[0]), one[0]), default=("", False))[0]
 
 
 def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
