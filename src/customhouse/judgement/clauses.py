@@ -40,11 +40,11 @@ def judge_clauses(
 ) -> tuple[ClauseResult, ...]:
     """One result a clause, in the table's order.
 
-    `looked_at` says what was examined, in the table's words: `root-file-system`, `components` (some were
-    named and looked up), `certificate-checks` (something was seen to check them), `update-signature` (an update path was found and its check is known), `firmware-dates`,
-    `support-period` and `declared-ports` (stated by the deployment). A clause that a finding contradicts is
-    contradicted; else it is left open where a question of the verdict bears on it; else it is supported by what was
-    examined and found in order; else it is not testable.
+    `looked_at` says what was examined, in the table's words: `root-file-system`, `components` (some were named and
+    looked up), `certificate-checks` (something was seen to check them), `update-signature` (an update path was found
+    and its check is known), `firmware-dates`, `support-period` and `declared-ports` (stated by the deployment). A
+    clause that a finding contradicts is contradicted; else it is left open where a question of the verdict bears on
+    it; else it is supported by what was examined and found in order; else it is not testable.
     """
     rows: dict[str, list[ClauseEvidence]] = {}
     for row in table or clause_evidence():
