@@ -349,6 +349,8 @@ class Memory:
             return
         if kind == STACK and not stride:
             self.buffers.setdefault(root, set()).add(offset)
+            if content.extent >= 16:
+                self.buffers.setdefault(-root, set()).add(offset)  # a buffer of its own, not a field inside one
         key = (root, offset, 0) if stride == 1 else spot
         old = state.texts.get(key)
         if stride == 1 or weak:

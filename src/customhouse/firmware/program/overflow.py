@@ -77,7 +77,7 @@ class Overflows:
         """
         if offset >= 0:
             return None
-        later = [one for one in self.whole.buffers.get(root, ()) if offset + apart <= one < 0]
+        later = [one for one in self.whole.buffers.get(root if apart == 1 else -root, ()) if offset + apart <= one < 0]
         return min(later, default=0) - offset
 
     def _heap(self, root: int, offset: int) -> int | None:
