@@ -8,7 +8,7 @@ from tests.gateway.house.conftest import Gateway
 from tests.gateway.house.test_containment import CLOUD, LOCAL, hold, out
 from tests.gateway.house.world import World, device, house
 
-from customhouse.gateway.kernel.direct import hand_over, speakable
+from customhouse.gateway.kernel.direct import PROLONGS, hand_over, prolongs, speakable
 from customhouse.gateway.ruleset.compile import Delta, compile_ruleset, diff
 from customhouse.gateway.ruleset.element import Entry, Place, mark_of
 from customhouse.gateway.ruleset.house import House, LearnedName
@@ -89,3 +89,31 @@ def test_a_lot_of_elements_go_in_one_transaction(world: World, gateway: Gateway)
         hand_over(delta, time.time())
     [[_, _, found]] = [item for item in listing(world) if item[1] == "out_dport4"]  # type: ignore[index]
     assert len(found) == 4000
+
+
+def test_a_longer_end_is_told_without_a_removal(world: World, gateway: Gateway) -> None:
+    if not PROLONGS:
+        pytest.skip("this kernel cannot prolong an element; it is removed and added")
+    aces = (out(CLOUD, "tcp", 443),)
+    intent = hold(gateway, device("a", 1, aces=aces))
+
+    def learn(seconds: int) -> float:
+        until = int(time.time()) + seconds
+        delta = intent.learn([LearnedName(device="a", name="cloud.example", address="9.9.9.9", until=until)])
+        began = time.perf_counter()
+        gateway.apply(delta)
+        return time.perf_counter() - began
+
+    learn(100)
+    took = sorted(learn(200 + number) for number in range(40))
+    assert took[20] < 0.005, "the kernel waited for all processors"
+    assert gateway.drift(intent.ruleset) == ()
+    listed = json.loads(world.run("gw", "nft", "-j", "list", "map", "inet", "customhouse", "out_dport4"))
+    [element] = next(item["map"]["elem"] for item in listed["nftables"] if "map" in item)
+    assert 230 <= element["elem"]["expires"] <= 240
+
+
+def test_kernels_that_prolong_are_told_from_those_that_do_not() -> None:
+    assert [prolongs(r) for r in ("6.18.44-x", "6.12.0", "7.0", "6.11.9", "5.15.0-generic", "odd")] == [
+        True, True, True, False, False, False,
+    ]  # fmt: skip

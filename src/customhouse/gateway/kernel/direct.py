@@ -6,6 +6,8 @@ rest goes by `nft`. Formats: Linux include/uapi/linux/netfilter/nf_tables.h and 
 
 import ipaddress
 import math
+import os
+import re
 import socket
 import struct
 from collections.abc import Iterator, Mapping
@@ -23,11 +25,23 @@ NESTED = 0x8000
 FAMILY = {"inet": 1, "bridge": 7}
 VERDICT = {"return": -5, "goto": -4, "jump": -3}
 LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3
-ELEMENT_KEY, ELEMENT_DATA, ELEMENT_TIMEOUT = 1, 2, 4
+ELEMENT_KEY, ELEMENT_DATA, ELEMENT_TIMEOUT, ELEMENT_EXPIRATION = 1, 2, 4, 5
 VALUE, JUDGED, CODE, CHAIN = 1, 2, 1, 2
 A_MESSAGE = 150
 """Elements in one message: an attribute holds at most 64 KB."""
 PATIENCE = 5.0
+
+
+def prolongs(release: str) -> bool:
+    """Whether a kernel gives an element that stands a new end when it is added once more (Linux 6.12 and later).
+
+    Before that it has to be removed and added, and the next removal waits some ten milliseconds for all processors.
+    """
+    found = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", release)
+    return found is not None and (int(found[1]), int(found[2])) >= (6, 12)
+
+
+PROLONGS = prolongs(os.uname().release)
 
 
 def speakable(delta: Delta) -> bool:
@@ -80,13 +94,22 @@ def _message(kind: int, flags: int, number: int, family: int, resource: int, bod
 
 def _messages(delta: Delta, now: float) -> Iterator[tuple[int, int, bytes]]:
     """Removals first. A timed element may have ended by itself, so it is added once more before it is removed."""
-    for place, found in delta.remove.items():
+    for place, leaving in delta.remove.items():
+        found = {key: entry for key, entry in leaving.items() if not (PROLONGS and _prolonged(delta, place, key, now))}
+        if not found:
+            continue
         timed = {key: entry for key, entry in found.items() if entry.until}
         yield from _lists(NEW_ELEMENT, place, timed, 0)
         yield from _lists(DELETE_ELEMENT, place, found, now)
     for place, found in delta.add.items():
         lasting = {key: entry for key, entry in found.items() if not entry.until or entry.until > now}
         yield from _lists(NEW_ELEMENT, place, lasting, now)
+
+
+def _prolonged(delta: Delta, place: Place, key: tuple[Part, ...], now: float) -> bool:
+    """Whether nothing but the element's end changes."""
+    old, new = delta.remove[place][key], delta.add.get(place, {}).get(key)
+    return new is not None and old.value == new.value and bool(old.until) and new.until > now
 
 
 def _lists(
@@ -110,7 +133,10 @@ def _element(kind: Kind, key: tuple[Part, ...], entry: Entry, verb: int, now: fl
             body += _attribute(ELEMENT_DATA | NESTED, _data(entry.value))
         if entry.until:
             milliseconds = 1000 if not now else max(1, math.ceil(entry.until - now)) * 1000
-            body += _attribute(ELEMENT_TIMEOUT, struct.pack(">Q", milliseconds))
+            time = struct.pack(">Q", milliseconds)
+            body += _attribute(ELEMENT_TIMEOUT, time)
+            if now:
+                body += _attribute(ELEMENT_EXPIRATION, time)  # counts anew even where the timeout is the same
     return _attribute(1 | NESTED, body)
 
 

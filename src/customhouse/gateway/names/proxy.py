@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from .answer import PASSED, Believed, believe
 from .nouns import Learned, Notify, Permitted, Refusal
+from .ready import PACKET_MOST, Ready, made_ready
 from .wire import (
     FORMERR,
     NOERROR,
@@ -91,6 +92,32 @@ class Proxy:
     _until: dict[str, OrderedDict[str, float]] = field(default_factory=dict)
     """Device -> address -> when the kernel forgets it."""
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    _ready: dict[bytes, Ready] = field(default_factory=dict)
+    """A query without its number -> the answer without its number."""
+
+    def at_once(self, now: float, device: str, packet: bytes) -> bytes | None:
+        """The answer to a query over UDP that was answered before, empty for silence; None: `converse`.
+
+        Gives what the conversation would give, and only where that would neither ask nor commit nor refuse.
+        """
+        ready = self._ready.get(packet[2:])
+        if ready is None:
+            return None
+        cached = self._cache.get(ready.key)
+        if cached is None or cached.expires != ready.expires or cached.expires <= now:
+            del self._ready[packet[2:]]
+            return None
+        left = max(1, int(cached.expires - now))
+        addresses = cached.believed.addresses
+        if addresses:
+            until = self._until.get(device)
+            if until is None or any(until.get(address, 0.0) < now + left for address in addresses):
+                return None
+        if not self.permitted(device, ready.key[0]).allowed:
+            return None
+        if not self._may_ask(now, device):
+            return b""
+        return packet[:2] + ready.with_life(left)
 
     def converse(self, now: float, device: str, packet: bytes, most: int | None = None) -> Conversation:
         """One query of `device`; `most` bytes fit into the answer (None: what the query itself says, for UDP)."""
@@ -121,11 +148,20 @@ class Proxy:
             except CommitFailed:
                 return write_response(query, SERVFAIL, most=room)
             self._note(now, device, learned)
-        return write_response(query, known.code, _with_ttl(known.believed.records, left), room)
+        answer = write_response(query, known.code, _with_ttl(known.believed.records, left), room)
+        if most is None and len(packet) <= PACKET_MOST:
+            self._make_ready(packet, query, known, room)
+        return answer
 
     def forget(self, device: str) -> None:
         """The kernel knows nothing of this device's addresses any more (quarantine, a changed approval)."""
         self._until.pop(device, None)
+
+    def _make_ready(self, packet: bytes, query: Query, known: _Cached, room: int) -> None:
+        if len(self._ready) >= self.limits.names_cached:
+            self._ready.clear()  # spelled in ever new ways by somebody: all of it is made again in no time
+        whole = write_response(query, known.code, known.believed.records, room)
+        self._ready[packet[2:]] = made_ready((query.question.name, query.question.type), whole, known.expires)
 
     def _may_ask(self, now: float, device: str) -> bool:
         rate = self.limits.queries_a_second

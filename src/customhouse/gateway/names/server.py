@@ -65,14 +65,20 @@ class NameServer:
         for _ in range(_BATCH):
             try:
                 packet, peer = sock.recvfrom(_PACKET_MOST)
-            except (BlockingIOError, OSError):
+            except OSError:
                 return
-            device = self._device_of(peer[0].partition("%")[0])
-            if device is not None:
+            address: str = peer[0]
+            device = self._device_of(address.partition("%")[0] if "%" in address else address)
+            if device is None:
+                continue
+            answer = self._proxy.at_once(time.monotonic(), device, packet)
+            if answer is None:
                 self._datagram(sock, packet, peer, device)
+            else:
+                _send(sock, answer, peer)
 
     def _datagram(self, sock: socket.socket, packet: bytes, peer: tuple[str, int], device: str) -> None:
-        """Most queries are answered from memory, at once and without a task of their own."""
+        """What can be said without waiting is said without a task of its own."""
         conversation = self._proxy.converse(time.monotonic(), device, packet)
         try:
             step = next(conversation)
@@ -155,6 +161,8 @@ class NameServer:
 
 
 def _send(sock: socket.socket, packet: bytes | None, peer: tuple[str, int]) -> None:
-    if packet is not None:
-        with contextlib.suppress(OSError):  # a full buffer or a device that has gone: it will ask again
+    if packet:
+        try:
             sock.sendto(packet, peer)
+        except OSError:  # a full buffer or a device that has gone: it will ask again
+            return

@@ -115,6 +115,20 @@ def write_response(query: Query, code: int, records: tuple[Record, ...] = (), mo
     return bytes(body)
 
 
+def ttl_places(answer: bytes) -> tuple[tuple[int, int], ...]:
+    """(offset, seconds) of each TTL in an answer that `write_response` wrote."""
+    count = struct.unpack_from(">H", answer, 6)[0]
+    _, at = _name(answer, 12)
+    at += 4
+    found: list[tuple[int, int]] = []
+    for _ in range(count):
+        _, at = _name(answer, at)
+        _, _, ttl, size = _FIXED.unpack_from(answer, at)
+        found.append((at + 4, ttl))
+        at += _FIXED.size + size
+    return tuple(found)
+
+
 def write_error(packet: bytes, code: int) -> bytes | None:
     """An answer to something that is hardly a query; None where it deserves none (too short, or an answer itself)."""
     if len(packet) < _HEADER.size or packet[2] & 0x80:
