@@ -110,7 +110,7 @@ def test_a_longer_end_is_told_without_a_removal(world: World, gateway: Gateway) 
     assert gateway.drift(intent.ruleset) == ()
     listed = json.loads(world.run("gw", "nft", "-j", "list", "map", "inet", "customhouse", "out_dport4"))
     [element] = next(item["map"]["elem"] for item in listed["nftables"] if "map" in item)
-    assert 230 <= element["elem"]["expires"] <= 240
+    assert 230 <= element[0]["elem"]["expires"] <= 240  # a map lists pairs
 
 
 def test_kernels_that_prolong_are_told_from_those_that_do_not() -> None:
