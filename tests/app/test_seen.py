@@ -101,6 +101,22 @@ def test_applets_are_those_of_the_table_and_those_that_run():
     assert rows["CVE-2018-1000517"].justification == "vulnerable_code_not_present"  # no wget in this build
 
 
+def test_an_applet_that_starts_on_a_condition_is_told_from_one_that_nothing_starts():
+    device = Device()
+    device.program("/bin/busybox", elf(), applets=AppletFacts(names=("ash", "udhcpc", "wget")))
+    device.component("busybox", "1.19.4", "/bin/busybox")
+    device.service("/sbin/udhcpc", applet="udhcpc", at_boot=False, condition="[ -f /etc/wifi ]", condition_holds=False)
+    rows = {row.id: row.reachability for row in vulnerabilities_of(device.made(), None, None)[0]}
+    assert rows["CVE-2016-2148"].reopens_if == ("whether udhcpc runs (something starts it, under a condition)",)
+    assert rows["CVE-2018-1000517"].reopens_if == ("whether wget runs (nothing was seen to start it)",)
+
+
+def test_what_a_microcontroller_is_built_from_is_used_not_started():
+    device = Device()
+    device.component("esp-idf", "5.5.4")
+    assert device.seen("esp-idf").library
+
+
 def test_functions_called_are_those_that_users_of_the_library_import():
     device = Device()
     device.program("/lib/libz.so.1", elf(soname="libz.so.1"))

@@ -113,6 +113,7 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
         image=unpacked.image,
         coverage=unpacked.coverage,
         files=_count(unpacked.tree),
+        volumes=unpacked.tree.volumes,
         components=device.components,
         accounts=device.accounts,
         services=device.services,

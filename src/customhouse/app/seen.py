@@ -64,12 +64,13 @@ class _View:
             component=name,
             source="start-up scripts",
             sides=self._sides(name, starts),
-            library=any(self.elves[path].soname for path in files if path in self.elves),
+            library=not self.elves or any(self.elves[path].soname for path in files if path in self.elves),
             starts_if=perhaps[0].condition if perhaps and not starts else "",
             started_by=_starter(starts),
             ports=tuple(ports),
             applets=self._applets(files) if name in MULTI_CALL else None,
             applets_run=frozenset(service.applet for service in starts if service.applet),
+            applets_if=self._applets_if(name),
             called=self._called(files),
             built=self.built,
             facts=facts,
@@ -109,6 +110,11 @@ class _View:
             if facts is not None and facts.applets is not None and facts.applets.names:
                 tables.append(facts.applets.names)
         return frozenset(name for table in tables for name in table) or None
+
+    def _applets_if(self, name: str) -> frozenset[str]:
+        """Applets that something starts once a condition holds: when an address is asked for, when Wi-Fi is set up."""
+        waiting = [s for s in self.device.services if s.condition and not s.at_boot and s.applet]
+        return frozenset(s.applet for s in waiting) if name in MULTI_CALL else frozenset()
 
     def _called(self, files: frozenset[str]) -> frozenset[str] | None:
         """Functions that others import from the shared libraries among `files`; None for what is linked in."""

@@ -139,9 +139,9 @@ def _question(name: str, match: Match) -> str:
     if name == "affected-version":
         return match.matched_because
     if name.startswith("role:"):
-        return f"whether the device uses {match.component} as {name[5:]}"
+        return f"whether the device uses {match.component} as {name[5:]} (a deployment file states its roles)"
     if name.startswith("starts:"):
-        return f"whether {name[7:]} runs (it is started under a condition that could not be decided)"
+        return f"whether {name[7:]} runs (something starts it, under a condition)"
     if name.startswith("runs-"):
         programs = " or ".join(part.removeprefix("runs-") for part in name.split("|"))
         return f"whether {programs} runs (nothing was seen to start it)"
@@ -299,6 +299,9 @@ def _role_seen(advisory: Advisory, situation: Situation, wanted: set[str]) -> An
         if running:
             return Answers(met=(fact(f"boot starts {', '.join(running)}", seen.source),))
         held = [name for name in advisory.applets if seen.applets is None or name in seen.applets]
+        for name in held:
+            if name in seen.applets_if and situation.known(f"runs-{name}").value is None:
+                return Answers(missing=(f"starts:{name}",))
         return _runs(tuple(held or advisory.applets), situation)
     if wanted & seen.sides:
         return Answers(met=(fact(_started(situation.component, seen), seen.source),))

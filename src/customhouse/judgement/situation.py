@@ -22,7 +22,7 @@ class Seen(Model, frozen=True, kw_only=True):
     starts_if: str = ""
     """Something starts it under a condition that could not be decided: the source text of the condition."""
     library: bool = False
-    """A library: it runs in whatever uses it."""
+    """A library, or part of a microcontroller's one program: it runs in whatever uses it."""
     started_by: str = ""
     ports: tuple[str, ...] = ()
     """`tcp/80`, of services at boot."""
@@ -30,6 +30,8 @@ class Seen(Model, frozen=True, kw_only=True):
     """Applets that a multi-call program carries; None: not known."""
     applets_run: frozenset[str] = frozenset()
     """Of those, the ones that boot starts."""
+    applets_if: frozenset[str] = frozenset()
+    """Of those, the ones that something starts under a condition, which need not hold as shipped."""
     called: frozenset[str] | None = None
     """Functions that the device's programs import; None: not known for all of them."""
     built: datetime.date | None = None

@@ -16,7 +16,7 @@ from .device import (
 )
 from .evidence import NotExamined
 from .finding import ClauseResult, Finding
-from .tree import Coverage, Image
+from .tree import Coverage, Image, Volume
 from .vulnerability import FeedStatus, Vulnerability
 
 SCHEMA = "customhouse/dossier/1"
@@ -63,6 +63,8 @@ class Dossier(Model, frozen=True, kw_only=True):
     image: Image
     coverage: Coverage
     files: FileCount
+    volumes: tuple[Volume, ...] = ()
+    """What was unpacked, with what its headers say: the chip and the IDF version of an ESP image, the kernel's name."""
     components: tuple[Component, ...] = ()
     accounts: tuple[Account, ...] = ()
     services: tuple[Service, ...] = ()

@@ -9,7 +9,7 @@ import jinja2
 
 from customhouse.model import Dossier, Evidence, Service, Severity
 
-from .summary import SEVERITIES, outstanding, ranked, shown, size_in_words, summarise
+from .summary import SEVERITIES, header_words, outstanding, ranked, shown, size_in_words, summarise
 
 CLAUSE_ORDER = {"contradicts": 0, "supports": 1, "not-testable": 2}
 
@@ -22,9 +22,16 @@ def render(dossier: Dossier) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_finalised,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"shown": shown, "size": size_in_words, "place": _place, "command": _command}
+    environment.filters |= {
+        "shown": shown,
+        "size": size_in_words,
+        "place": _place,
+        "command": _command,
+        "header_words": header_words,
+    }
     style = resources.files("customhouse.reports").joinpath("templates/report.css").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(
         dossier=dossier,
@@ -35,6 +42,7 @@ def render(dossier: Dossier) -> str:
         severities=SEVERITIES,
         outstanding=outstanding(dossier.vulnerabilities),
         settled=[v for v in dossier.vulnerabilities if v.reachability.status in ("not_affected", "fixed")],
+        headers=[volume for volume in dossier.volumes if volume.detail],
         clauses=sorted(dossier.clauses, key=lambda c: (CLAUSE_ORDER.get(c.result, 3), c.clause)),
         started=[service for service in dossier.services if service.at_boot],
         dormant=[service for service in dossier.services if not service.at_boot],
@@ -43,6 +51,11 @@ def render(dossier: Dossier) -> str:
 
 
 _NO_LOGIN = ("", "none", "locked")
+
+
+def _finalised(value: object) -> object:
+    """Every text on the page without control characters, whether or not its place in the template asks for it."""
+    return shown(value) if type(value) is str else value  # markup of ours is a subclass
 
 
 def _place(evidence: Evidence) -> str:

@@ -1,9 +1,10 @@
 """What every report says first: the answer, why, and what was not looked at. Values from a dossier, no layout."""
 
+import datetime
 from collections import Counter
 from collections.abc import Sequence
 
-from customhouse.model import Decision, Dossier, Finding, Model, Outcome, Severity, Vulnerability
+from customhouse.model import Decision, Dossier, Finding, Model, Outcome, Severity, Volume, Vulnerability
 
 SEVERITIES = tuple(Severity)
 """From the gravest to the least."""
@@ -12,7 +13,7 @@ ANSWER = {
     Decision.ADMIT: "ADMIT – nothing was found that speaks against letting this device in",
     Decision.ADMIT_CONTAINED: "ADMIT, CONTAINED – it may come in where the conditions below are enforced",
     Decision.REFUSE: "REFUSE – this device should not be let in as it is",
-    Decision.INCONCLUSIVE: "INCONCLUSIVE – too much could not be examined to say yes or no",
+    Decision.INCONCLUSIVE: "INCONCLUSIVE – what is known is not enough to say yes or no",
 }
 
 
@@ -72,6 +73,19 @@ def size_in_words(count: int) -> str:
 def outstanding(vulnerabilities: Sequence[Vulnerability]) -> list[Vulnerability]:
     """Those that still need someone's attention: affected, or not decided. The given order is the ranking."""
     return [v for v in vulnerabilities if v.reachability.status in ("affected", "under_investigation")]
+
+
+def header_words(volume: Volume) -> str:
+    """What the header of a volume says, as `esp32: chip ESP32; IDF version 5.5.4; segments 6`; times become days."""
+    told = [f"{name} {_day(value) if name == 'created' else value}" for name, value in volume.detail.items()]
+    return f"{volume.kind}: {'; '.join(told)}"
+
+
+def _day(seconds: str) -> str:
+    try:
+        return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return seconds
 
 
 def shown(text: str) -> str:

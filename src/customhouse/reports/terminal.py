@@ -12,7 +12,7 @@ from rich.text import Text
 
 from customhouse.model import Decision, Dossier, Evidence, Finding, Severity, Vulnerability
 
-from .summary import Summary, outstanding, ranked, shown, size_in_words, summarise
+from .summary import Summary, header_words, outstanding, ranked, shown, size_in_words, summarise
 
 COLOUR = {
     Decision.ADMIT: "bold green",
@@ -56,6 +56,7 @@ def lines(dossier: Dossier, width: int) -> Iterator[Line]:
         ("Who can log in", _accounts(dossier)),
         ("From the network into a command or over a buffer", _flows(dossier)),
         ("Known vulnerabilities, by who can reach them", _vulnerabilities(dossier)),
+        ("What the headers say", _headers(dossier, width)),
         ("What it is made of", _components(dossier)),
         ("Whom it talks to", _endpoints(dossier)),
         ("How it is updated", _updates(dossier)),
@@ -160,7 +161,8 @@ def _flows(dossier: Dossier) -> Iterator[Line]:
         port = f" {flow.protocol}/{flow.port} ({flow.port_certainty})" if flow.port is not None else ""
         magic = f" after {shown(flow.magic)!r}" if flow.magic else ""
         yield (
-            f"  {flow.kind:<8} {shown(flow.program)}: {flow.source} -> {flow.sink}{port}{magic} [{flow.confidence}]",
+            f"  {flow.kind:<8} {shown(flow.program)}: {shown(flow.source)} -> {shown(flow.sink)}{port}{magic}"
+            f" [{flow.confidence}]",
             "",
         )
     rest = len(dossier.constructed_commands)
@@ -180,13 +182,23 @@ def _vulnerability(row: Vulnerability) -> str:
     exploited = "  EXPLOITED" if row.known_exploited else ""
     positions = " ".join(row.reachability.positions) or "–"
     status = "affected" if row.reachability.status == "affected" else "open question"
-    return f"{row.id:<18} {row.component} {row.version}  {status}  from {positions}{exploited}  {shown(row.title)[:60]}"
+    what = shown(f"{row.component} {row.version}")
+    return f"{row.id:<18} {what}  {status}  from {positions}{exploited}  {shown(row.title)[:60]}"
+
+
+def _headers(dossier: Dossier, width: int) -> Iterator[Line]:
+    """Volumes of which a header tells something: the chip and the IDF version, the kernel's name, the board."""
+    told = [volume for volume in dossier.volumes if volume.detail]
+    for volume in told[:ROWS_SHOWN]:
+        yield from _wrapped(f"  {shown(volume.name or volume.kind)}: ", shown(header_words(volume)), width)
+    if len(told) > ROWS_SHOWN:
+        yield f"  and {len(told) - ROWS_SHOWN} more", "dim"
 
 
 def _components(dossier: Dossier) -> Iterator[Line]:
     named = sorted((c.name, c.version or "version unknown", c.how) for c in dossier.components)
     for name, version, how in named[: 3 * ROWS_SHOWN]:
-        yield f"  {name} {version}  ({how})", ""
+        yield f"  {shown(name)} {shown(version)}  ({how})", ""
     if len(named) > 3 * ROWS_SHOWN:
         yield f"  and {len(named) - 3 * ROWS_SHOWN} more", "dim"
     if dossier.unnamed_programs:
