@@ -5,15 +5,28 @@ Kept under everything that it was made from. A result that a budget or a fault h
 
 import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
+import customhouse
 from customhouse.host.store import Store
 from customhouse.model import Component, DeviceFacts, Digest, FileFacts, FileTree, Outcome
 
 from .rules import rules_version
 
 KIND = "linked"
+
+
+def installation(package: Path) -> str:
+    """Names, sizes and times of all our own files: any change of the code, wherever it is, makes an answer anew."""
+    files = sorted(path for path in package.rglob("*.py"))
+    stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(msgspec.msgpack.encode(stamps)).hexdigest()
+
+
+_INSTALLED = installation(Path(customhouse.__file__).parent)
+"""Taken when this process loaded the code, not later: what was edited since is not what gives the answers."""
 
 
 def remembered_or_linked(
@@ -27,7 +40,7 @@ def remembered_or_linked(
     """`image` names the unpacked image and how it was unpacked; `options` are those of `link`."""
     if any(known.outcomes for known in facts.values()):
         return link_now()
-    key = hashlib.sha256(msgspec.msgpack.encode((image, rules_version(), options))).hexdigest()
+    key = hashlib.sha256(msgspec.msgpack.encode((image, rules_version(), _INSTALLED, options))).hexdigest()
     kept = store.get(KIND, key)
     device = _decoded(kept) if kept is not None else None
     if device is None:

@@ -64,7 +64,9 @@ class _View:
             component=name,
             source="start-up scripts",
             sides=self._sides(name, starts),
-            library=not self.elves or any(self.elves[path].soname for path in files if path in self.elves),
+            library=not self.elves
+            or _system(copies)
+            or any(self.elves[path].soname for path in files if path in self.elves),
             starts_if=perhaps[0].condition if perhaps and not starts else "",
             started_by=_starter(starts),
             ports=tuple(ports),
@@ -173,6 +175,11 @@ def built_by(device: DeviceFacts) -> datetime.date | None:
         if stated.isdigit() and _EARLIEST <= int(stated) <= _LATEST:
             days.append(datetime.datetime.fromtimestamp(int(stated), datetime.UTC).date())
     return max(days, default=None)
+
+
+def _system(copies: list[Component]) -> bool:
+    """An operating system or a distribution (CPE part `o`) is no program that something would start."""
+    return any(cpe.startswith("cpe:2.3:o:") for copy in copies for cpe in copy.cpes)
 
 
 def _tcp(service: Service) -> bool:
