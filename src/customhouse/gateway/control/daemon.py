@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ class Daemon:
 
     async def _listeners(self, gate: Gate, stack: contextlib.AsyncExitStack) -> None:
         async def told(claim: Claim, interface: str) -> None:
-            await gate.claimed(claim, interface)
+            with _said():
+                await gate.claimed(claim, interface)
 
         for segment in self._segments:
             watch = DhcpWatch(segment.interface, told)
@@ -156,10 +158,8 @@ class Daemon:
 
     async def _every(self, seconds: float, job: Any, gate: Gate) -> None:
         while True:
-            try:
+            with _said():
                 await job(gate)
-            except CustomhouseError as trouble:  # a full disk or a refusing kernel: say so, and try again
-                say(f"error: {trouble}")
             await asyncio.sleep(seconds)
 
     async def _look(self, gate: Gate) -> None:
@@ -185,8 +185,12 @@ class Daemon:
         now = time.monotonic()
         if known is None and now - self._last_look > _STRANGER_SECONDS:
             self._last_look = now
-            asyncio.ensure_future(self._look(gate))  # noqa: RUF006 – it answers the next packet, not this one
+            asyncio.ensure_future(self._look_said(gate))  # noqa: RUF006 – it answers the next packet, not this one
         return known
+
+    async def _look_said(self, gate: Gate) -> None:
+        with _said():
+            await self._look(gate)
 
 
 async def _served(server: uvicorn.Server) -> None:
@@ -198,6 +202,15 @@ def say(text: str) -> None:
     """One line for the journal."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    """A full disk or a refusing kernel is said in one line, and tried again later."""
+    try:
+        yield
+    except CustomhouseError as trouble:
+        say(f"error: {trouble}")
 
 
 def _made(path: Path) -> Path:

@@ -4,6 +4,7 @@ The order never changes: decide, remember, tell the kernel. When the kernel refu
 `mend` brings the kernel to it; until then the kernel holds what it held before.
 """
 
+import contextlib
 import ipaddress
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -21,7 +22,7 @@ from .config import GateConfig
 from .enforcer import Enforcer, KernelSide
 from .explain import Explanation, why
 from .intent import Memory, device_of, granted, house_of, names_granted
-from .state import DeviceRecord, LearnedName, State
+from .state import DeviceRecord, LearnedName, State, StateNotWritten
 
 PORT_APPROVAL_SECONDS = 24 * 3600.0
 """An open port is approved for a day unless the owner says otherwise."""
@@ -62,7 +63,7 @@ class Gate:
         return self._addresses.get(address)
 
     def refused(self, refusal: Refusal) -> None:
-        self.state.request(refusal.device, "name", refusal.name, refusal.reason, self._clock())
+        self._ask_owner(refusal.device, "name", refusal.name, refusal.reason)
 
     async def learn_names(self, learned: tuple[Learned, ...]) -> None:
         """What a device looked up: remembered, then in the kernel; only then does this return."""
@@ -104,11 +105,16 @@ class Gate:
     def port_wanted(self, device: str, wish: PortRequest) -> None:
         """It was told no; the owner is asked."""
         detail = f"by {wish.how}, for {wish.lifetime or 'unlimited'} seconds, outside port {wish.outside or 'any'}"
-        self.state.request(device, "port", f"{wish.protocol}/{wish.inside}", detail, self._clock())
+        self._ask_owner(device, "port", f"{wish.protocol}/{wish.inside}", detail)
 
     def blocked(self, device: str, address: str, detail: str) -> None:
         """The kernel dropped a packet of a device to an address that it had not looked up, or may not reach."""
-        self.state.request(device, "address", address, detail, self._clock())
+        self._ask_owner(device, "address", address, detail)
+
+    def _ask_owner(self, device: str, what: str, subject: str, detail: str) -> None:
+        """The packet was stopped already. On a full disk the note is lost, and the next tick says so."""
+        with contextlib.suppress(StateNotWritten):
+            self.state.request(device, what, subject, detail, self._clock())
 
     # The owner's commands
 

@@ -83,6 +83,10 @@ class UnknownDevice(InputError):
     """No device of that name or address."""
 
 
+class StateNotWritten(CustomhouseError):
+    """The memory could not be changed; it is what it was."""
+
+
 class State:
     """One gateway's memory. Used from one thread."""
 
@@ -114,7 +118,7 @@ class State:
                 raise
             self._db.execute("commit")
         except sqlite3.Error as trouble:
-            raise CustomhouseError(
+            raise StateNotWritten(
                 f"the gateway's memory cannot be written: {trouble}", "nothing was changed; is the disk full?"
             ) from trouble
 
