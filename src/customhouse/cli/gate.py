@@ -51,6 +51,9 @@ def devices(socket: SocketOption = SOCKET) -> None:
         _say(f"    {', '.join(device['addresses']) or 'no address yet'}; since {_when(device['first_seen'])}")
         if device["claimed_url"] and device["claimed_url"] != device["pinned_url"]:
             _say(f"    says its profile is {device['claimed_url']} (not approved)")
+        if device["proposed"] is not None:
+            count = device["proposed"]
+            _say(f"    a profile with {count} entries is proposed: customhouse gate approve {device['id']} --profile")
 
 
 @app.command(epilog="Example: customhouse gate approve garden-camera cloud.example.org --for 24h")

@@ -57,6 +57,8 @@ class GateConfig(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Further networks that count as the home's own."""
     names: NamesTable = NamesTable()
     dhcp: DhcpTable | None = None
+    fetch_profiles: bool = True
+    """Fetch the MUD URLs that devices claim, into proposals. Off: only what the owner proposes himself."""
     port_requests: bool = True
     """Answer UPnP, PCP and NAT-PMP with a no, and ask the owner."""
 

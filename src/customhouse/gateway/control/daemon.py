@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from customhouse.gateway.kernel.sentinel import guarded, stand_guard
 from customhouse.gateway.names.proxy import Proxy
 from customhouse.gateway.names.server import NameServer
 from customhouse.gateway.names.upstream import upstream_for
+from customhouse.gateway.profile.fetch import fetch
 from customhouse.host.errors import CustomhouseError, InputError, MissingTool
 
 from .api import application
 from .asking import Asking, first_ipv4
 from .blocks import blocks_of
+from .claims import Claims
 from .config import GateConfig
 from .gate import Gate
 from .state import State
@@ -39,6 +41,8 @@ LOOK_SECONDS = 1.0
 TICK_SECONDS = 5.0
 """Between two comparisons of the kernel with what it should hold."""
 BLOCKED_SECONDS = 3.0
+CLAIMS_SECONDS = 2.0
+"""Between two looks for profiles that are due to be fetched."""
 _STRANGER_SECONDS = 0.2
 """A packet from an unknown address makes us look at the neighbour table, but not more often than this."""
 
@@ -145,11 +149,14 @@ class Daemon:
         stack.push_async_callback(end)
 
     async def _keep(self, gate: Gate) -> None:
-        jobs = (
+        jobs: list[tuple[float, Callable[[Gate], Awaitable[None]]]] = [
             (LOOK_SECONDS, self._look),
             (TICK_SECONDS, self._tick),
             (BLOCKED_SECONDS, self._blocked),
-        )
+        ]
+        if self.config.fetch_profiles:
+            claims = Claims(gate, fetch, time.time)
+            jobs.append((CLAIMS_SECONDS, lambda _: claims.look()))
         tasks = [asyncio.create_task(self._every(seconds, job, gate)) for seconds, job in jobs]
         await self._stop.wait()
         for task in tasks:

@@ -22,7 +22,7 @@ from .config import GateConfig
 from .enforcer import Enforcer, KernelSide
 from .explain import Explanation, why
 from .intent import Memory, device_of, granted, house_of, names_granted
-from .state import DeviceRecord, LearnedName, State, StateNotWritten
+from .state import DeviceRecord, LearnedName, State, StateNotWritten, kept_text
 
 PORT_APPROVAL_SECONDS = 24 * 3600.0
 """An open port is approved for a day unless the owner says otherwise."""
@@ -111,6 +111,10 @@ class Gate:
         """The kernel dropped a packet of a device to an address that it had not looked up, or may not reach."""
         self._ask_owner(device, "address", address, detail)
 
+    def note_profile(self, device: str, url: str, detail: str, anew: bool = False) -> None:
+        """What became of a profile that a device claims; `anew`: there is something to decide again."""
+        self.state.request(device, "profile", url, detail, self._clock(), anew)
+
     def _ask_owner(self, device: str, what: str, subject: str, detail: str) -> None:
         """The packet was stopped already. On a full disk the note is lost, and the next tick says so."""
         with contextlib.suppress(StateNotWritten):
@@ -136,6 +140,7 @@ class Gate:
         self.state.drop_profile(device.id, "proposed")
         if proposed.identity.mud_url:
             self.state.pin_url(device.id, proposed.identity.mud_url, now)
+            self._settle(device.id, kept_text(proposed.identity.mud_url), "approved")
         self.state.set_mode(device.id, "enforced", now)
         await self._changed(device.id)
         return f"{shown(device)} is held to {len(chosen)} of {len(proposed.aces)} entries"
@@ -155,7 +160,7 @@ class Gate:
         if request is None:
             return f"there is no open request {number}"
         if request.what == "profile":
-            return f"request {number} is a profile: fetch it with `gate profile`, and approve what it asks for"
+            return f"request {number} is a profile: `customhouse gate approve {request.device} --profile` shows it"
         if request.what != "port":
             return await self.approve_host(request.device, request.subject, seconds)
         now = self._clock()

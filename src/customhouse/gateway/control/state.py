@@ -322,8 +322,8 @@ class State:
 
     # Requests
 
-    def request(self, device: str, what: str, subject: str, detail: str, now: float) -> bool:
-        """Queue what a device asked for; True when it is new. The same request again only counts up."""
+    def request(self, device: str, what: str, subject: str, detail: str, now: float, anew: bool = False) -> bool:
+        """Queue what a device asked for; True when it is new. The same again only counts up, and `anew` opens it."""
         subject, detail = kept_text(subject), kept_text(detail)
         key = (device, what, subject)
         known = self._db.execute("select 1 from requests where device = ? and what = ? and subject = ?", key).fetchone()
@@ -334,8 +334,8 @@ class State:
             self._db.execute(
                 "insert into requests(device, what, subject, detail, first, last) values(?, ?, ?, ?, ?, ?)"
                 " on conflict(device, what, subject) do update set last = excluded.last, times = times + 1,"
-                " detail = excluded.detail",
-                (*key, detail, now, now),
+                " detail = excluded.detail, answer = case when ? then '' else answer end",
+                (*key, detail, now, now, anew),
             )
         return not known
 

@@ -20,6 +20,8 @@ class DeviceView(Model, frozen=True, kw_only=True):
     claimed_url: str = ""
     pinned_url: str = ""
     entries: int = 0
+    proposed: int | None = None
+    """Entries of a proposed profile that waits for the owner."""
     open_requests: int = 0
 
 
@@ -51,7 +53,7 @@ def device_views(gate: Gate) -> list[DeviceView]:
     for address, device in gate.state.addresses().items():
         addresses.setdefault(device, []).append(address)
     quarantines = gate.state.quarantines()
-    profiles = gate.state.profiles()
+    profiles, proposals = gate.state.profiles(), gate.state.profiles("proposed")
     asked: dict[str, int] = {}
     for request in gate.state.requests():
         asked[request.device] = asked.get(request.device, 0) + 1
@@ -68,6 +70,7 @@ def device_views(gate: Gate) -> list[DeviceView]:
             claimed_url=d.claimed_url,
             pinned_url=d.pinned_url,
             entries=len(profiles[d.id].aces) if d.id in profiles else 0,
+            proposed=len(proposals[d.id].aces) if d.id in proposals else None,
             open_requests=asked.get(d.id, 0),
         )
         for d in gate.state.devices()
@@ -86,7 +89,7 @@ def request_views(gate: Gate, device: str | None) -> list[RequestView]:
             last=r.last,
             times=r.times,
             answer=r.answer,
-            undo=f"customhouse gate approve --request {r.id}",
+            undo=f"customhouse gate approve {f'{r.device} --profile' if r.what == 'profile' else f'--request {r.id}'}",
         )
         for r in gate.state.requests(device)
     ]
