@@ -22,7 +22,7 @@ class Seen(Model, frozen=True, kw_only=True):
     starts_if: str = ""
     """Something starts it under a condition that could not be decided: the source text of the condition."""
     library: bool = False
-    """A library, or part of a microcontroller's one program: it runs in whatever uses it."""
+    """A library, a distribution, or part of a microcontroller's one program: it runs in whatever uses it."""
     started_by: str = ""
     ports: tuple[str, ...] = ()
     """`tcp/80`, of services at boot."""

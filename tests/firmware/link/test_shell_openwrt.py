@@ -172,3 +172,47 @@ def test_a_console_behind_a_login_script_is_still_a_console(openwrt):
     assert consoles["/bin/ash"].at_boot
     assert consoles["/bin/ash"].authentication == "none"
     assert consoles["/bin/login"].condition_holds is False
+
+
+TRIGGERED = (
+    COMMON
+    + """USE_PROCD=1
+boot() {
+	BOOT=1
+	start "$@"
+}
+start_service() {
+	[ -n "$BOOT" ] && return
+	procd_open_instance
+	procd_set_param command /usr/sbin/dnsmasq -k
+	procd_close_instance
+}
+service_triggers() {
+	procd_add_raw_trigger "%s" 2000 /etc/init.d/dnsmasq reload
+}
+"""
+)
+
+
+@pytest.mark.parametrize(("event", "started"), [("interface.*", True), ("config.change", False)])
+def test_a_start_that_waits_for_an_interface_is_a_start_at_boot(openwrt, event, started):
+    openwrt.elf("/usr/sbin/dnsmasq")
+    openwrt.file("/etc/init.d/dnsmasq", TRIGGERED % event, executable=True)
+    openwrt.link("/etc/rc.d/S19dnsmasq", "../init.d/dnsmasq")
+    services = [s for s in openwrt.facts().services if s.program == "/usr/sbin/dnsmasq" and s.at_boot]
+    assert bool(services) is started
+    for service in services:
+        assert "interface comes up" in service.condition
+        assert {port.number for port in service.ports} == {53}
+
+
+def test_router_advertisements_have_no_port_and_dhcp_of_version_six_has_its_own(openwrt):
+    for name in ("radvd", "odhcpd"):
+        openwrt.elf(f"/usr/sbin/{name}")
+        openwrt.file(
+            f"/etc/init.d/{name}", COMMON + f"start() {{ service_start /usr/sbin/{name}; }}\n", executable=True
+        )
+        openwrt.link(f"/etc/rc.d/S50{name}", f"../init.d/{name}")
+    ports = {s.program: [(p.protocol, p.number) for p in s.ports] for s in openwrt.facts().services if s.at_boot}
+    assert ports["/usr/sbin/radvd"] == []
+    assert ports["/usr/sbin/odhcpd"] == [("udp", 547)]

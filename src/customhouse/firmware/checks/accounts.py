@@ -68,7 +68,7 @@ class RemoteWithoutPassword(Check):
             yield self.finding(
                 severity=Severity.CRITICAL if root and sure else Severity.HIGH,
                 confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
-                title=f"Anyone on the network {_what(account)}: no password is asked",
+                title=f"Anyone on the network {'' if sure else 'probably '}{_what(account)}: no password is asked",
                 detail=f"{_ways(services)} starts at boot and lets {account.user} in without a password."
                 + ("" if sure else _BY_DISTRIBUTION),
                 remedy="Do not start the service, and lock the account or set a password that differs on every device.",

@@ -4,6 +4,7 @@ Their shell libraries talk to running daemons by JSON; what they mean is small a
 (https://openwrt.org/docs/guide-developer/procd-init-scripts, https://openwrt.org/docs/techref/initscripts).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -32,6 +33,8 @@ LIBRARIES = frozenset(
         "/lib/config/validate_config.sh",
     }
 )
+_ON_INTERFACE = re.compile(r"""^\s*procd_add_(?:raw|interface)_trigger\s+["']?interface\.""", re.MULTILINE)
+"""A script that puts its start off (its own `boot` may return early) until procd sees an interface: so at every boot."""
 _PACKAGE = " uci package"  # a blank cannot be part of a script's own variable names
 _ON = frozenset({"1", "on", "true", "yes", "enabled"})
 _OFF = frozenset({"0", "off", "false", "no", "disabled"})
@@ -56,7 +59,11 @@ def run_common(machine: Machine, path: str, arguments: list[Value], state: State
     defined = machine.run(machine.script(path, text).body, inside, frame)
     if defined.normal is None:
         return UNKNOWN
-    return _act(machine, "boot" if action == "boot" else "start", defined.normal, frame).status
+    ends = _act(machine, "boot" if action == "boot" else "start", defined.normal, frame)
+    if action == "boot" and "boot" in defined.normal.functions and _ON_INTERFACE.search(text):
+        awake = defined.normal.guarded(Guard("a network interface comes up (procd trigger)", True))
+        _act(machine, "start", awake, frame)
+    return ends.status
 
 
 def _act(machine: Machine, action: str, state: State, frame: Frame) -> Ends:
