@@ -98,3 +98,25 @@ def test_flows_reach_the_check_through_the_real_link_step(device: Any) -> None:
     device.elf("/bin/d", program=ProgramFacts(flows=(msgspec.structs.replace(FLOW, program="", at_boot=False),)))
     [finding] = CommandFromNetwork().findings(device.facts())
     assert finding.subject == "/bin/d"
+
+
+def test_a_command_of_several_parts_is_not_said_to_be_what_was_received(device: Any) -> None:
+    [finding] = CommandFromNetwork().findings(with_flow(device, command="%s %s %s", magic=""))
+    assert "puts what it receives" in finding.title
+    assert finding.tags == ()
+
+
+def test_a_library_is_named_as_one_and_is_no_back_door(device: Any) -> None:
+    [finding] = CommandFromNetwork().findings(with_flow(device, program="/lib/libcmd.so.1.2"))
+    assert finding.title.startswith("The library /lib/libcmd.so.1.2 ")
+    assert (finding.severity, finding.tags) == (Severity.HIGH, ())
+    alone = {"program": "/lib/libcmd.so", "at_boot": False, "started_by": (), "port": None}
+    [idle] = CommandFromNetwork().findings(with_flow(device, **alone))
+    assert idle.severity is Severity.MEDIUM
+    assert "No program that boot starts was seen to load it" in idle.detail
+
+
+def test_an_overflow_that_nothing_starts_and_no_port_leads_to_weighs_least(device: Any) -> None:
+    flow = {"kind": "overflow", "sink": "memcpy@0x1", "at_boot": False, "started_by": (), "port": None}
+    [finding] = OverflowFromNetwork().findings(with_flow(device, **flow))
+    assert finding.severity is Severity.LOW

@@ -18,6 +18,10 @@ _WHOLE = re.compile(r"""[\s("']*((/bin/)?(ba|a)?sh\s+-c\s+)?[\s("']*%s""")
 """A command whose first word comes from outside: `%s`, `%s 2>&1`, `sh -c '%s'`."""
 
 
+_ARGUMENT = re.compile(r"""\s+["']?%s""")
+_LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$|-[0-9.]+\.so$")
+
+
 class CommandFromNetwork(Check):
     """A command that someone on the network writes, wholly or in part."""
 
@@ -29,9 +33,7 @@ class CommandFromNetwork(Check):
         for flow in _of_kind(device, "command"):
             back_door = is_back_door(flow)
             yield self.finding(
-                # Whoever reaches the port runs commands: nothing is graver. A program that nothing starts is a
-                # fault that waits for someone to start it.
-                severity=Severity.CRITICAL if flow.at_boot else Severity.HIGH,
+                severity=_severity_of_command(flow),
                 confidence=flow.confidence,
                 title=_command_title(flow, back_door),
                 detail=_detail(flow),
@@ -57,10 +59,9 @@ class OverflowFromNetwork(Check):
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
         for flow in _of_kind(device, "overflow"):
             yield self.finding(
-                # Often a way to run code, but what the platform's mitigations leave of it is not proven here.
-                severity=Severity.HIGH if flow.at_boot else Severity.MEDIUM,
+                severity=_severity_of_overflow(flow),
                 confidence=flow.confidence,
-                title=f"{flow.program} copies what it receives{_where(flow)} into a buffer without a bound",
+                title=f"{_who(flow)} copies what it receives{_where(flow)} into a buffer without a bound",
                 detail=_detail(flow),
                 remedy="Give the copy the size of its destination, and refuse what is longer.",
                 evidence=flow.evidence,
@@ -68,19 +69,49 @@ class OverflowFromNetwork(Check):
             )
 
 
+def _severity_of_command(flow: Flow) -> Severity:
+    """Whoever reaches the port runs commands: nothing is graver, where the program runs and the port is its own.
+
+    A program that nothing starts is a fault that waits for someone to start it; without a port either, what it
+    receives may come from a neighbour process. A library serves nobody by itself.
+    """
+    if flow.at_boot and not _is_library(flow):
+        return Severity.CRITICAL
+    return Severity.HIGH if flow.at_boot or flow.port is not None else Severity.MEDIUM
+
+
+def _severity_of_overflow(flow: Flow) -> Severity:
+    """Often a way to run code, but what the platform's mitigations leave of it is not proven here."""
+    if flow.at_boot:
+        return Severity.MEDIUM if _is_library(flow) else Severity.HIGH
+    return Severity.MEDIUM if flow.port is not None else Severity.LOW
+
+
+def _is_library(flow: Flow) -> bool:
+    return _LIBRARY.search(flow.program) is not None
+
+
+def _who(flow: Flow) -> str:
+    return f"The library {flow.program}" if _is_library(flow) else flow.program
+
+
 def is_back_door(flow: Flow) -> bool:
     """A way to commands: what is sent is the command, or a pass word that is no protocol's own opens it.
 
     Only said of what starts at boot and is surely there; a parameter that reaches a command is a fault, not a door.
     """
-    if not flow.at_boot or flow.confidence is not Confidence.HIGH:
+    if not flow.at_boot or flow.confidence is not Confidence.HIGH or _is_library(flow):
         return False
     return runs_whole(flow) or _is_pass_word(flow.magic)
 
 
 def runs_whole(flow: Flow) -> bool:
-    """Whether the first word of the command, and so the program that is run, comes from outside."""
-    return _WHOLE.match(flow.command) is not None
+    """Whether the first word of the command, and so the program that is run, comes from outside.
+
+    Of `%s %s` nobody knows here which part is received: the first may well be a fixed program.
+    """
+    start = _WHOLE.match(flow.command)
+    return start is not None and not _ARGUMENT.match(flow.command, start.end())
 
 
 def _is_pass_word(magic: str) -> bool:
@@ -113,7 +144,7 @@ def _command_title(flow: Flow, back_door: bool) -> str:
     into = "" if whole else " into a command"
     who = f" as {flow.user}" if flow.user and flow.at_boot else ""
     hidden = ": a back door" if back_door else ""
-    return f"{flow.program} {what}{_where(flow)}{into}{who}{hidden}"
+    return f"{_who(flow)} {what}{_where(flow)}{into}{who}{hidden}"
 
 
 def _where(flow: Flow) -> str:
@@ -134,5 +165,6 @@ def _detail(flow: Flow) -> str:
     if flow.started_by:
         parts.append("Started by " + " > ".join(flow.started_by) + (" at boot." if flow.at_boot else "."))
     else:
-        parts.append("Nothing that starts it was found.")
+        nobody = "No program that boot starts was seen to load it." if _is_library(flow) else ""
+        parts.append(nobody or "Nothing that starts it was found.")
     return " ".join(parts)

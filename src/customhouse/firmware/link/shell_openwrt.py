@@ -34,7 +34,7 @@ LIBRARIES = frozenset(
     }
 )
 _ON_INTERFACE = re.compile(r"""^\s*procd_add_(?:raw|interface)_trigger\s+["']?interface\.""", re.MULTILINE)
-"""A script that puts its start off (its own `boot` may return early) until procd sees an interface: so at every boot."""
+"""A script that puts its start off (its own `boot` returns early) until procd sees an interface: at every boot."""
 _PACKAGE = " uci package"  # a blank cannot be part of a script's own variable names
 _ON = frozenset({"1", "on", "true", "yes", "enabled"})
 _OFF = frozenset({"0", "off", "false", "no", "disabled"})
