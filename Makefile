@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 IMAGE ?= sample/camera-1.0.img
 AUDIT_FLAGS ?=
+export IMAGE
 .DEFAULT_GOAL := help
 
 help:  ## What can be made
@@ -21,7 +22,7 @@ $(VENV)/.ready-test: $(VENV)/.ready-audit
 	@touch $@
 
 audit: setup  ## Audit IMAGE=... (the bundled sample camera by default)
-	@scripts/audit "$(IMAGE)" $(AUDIT_FLAGS)
+	@scripts/audit "$$IMAGE" $(AUDIT_FLAGS)
 
 test: $(VENV)/.ready-test  ## Lint, types, import contracts and all tests
 	@scripts/run-tests

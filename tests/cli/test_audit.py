@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +139,43 @@ def test_an_interrupted_audit_leaves_nothing_behind(
     assert process.returncode == 130
     assert "interrupted" in messages and "Traceback" not in messages
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_locale_without_our_letters_does_not_fail_the_report(environment: dict[str, str]) -> None:
+    plain = {**environment, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    refused = customhouse(plain, "audit", *FLAGS, SAMPLE / "camera-1.0.img")
+    assert (refused.returncode, refused.stderr) == (20, "")
+    assert "REFUSE" in refused.stdout
+
+
+def test_an_image_whose_name_begins_with_a_dash_is_audited(environment: dict[str, str], tmp_path: Path) -> None:
+    shutil.copy(SAMPLE / "camera-1.0.img", tmp_path / "-v 1.0.img")
+    command = [*COMMAND, "audit", *FLAGS, "--", "-v 1.0.img"]
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=240, check=False)
+    assert ended.returncode == 20
+
+
+def test_standard_input_is_no_image_and_the_error_says_what_to_do(environment: dict[str, str]) -> None:
+    ended = customhouse(environment, "audit", *FLAGS, "-")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: an image cannot be read from standard input\nhint: ")
+
+
+def test_a_full_disk_under_standard_output_is_one_clear_line(environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*COMMAND, "schema"], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (1, "error: No space left on device\n")
+
+
+def test_a_reader_that_goes_away_sees_no_traceback(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "schema"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None and child.stderr is not None
+        child.stdout.close()
+        assert child.stderr.read() == ""
 
 
 def test_version_and_schema(environment: dict[str, str]) -> None:

@@ -196,6 +196,8 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _readable(path: Path) -> None:
+    if str(path) == "-" and not path.exists():
+        raise InputError("an image cannot be read from standard input", "write it to a file first, and name that file")
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if not os.access(path, os.R_OK):

@@ -1,8 +1,10 @@
 """The command line: options in, a Context made, one room of `app` called, an exit status out."""
 
+import os
 import sys
 import traceback
-from os import environ
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -52,6 +54,7 @@ app.add_typer(gate.app, name="gate")
 
 def run() -> None:
     """Entry point of the command; every expected failure is one line on stderr."""
+    _write_what_the_terminal_can_show()
     try:
         app()
     except CustomhouseError as error:
@@ -60,9 +63,29 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(ERROR)
+    except OSError as trouble:  # a full disk, a broken device: the machine's fault, said in its own words
+        if os.environ.get("CUSTOMHOUSE_TRACEBACK"):
+            traceback.print_exc()
+        named = f"{trouble.filename}: " if trouble.filename else ""
+        sys.stderr.write(f"error: {named}{trouble.strerror or trouble}\n")
+        _leave_unwritten()
+        sys.exit(ERROR)
     except Exception as error:  # a bug of ours: the user gets one line, the maker the whole story on request
-        if environ.get("CUSTOMHOUSE_TRACEBACK"):
+        if os.environ.get("CUSTOMHOUSE_TRACEBACK"):
             traceback.print_exc()
         sys.stderr.write(f"error: this is a fault of ours: {type(error).__name__}: {error}\n")
         sys.stderr.write("hint: run it again with CUSTOMHOUSE_TRACEBACK=1 and report what it prints\n")
         sys.exit(ERROR)
+
+
+def _write_what_the_terminal_can_show() -> None:
+    """In a locale without a letter, `?` stands for it: a report must not fail for a dash."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
+
+
+def _leave_unwritten() -> None:
+    """What standard output could not take is dropped; Python would complain of it once more at its end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
