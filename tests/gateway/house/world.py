@@ -100,7 +100,8 @@ class World:
                 "net.ipv6.conf.default.accept_dad=0",
             ):
                 shell("sysctl", "-qw", setting)
-            shell("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+            # an address of its own: otherwise it changes with the ports, and neighbours remember the old one
+            shell("ip", "link", "add", "br0", "address", "02:00:00:00:00:fe", "type", "bridge", "mcast_snooping", "0")
         for name, number in HOSTS.items():
             self._host(name, number)
         self._world()

@@ -1,5 +1,7 @@
 """What the owner is shown of the gate, as values: the API sends them, the command line prints them."""
 
+from collections import Counter
+
 from customhouse.model import Ace, DeviceProfile, Model, PeerKind
 
 from .gate import Gate
@@ -20,6 +22,7 @@ class DeviceView(Model, frozen=True, kw_only=True):
     claimed_url: str = ""
     pinned_url: str = ""
     entries: int = 0
+    """In force: of its approved profile, and what was approved beside it."""
     proposed: int | None = None
     """Entries of a proposed profile that waits for the owner."""
     open_requests: int = 0
@@ -54,6 +57,9 @@ def device_views(gate: Gate) -> list[DeviceView]:
         addresses.setdefault(device, []).append(address)
     quarantines = gate.state.quarantines()
     profiles, proposals = gate.state.profiles(), gate.state.profiles("proposed")
+    granted = Counter(approval.device for approval in gate.memory().approvals)
+    for device, profile in profiles.items():
+        granted[device] += len(profile.aces)
     asked: dict[str, int] = {}
     for request in gate.state.requests():
         asked[request.device] = asked.get(request.device, 0) + 1
@@ -69,7 +75,7 @@ def device_views(gate: Gate) -> list[DeviceView]:
             quarantined=quarantines[d.id].why if d.id in quarantines else "",
             claimed_url=d.claimed_url,
             pinned_url=d.pinned_url,
-            entries=len(profiles[d.id].aces) if d.id in profiles else 0,
+            entries=granted[d.id],
             proposed=len(proposals[d.id].aces) if d.id in proposals else None,
             open_requests=asked.get(d.id, 0),
         )
