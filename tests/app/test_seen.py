@@ -115,6 +115,8 @@ def test_what_a_microcontroller_is_built_from_is_used_not_started():
     device = Device()
     device.component("esp-idf", "5.5.4")
     assert device.seen("esp-idf").library
+    device.component("linux-kernel", "4.4.1")
+    assert not device.seen("linux-kernel").library  # its question is which ports listen
 
 
 def test_functions_called_are_those_that_users_of_the_library_import():

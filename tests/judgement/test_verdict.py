@@ -78,7 +78,13 @@ def test_too_little_explained_is_inconclusive_whatever_else_is_fine():
     result = verdict(coverage=LITTLE, not_examined=(NotExamined(what="0x40", outcome="encrypted", why="entropy"),))
     assert result.decision is Decision.INCONCLUSIVE
     assert "20%" in result.reasons[0].text
-    assert "encrypted" in result.reasons[0].text
+    assert "0x40: encrypted (entropy)" in result.reasons[0].text
+
+
+def test_what_was_not_examined_is_told_once():
+    left = (NotExamined(what="0x40", outcome="unknown", why="dense"),)
+    result = verdict(coverage=LITTLE, examined=Examined(root_file_system=False), not_examined=left)
+    assert [("Not examined" in reason.text) for reason in result.reasons] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,7 @@ class _View:
             component=name,
             source="start-up scripts",
             sides=self._sides(name, starts),
-            library=not self.elves
-            or _system(copies)
+            library=(not kernel and (not self.elves or _system(copies)))
             or any(self.elves[path].soname for path in files if path in self.elves),
             starts_if=perhaps[0].condition if perhaps and not starts else "",
             started_by=_starter(starts),

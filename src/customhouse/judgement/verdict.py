@@ -152,13 +152,23 @@ def _of_coverage(
         )
     if rule.root_file_system and not examined.root_file_system:
         gaps.append(
-            ("root-file-system", "No root file system was found, so accounts, start-up and services are unknown")
+            (
+                "root-file-system",
+                "No root file system was found (a microcontroller's firmware has none), so accounts, start-up and"
+                " services are unknown",
+            )
         )
     elif examined.programs and examined.programs_read / examined.programs < rule.programs_read_at_least:
         gaps.append(("programs", f"Only {examined.programs_read} of {examined.programs} programs could be read"))
-    named = "; ".join(f"{item.what}: {item.outcome}" for item in not_examined[:3])
-    suffix = f". Not examined: {named}." if named else "."
-    return [Reason(text=text + suffix, rule=name, decision=rule.decision) for name, text in gaps]
+    named = "; ".join(
+        f"{item.what}: {item.outcome}" + (f" ({item.why})" if item.why else "") for item in not_examined[:3]
+    )
+    more = f"; and {len(not_examined) - 3} more" if len(not_examined) > 3 else ""
+    suffixes = [f" Not examined: {named}{more}." if named else "", *([""] * len(gaps))]  # told once
+    return [
+        Reason(text=f"{text}.{suffix}", rule=name, decision=rule.decision)
+        for (name, text), suffix in zip(gaps, suffixes, strict=False)
+    ]
 
 
 def _of_feeds(feeds: Sequence[FeedStatus], policy: Policy, today: datetime.date) -> list[Reason]:

@@ -69,6 +69,12 @@ def test_prose_in_a_program_is_documentation_and_a_command_is_not(device: MadeDe
     assert _roles(device) == {"fw.maker.net": "service"}
 
 
+def test_a_referring_page_and_an_escaped_address_in_a_page_are_not_whom_it_talks_to(device: MadeDevice) -> None:
+    told = b"Referer:http://ns.maker.com/x\0Ported from http:&#47;&#47;www.elsewhere.com/y\0"
+    device.file("/bin/ddns", PROGRAM + told + b"http://update.maker.net/\0", executable=True)
+    assert {host for host, role in _roles(device).items() if role == "service"} == {"update.maker.net"}
+
+
 def test_services_come_first_and_one_real_use_outweighs_comments(device: MadeDevice) -> None:
     device.file("/etc/a.conf", "# from http://api.maker.com/\n")
     device.file("/usr/bin/cloud", PROGRAM + b"http://api.maker.com/\0", executable=True)

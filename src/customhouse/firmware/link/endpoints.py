@@ -37,8 +37,11 @@ _OWN_ADDRESS: Final = re.compile(
 _HANDS_OUT: Final = re.compile(r"/u?dhcpd[^/]*\.conf")
 _READING_HOSTS: Final = ("docs.", "doc.", "wiki.", "bugs.", "bugzilla.", "forum.", "forums.", "lists.", "blog.")
 _SHOWN: Final = re.compile(
-    r"translate\(|placeholder|_\(\"|untrusted comment|manufacturer|href=|copyright|bug-?report", re.IGNORECASE
+    r"translate\(|placeholder|_\(\"|untrusted comment|manufacturer|href=|copyright|bug-?report",
+    re.IGNORECASE,
 )
+_QUOTED: Final = re.compile(r"\breferer:|https?:&#", re.IGNORECASE)
+"""A header that says where one came from, and an address written out in a page: neither is whom one talks to."""
 _COMMENT: Final = re.compile(r"^\s*(?:#|//|/?\*|;|--|<!--|%)")
 _PROSE: Final = re.compile(r"(?:[A-Za-z'()<>-]{2,}[,.:;]? +){3,}")
 _DOING: Final = re.compile(
@@ -140,16 +143,14 @@ def role_of(mention: HostMention, path: str, facts: FileFacts) -> str:
             return "link"
         if _COMMENT.match(_line(facts, mention)) or _SHOWN.search(mention.excerpt):
             return "documentation"
-    elif (facts.kind is FileKind.DATA and _COMMENT.match(excerpt)) or (
-        _PROSE.search(excerpt) and not _DOING.search(excerpt)
-    ):
+    elif _is_remark(excerpt, facts.kind):
         return "documentation"
     return "local" if _is_local(mention.host) or _OWN_ADDRESS.search(excerpt) else "service"
 
 
 def _is_remark(excerpt: str, kind: FileKind) -> bool:
     """A sentence for readers, or a comment in a content that was not kept as text."""
-    if kind is FileKind.DATA and (_COMMENT.match(excerpt) or _SHOWN.search(excerpt)):
+    if _QUOTED.search(excerpt) or (kind is FileKind.DATA and (_COMMENT.match(excerpt) or _SHOWN.search(excerpt))):
         return True
     return bool(_PROSE.search(excerpt)) and not _DOING.search(excerpt)
 

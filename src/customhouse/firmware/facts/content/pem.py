@@ -103,7 +103,7 @@ def _certificate(der: bytes, offset: int, form: str) -> SecretHit | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             certificate = x509.load_der_x509_certificate(der)
-            subject = certificate.subject.rfc4514_string()
+            subject = certificate.subject.rfc4514_string({x509.NameOID.EMAIL_ADDRESS: "E"})
             detail = _certificate_words(certificate)
     except Exception:  # hostile DER: the library raises a dozen types
         return None
