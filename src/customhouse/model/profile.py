@@ -38,6 +38,8 @@ class Rate(Model, frozen=True, kw_only=True):
 
     bits_per_second: int
     burst: int
+    basis: str = ""
+    """Where a rate comes from that nobody declared, in words."""
 
 
 class Ace(Model, frozen=True, kw_only=True):

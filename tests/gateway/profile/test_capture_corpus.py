@@ -10,6 +10,7 @@ from customhouse.gateway.profile.capture import FIRST_EPHEMERAL, device_of, lear
 from customhouse.gateway.ruleset.evaluate import Replay
 from customhouse.gateway.ruleset.house import Device, House, Segment
 from customhouse.gateway.ruleset.intent import Intent
+from customhouse.gateway.ruleset.pace import pace_of
 from customhouse.model.profile import DeviceProfile, PeerKind
 
 pytestmark = pytest.mark.corpus
@@ -64,6 +65,22 @@ def test_two_captures_give_a_profile_that_the_third_lives_with(shared: Path, dev
     strange = [why for why in blocked if not any(reason in why for reason in EXPLAINED)]
     assert strange == []
     assert len(passed) > sum(blocked.values())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("left_out", range(3))
+def test_the_rate_of_two_captures_lets_all_of_the_third_pass(shared: Path, device: str, left_out: int) -> None:
+    seen = captures(shared, device)
+    rate = learn_profile([packets for number, packets in enumerate(seen) if number != left_out]).rate
+    assert rate is not None and rate.bits_per_second <= 256_000
+    pace = pace_of(rate)
+    depth = level = float(pace.speed + pace.burst)
+    mac, last = device_of(seen[left_out]), seen[left_out][0].time
+    for packet in seen[left_out]:
+        if packet.source_mac == mac and packet.family:
+            level, last = min(depth, level + (packet.time - last) * pace.speed), packet.time
+            assert level >= packet.length
+            level -= packet.length
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -15,6 +15,7 @@ from customhouse.gateway.packet import ACK, ICMP, ICMPV6, IGMP, SYN, TCP, UDP, P
 from customhouse.host.errors import InputError
 from customhouse.model.profile import Ace, DeviceProfile, Identity, Peer, PeerKind, PortRange, ProfileSource
 
+from .learned_rate import learned_rate
 from .notes import Notes
 
 DNS = "urn:ietf:params:mud:dns"
@@ -101,6 +102,7 @@ def learn_profile(captures: Sequence[Sequence[Packet]], mac: str = "", where: st
         identity=Identity(mac=mac),
         source=ProfileSource(kind="capture", where=where),
         aces=tuple(aces),
+        rate=learned_rate(captures, mac),
         unsupported=notes.all(),
     )
 

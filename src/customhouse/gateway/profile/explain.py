@@ -18,7 +18,8 @@ def explain(profile: DeviceProfile) -> Iterator[str]:
     if not profile.is_supported:
         yield "support   the maker no longer supports this device"
     if profile.rate:
-        yield f"rate      {rate_text(profile.rate)} for the whole device"
+        basis = f" ({profile.rate.basis})" if profile.rate.basis else ""
+        yield f"rate      {rate_text(profile.rate)} for the whole device{basis}"
     for direction, title in (("from-device", "may begin"), ("to-device", "may be reached by")):
         aces = [ace for ace in profile.aces if ace.direction == direction]
         if aces:

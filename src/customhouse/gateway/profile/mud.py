@@ -129,13 +129,14 @@ class _Reader:
         if members is None:
             return None
         where = f"{where}/customhouse:rate"
-        self.notes.unknown(members, {"bits-per-second", "burst"}, where)
+        self.notes.unknown(members, {"bits-per-second", "burst", "basis"}, where)
         speed = self.notes.typed(members, "bits-per-second", int, where)
         burst = self.notes.typed(members, "burst", int, where)
         if speed is None or not SLOWEST <= speed <= FASTEST:
             self.notes.add(where, f"bits-per-second is not a number from {SLOWEST} to {FASTEST}")
             return None
-        return Rate(bits_per_second=speed, burst=max(0, min(burst or 0, FASTEST)))
+        basis = self.notes.typed(members, "basis", str, where) or ""
+        return Rate(bits_per_second=speed, burst=max(0, min(burst or 0, FASTEST)), basis=shown(basis, 200))
 
     def _lists(self) -> dict[str, tuple[str, Members]]:
         """Access lists by name, whichever key they stand under, with the path that names them in notes."""

@@ -56,7 +56,10 @@ def write_mud(profile: DeviceProfile, url: str = "", now: datetime | None = None
 
 
 def _rate(rate: Rate | None) -> Json:
-    return {"customhouse:rate": {"bits-per-second": rate.bits_per_second, "burst": rate.burst}} if rate else {}
+    if rate is None:
+        return {}
+    basis = {"basis": rate.basis} if rate.basis else {}
+    return {"customhouse:rate": {"bits-per-second": rate.bits_per_second, "burst": rate.burst, **basis}}
 
 
 def _entries(profile: DeviceProfile, direction: str, family: str) -> Iterator[Json]:
