@@ -1,6 +1,8 @@
 """What must not free anybody: rules before links, an interface taken whole, somebody's flush, a full disk."""
 
 import contextlib
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,3 +175,49 @@ def _fill(folder: Path) -> None:
     with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(512))
+
+
+def _discover(url: bytes) -> bytes:
+    """A DHCPDISCOVER whose option 161 names a MUD file (RFC 2131, RFC 8520 section 10)."""
+    mac = bytes.fromhex(MACS["a"].replace(":", ""))
+    options = b"\x63\x82\x53\x63\x35\x01\x01" + bytes((161, len(url))) + url + b"\xff"
+    body = struct.pack(">4BIHH", 1, 1, 6, 0, 7, 0, 0) + bytes(16) + mac + bytes(10 + 192) + options
+    datagram = struct.pack(">4H", 68, 67, 8 + len(body), 0) + body
+    head = struct.pack(">2B3H2BH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
+    total = sum(struct.unpack(">10H", head))
+    checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    return b"\xff" * 6 + mac + b"\x08\x00" + head[:10] + struct.pack(">H", checksum) + head[12:] + datagram
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "url",
+    [b"https://mud.nowhere.example/a.json", b"https://192.168.77.13/a.json", b"https://[::1]/a.json"],
+    ids=["unreachable", "the laptop", "the gateway"],
+)
+def test_a_device_whose_mud_server_gives_nothing_stays_held(world: World, tmp_path: Path, url: bytes) -> None:
+    pytest.importorskip("dnslib")
+    daemon = pytest.importorskip("tests.gateway.house.test_daemon")
+    gate = daemon.Gate(world, tmp_path)
+    gate.start()
+    try:
+        gate.ready()
+        with world.inside("a"):
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        with wire:
+            wire.bind(("eth0", 0))
+            wire.send(_discover(url))
+
+        def told() -> bool:
+            asked = [b for b in gate.client.get("/blocked") if b["what"] == "profile"]
+            return any(b["subject"] == url.decode() and "could not be fetched" in b["detail"] for b in asked)
+
+        daemon.until(told, f"nobody was told: {gate.log()}", 40)
+        [seen] = [d for d in gate.client.get("/devices") if d["id"] == MACS["a"]]
+        assert (seen["mode"], seen["entries"], seen["proposed"]) == ("held", 0, None)
+        assert not world.udp("a", HOST[V4], 4000)
+        assert not world.tcp("a", "2620:fe::9", 4443)
+        assert not world.received.get(address("a", V4))
+        assert "Traceback" not in gate.log()
+    finally:
+        gate.stop()
