@@ -53,7 +53,13 @@ def test_the_page_runs_nothing_of_the_report(hostile: Dossier) -> None:
 
 
 def test_a_header_is_told_in_words_and_its_time_as_a_day() -> None:
-    volume = Volume(name="v", kind="esp32", offset=Offset(0), size=9, detail={"chip": "ESP32", "created": "1767225600"})
+    volume = Volume(
+        name="v",
+        kind="esp32",
+        offset=Offset(0),
+        size=9,
+        detail={"chip": "ESP32", "project": "", "created": "1767225600"},
+    )
     assert header_words(volume) == "esp32: chip ESP32; created 2026-01-01"
 
 

@@ -77,7 +77,7 @@ def outstanding(vulnerabilities: Sequence[Vulnerability]) -> list[Vulnerability]
 
 def header_words(volume: Volume) -> str:
     """What the header of a volume says, as `esp32: chip ESP32; IDF version 5.5.4; segments 6`; times become days."""
-    told = [f"{name} {_day(value) if name == 'created' else value}" for name, value in volume.detail.items()]
+    told = [f"{name} {_day(value) if name == 'created' else value}" for name, value in volume.detail.items() if value]
     return f"{volume.kind}: {'; '.join(told)}"
 
 

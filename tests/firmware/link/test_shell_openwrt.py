@@ -183,6 +183,7 @@ boot() {
 }
 start_service() {
 	[ -n "$BOOT" ] && return
+	features="$(/usr/sbin/dnsmasq --version)"
 	procd_open_instance
 	procd_set_param command /usr/sbin/dnsmasq -k
 	procd_close_instance
@@ -200,7 +201,7 @@ def test_a_start_that_waits_for_an_interface_is_a_start_at_boot(openwrt, event, 
     openwrt.file("/etc/init.d/dnsmasq", TRIGGERED % event, executable=True)
     openwrt.link("/etc/rc.d/S19dnsmasq", "../init.d/dnsmasq")
     services = [s for s in openwrt.facts().services if s.program == "/usr/sbin/dnsmasq" and s.at_boot]
-    assert bool(services) is started
+    assert [service.arguments for service in services] == ([("-k",)] if started else [])
     for service in services:
         assert "interface comes up" in service.condition
         assert {port.number for port in service.ports} == {53}

@@ -27,6 +27,9 @@ def look_up(machine: Machine, name: str, state: State) -> str | None:
     return None
 
 
+_ASKED = (["--version"], ["--help"])
+
+
 def record(
     machine: Machine,
     command: Simple,
@@ -40,7 +43,9 @@ def record(
     background: bool = False,
     applet: str = "",
 ) -> None:
-    """Note that a program is started here."""
+    """Note that a program is started here; one that is only asked for its version or help ends at once."""
+    if [argument.text for argument in arguments] in _ASKED:
+        return
     real = machine.files.real(path)
     multi = real is not None and real.rpartition("/")[2].startswith(MULTI_CALL)
     base = path.rpartition("/")[2]
