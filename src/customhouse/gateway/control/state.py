@@ -1,8 +1,8 @@
 """What the gateway remembers, in one SQLite file.
 
-Every method that changes something returns only when it is on disk (WAL with full synchronisation): the kernel is
-told afterwards, so that a crash between the two leaves the kernel behind our memory and never ahead of it. Times are
-seconds since 1970, given by the caller.
+Every method by which the owner changes something returns only when it is on disk (WAL with full synchronisation): the
+kernel is told afterwards, so that a crash between the two leaves the kernel behind our memory and never ahead of it.
+Times are seconds since 1970, given by the caller.
 """
 
 import sqlite3
@@ -121,6 +121,16 @@ class State:
             raise StateNotWritten(
                 f"the gateway's memory cannot be written: {trouble}", "nothing was changed; is the disk full?"
             ) from trouble
+
+    @contextmanager
+    def _light_change(self) -> Iterator[None]:
+        """For what devices cause as often as they like: survives our death, not the machine's, and is quick."""
+        self._db.execute("pragma synchronous = normal")
+        try:
+            with self.change():
+                yield
+        finally:
+            self._db.execute("pragma synchronous = full")
 
     # Devices
 
@@ -276,15 +286,8 @@ class State:
     # Learned names
 
     def learn(self, entries: list[LearnedName]) -> None:
-        """Survives our death, not the machine's: there the kernel forgets as well, and the device looks up again."""
-        self._db.execute("pragma synchronous = normal")
-        try:
-            self._learn(entries)
-        finally:
-            self._db.execute("pragma synchronous = full")
-
-    def _learn(self, entries: list[LearnedName]) -> None:
-        with self.change():
+        """What a device looked up: where the machine dies, the kernel forgets it as well."""
+        with self._light_change():
             self._db.executemany(
                 "insert into learned(device, name, address, until) values(?, ?, ?, ?) on conflict(device, name,"
                 " address) do update set until = max(until, excluded.until)",
@@ -330,7 +333,7 @@ class State:
         mine = self._db.execute("select count(*) from requests where device = ?", (device,)).fetchone()[0]
         if not known and mine >= REQUESTS_MOST:
             return False
-        with self.change():
+        with self._light_change():
             self._db.execute(
                 "insert into requests(device, what, subject, detail, first, last) values(?, ?, ?, ?, ?, ?)"
                 " on conflict(device, what, subject) do update set last = excluded.last, times = times + 1,"
