@@ -141,6 +141,18 @@ def test_an_interrupted_audit_leaves_nothing_behind(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize("moment", [0.05, 0.1, 0.2, 0.4])
+def test_an_interrupt_at_the_start_is_no_traceback(moment: float, environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "schema"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as it:
+        time.sleep(moment)
+        it.send_signal(signal.SIGINT)
+        messages = it.communicate(timeout=60)[1].decode()
+    # Before our first line runs, the interpreter itself is interrupted: its own start-up is not ours to catch.
+    assert "customhouse/cli" not in messages
+
+
 def test_a_locale_without_our_letters_does_not_fail_the_report(environment: dict[str, str]) -> None:
     plain = {**environment, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     refused = customhouse(plain, "audit", *FLAGS, SAMPLE / "camera-1.0.img")

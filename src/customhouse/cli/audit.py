@@ -90,9 +90,10 @@ def audit(
         try:
             status, text = run.all(images)
         except KeyboardInterrupt:
+            remembered = "what was read until then is remembered: the next audit of the image goes on from there"
             raise Interrupted(
                 f"interrupted while {progress.doing or 'starting'}; nothing was left behind",
-                "what was read until then is remembered: the next audit of the image goes on from there",
+                "" if no_cache else remembered,
             ) from None
     sys.stdout.write(text)
     sys.stdout.flush()
