@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customhouse.firmware.program.analysis import analyse
+from customhouse.firmware.program.report import Reporter
 from customhouse.model import Confidence, Outcome, ProgramFacts
 
 COMPILERS = {
@@ -89,3 +90,23 @@ def test_any_bytes_give_an_outcome(data: bytes) -> None:
     facts = analyse(b"\x7fELF\x01\x01\x01" + data)
     assert isinstance(facts, ProgramFacts)
     assert facts.outcome is Outcome.DONE or facts.why
+
+
+@pytest.mark.parametrize("architecture", ["mips", "mipsel", "armhf"])
+def test_a_shell_named_on_the_command_line_is_not_what_was_received(tmp_path: Path, architecture: str) -> None:
+    source = Path(__file__).parents[3] / "sample/programs/telnetd.c"
+    options = ("-Os", "-fno-pie", "-no-pie", "-Wl,--unresolved-symbols=ignore-all")
+    facts = analyse(built(tmp_path, architecture, source.read_text(), *options))
+    assert facts.flows == ()
+    assert [command.inputs for command in facts.constructed_commands] == [("optarg",)]
+
+
+def test_what_was_found_before_reading_had_to_stop_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_deep(*_arguments: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(Reporter, "_overflows", too_deep)
+    facts = analyse(built(tmp_path, "armhf", DOOR.replace("RUN", "system(packet + 8)")))
+    assert [flow.port for flow in facts.flows] == [41234]
+    assert facts.outcome is Outcome.PARTIAL
+    assert facts.why

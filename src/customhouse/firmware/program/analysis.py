@@ -11,7 +11,7 @@ from .elf import Image, NotAProgram, load
 from .libraries import models, roles
 from .limit import processor_time
 from .prefilter import unwanted
-from .report import Reporter
+from .report import CUT, Reporter
 from .whole import Whole
 
 
@@ -43,23 +43,32 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     with processor_time(budget.seconds * 1.25) as reading:
         whole.run(starts)
     whole.cut = whole.cut or reading.over
-    facts = ProgramFacts(outcome=Outcome.PARTIAL, why=_CUT)
-    with processor_time(budget.report_seconds) as reporting:
-        facts = _reported(whole, image)
-    if reading.over or reporting.over:
-        facts = msgspec.structs.replace(facts, outcome=Outcome.PARTIAL, why=facts.why or _CUT)
-    return facts
-
-
-_CUT = "the time for this program ran out"
-
-
-def _reported(whole: Whole, image: Image) -> ProgramFacts:
     reporter = Reporter(whole)
-    facts = reporter.run()
-    if image.exports and not image.interpreter:
-        return msgspec.structs.replace(facts, exports=roles(whole, reporter))
+    exports: tuple[ExportRole, ...] = ()
+    why = CUT if reading.over else ""
+    with processor_time(budget.report_seconds) as reporting:
+        try:
+            reporter.run()
+            if image.exports and not image.interpreter:
+                exports = roles(whole, reporter)
+        except RecursionError:
+            why = why or "what its memory holds is too deep to follow"
+    facts = _ported(reporter, CUT if reporting.over else why)
+    return msgspec.structs.replace(facts, exports=exports)
+
+
+def _ported(reporter: Reporter, why: str) -> ProgramFacts:
+    """The facts, with the bound ports when there is time for them."""
+    facts = reporter.facts(why)
+    with processor_time(_PORT_SECONDS):
+        try:
+            facts = msgspec.structs.replace(facts, bound_ports=reporter.ports.all())
+        except RecursionError:
+            return facts
     return facts
+
+
+_PORT_SECONDS = 0.5
 
 
 def _static(image: Image) -> ProgramFacts:

@@ -129,6 +129,8 @@ class _Recovery:
         self.leaders: set[int] = {self.entry}
         self.known: dict[int, dict[int, constants.Known]] = {}
         self.spans: list[tuple[int, int]] = []
+        mips = code.image.architecture == "mips" and code.image.gp is not None
+        self.lasting = code.lifter.registers["gp"] if mips else None
 
     def run(self) -> Function:
         pending = [(self.entry, dict(self.code.entry_registers(self.function.address)), 0)]
@@ -147,7 +149,7 @@ class _Recovery:
             for one in made:
                 blocks[one.address] = one
             for one in made:
-                out = constants.run(one.ops, dict(registers), self.image)
+                out = constants.run(one.ops, dict(registers), self.image, self.lasting)
                 self._follow(one, out, pending)
         self._order()
         return self.function
@@ -195,7 +197,8 @@ class _Recovery:
         self.function.successors[block.address] = tuple(targets)
         keep = {key: value for key, value in registers.items() if key < UNIQUE}
         if kind in ("call", "icall"):
-            keep = {key: keep[key] for key in self._kept() if key in keep}
+            kept = self._kept() if self.lasting is None else [*self._kept(), self.lasting]
+            keep = {key: keep[key] for key in kept if key in keep}
         for one in targets:
             self.leaders.add(one)
             if one < VIRTUAL:

@@ -11,6 +11,7 @@ from .lift import (
     LOAD,
     MOV,
     MUL,
+    NEG,
     OR,
     REPEAT,
     SAR,
@@ -49,8 +50,11 @@ class Entry(NamedTuple):
 Known = int | Scaled | Entry
 
 
-def run(ops: list[Op], registers: dict[int, Known], image: Image) -> dict[int, Known]:
-    """Registers and temporaries with known values behind `ops`; `registers` is changed in place and returned."""
+def run(ops: list[Op], registers: dict[int, Known], image: Image, lasting: int | None = None) -> dict[int, Known]:
+    """Registers and temporaries with known values behind `ops`; `registers` is changed in place and returned.
+
+    No unknown value overwrites `lasting`: the global pointer of MIPS, which functions reload from their frames.
+    """
     mask = (1 << (8 * image.word)) - 1
     for kind, out, a, b, size, _at in ops:
         if kind == SELECT:
@@ -61,6 +65,8 @@ def run(ops: list[Op], registers: dict[int, Known], image: Image) -> dict[int, K
         left = ~a if a < 0 else registers.get(a)
         right = ~b if b < 0 else registers.get(b)
         value = _value(kind, left, right, size, image, mask)
+        if out == lasting and not isinstance(value, int):
+            continue
         if value is None:
             registers.pop(out, None)
         else:
@@ -82,6 +88,8 @@ def _value(kind: int, left: Known | None, right: Known | None, size: int, image:
         return _add(left, right, mask)
     if kind in (SHL, MUL):
         return _scale(kind, left, right, mask)
+    if kind == NEG and isinstance(left, int):
+        return -left & mask
     if not isinstance(left, int) or not isinstance(right, int):
         return None
     if kind == SUB:

@@ -16,6 +16,7 @@ from .tables import table
 from .terms import RESULT
 from .whole import Whole
 
+CUT = "the time for this program ran out"
 _NAMES = table("libc.toml")["names"]
 _NETWORK = frozenset(_NAMES["network"])
 _GETTERS = frozenset(_NAMES["getters"])
@@ -52,6 +53,8 @@ class Reporter:
             bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
         )
         self.is_cgi = self._is_cgi()
+        self.flows: dict[tuple[int, str], Flow] = {}
+        self.commands: dict[int, ConstructedCommand] = {}
 
     def _is_cgi(self) -> bool:
         return any(node[0] == RESULT and node[1] == "key" and node[2] in _CGI for node in self.terms.nodes)
@@ -115,33 +118,42 @@ class Reporter:
         return "unknown"
 
     # -- flows
-    def run(self) -> ProgramFacts:
-        flows: dict[tuple[int, str], Flow] = {}
-        commands: dict[int, ConstructedCommand] = {}
-        for event in self._sinks():
-            _, name, site, content, facts, chain, _extra = event
-            content = self._told(content)
-            if site not in commands or len(content.template) > len(commands[site].format):
-                commands[site] = self._constructed(name, site, content)
-            for origin in self.store.origins(content):
-                if origin.clean:
-                    continue
-                source = self.source(origin)
-                if source is None:
-                    continue
-                flow = self._flow(name, site, content, facts, chain, origin, source)
-                key = (site, flow.source)
-                if key not in flows or _better(flow, flows[key]):
-                    flows[key] = flow
-        self._overflows(flows)
-        outcome = Outcome.PARTIAL if self.whole.cut else Outcome.DONE
+    def run(self) -> None:
+        """Reads the events. What was read when this is stopped is kept: see `facts`."""
+        sinks = self._sinks()
+        for _, name, site, content, _facts, _chain, _extra in sinks:  # formats first: they cost nothing
+            if site not in self.commands or len(content.template) > len(self.commands[site].format):
+                self.commands[site] = ConstructedCommand(program="", sink=name, address=site, format=content.template)
+        for event in sinks:
+            self._command(event)
+        self._overflows(self.flows)
+
+    def facts(self, why: str = "") -> ProgramFacts:
+        """What was found so far, but for the bound ports; `why` it is not all."""
+        why = why or (CUT if self.whole.cut else "")
         return ProgramFacts(
-            flows=tuple(sorted(flows.values(), key=lambda one: (one.confidence, one.sink, one.source))),
-            constructed_commands=tuple(commands[site] for site in sorted(commands)),
-            bound_ports=self.ports.all(),
-            outcome=outcome,
-            why="the time for this program ran out" if self.whole.cut else "",
+            flows=tuple(sorted(self.flows.values(), key=lambda one: (one.confidence, one.sink, one.source))),
+            constructed_commands=tuple(self.commands[site] for site in sorted(self.commands)),
+            outcome=Outcome.PARTIAL if why else Outcome.DONE,
+            why=why,
         )
+
+    def _command(self, event: tuple[Any, ...]) -> None:
+        _, name, site, content, facts, chain, _extra = event
+        content = self._told(content)
+        known = self.commands[site]
+        if not known.inputs or len(content.template) > len(known.format):
+            self.commands[site] = self._constructed(name, site, content)
+        for origin in self.store.origins(content):
+            if origin.clean:
+                continue
+            source = self.source(origin)
+            if source is None:
+                continue
+            flow = self._flow(name, site, content, facts, chain, origin, source)
+            key = (site, flow.source)
+            if key not in self.flows or _better(flow, self.flows[key]):
+                self.flows[key] = flow
 
     def _told(self, content: Content) -> Content:
         """A command whose format came from a table, with that format."""

@@ -36,6 +36,7 @@ _MAX_STEPS = 3000
 _MAX_TEXTS = 2000
 _MAX_STRIDED = 400
 _MAX_VALUES = 60
+_MAX_COPIES = 6
 _SPREAD = 1 << 16
 """How far apart two places of one array are at most, in bytes."""
 _NOWHERE: frozenset[Location] = frozenset()
@@ -227,23 +228,23 @@ class Store:
         """Whether a pointer can point there: small constants are numbers that share a cell with pointers."""
         return root != GLOBAL or (offset >= self.terms.floor and self.image.segment(offset) is not None)
 
-    def _loaded(self, root: int, offset: int, stride: int, size: int) -> frozenset[Location]:
+    def _loaded(self, root: int, offset: int, stride: int, size: int, copies: int = 0) -> frozenset[Location]:
         out: set[Location] = set()
         for base, off, step in self._bases(root, offset, stride):
             cells = self.words.get(base) if base != GLOBAL or not self.image.constant(off) else None
             for value in cells.at(off, step) if cells is not None else ():
                 out |= self.points(value)
-            out |= self._copied(base, off, step, size)
+            out |= self._copied(base, off, step, size, copies)
             if base == GLOBAL:
                 out |= self._initial(off, step, size)
             if len(out) > _MAX_POINTS:
                 break
         return frozenset(out)
 
-    def _copied(self, base: int, off: int, step: int, size: int) -> set[Location]:
-        """Words inside structures that were copied whole."""
+    def _copied(self, base: int, off: int, step: int, size: int, copies: int) -> set[Location]:
+        """Words inside structures that were copied whole; a ring of copies (A to B to A) is followed a few times."""
         out: set[Location] = set()
-        if size != self.terms.word:
+        if size != self.terms.word or copies >= _MAX_COPIES:
             return out
         for text_off, text_step, content in self.texts.get(base, ()):
             if (
@@ -255,7 +256,7 @@ class Store:
             inside = (off - text_off) % _step(step, text_step) if step or text_step else off - text_off
             for dep in content.deps:
                 if dep[0] == "T":
-                    out |= self._loaded(dep[1], dep[2] + inside, dep[3], size)
+                    out |= self._loaded(dep[1], dep[2] + inside, dep[3], size, copies + 1)
         return out
 
     def _initial(self, address: int, stride: int, size: int) -> set[Location]:
