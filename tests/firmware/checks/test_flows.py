@@ -120,3 +120,18 @@ def test_an_overflow_that_nothing_starts_and_no_port_leads_to_weighs_least(devic
     flow = {"kind": "overflow", "sink": "memcpy@0x1", "at_boot": False, "started_by": (), "port": None}
     [finding] = OverflowFromNetwork().findings(with_flow(device, **flow))
     assert finding.severity is Severity.LOW
+
+
+def test_two_ways_to_one_place_are_one_finding(device: Any) -> None:
+    facts = with_flow(device)
+    other = msgspec.structs.replace(FLOW, source="recv@0x9999", port=None)
+    both = msgspec.structs.replace(facts, flows=(other, *facts.flows))
+    [finding] = CommandFromNetwork().findings(both)
+    assert "udp 41795" in finding.title
+    assert "So do recv@0x9999." in finding.detail
+
+
+def test_without_a_port_and_a_start_the_network_is_not_certain(device: Any) -> None:
+    [finding] = CommandFromNetwork().findings(with_flow(device, at_boot=False, started_by=(), port=None))
+    assert (finding.severity, finding.confidence) == (Severity.MEDIUM, Confidence.MEDIUM)
+    assert "from a neighbour is open" in finding.detail

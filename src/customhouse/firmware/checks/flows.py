@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
-from customhouse.model import Confidence, DeviceFacts, Finding, Flow, Severity
+from customhouse.model import Confidence, DeviceFacts, Evidence, Finding, Flow, Severity
 
 from ..link.web_handlers import LANGUAGES
 from .check import Check
@@ -30,20 +30,20 @@ class CommandFromNetwork(Check):
     clauses = ("EN 303 645 5.13-1", "EN 303 645 5.6-1", "CRA I(2)(d)", "CRA I(2)(j)", "EN 18031-1 GEC-6")
 
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
-        for flow in _of_kind(device, "command"):
+        for flow, others in _of_kind(device, "command"):
             back_door = is_back_door(flow)
             yield self.finding(
                 severity=_severity_of_command(flow),
-                confidence=flow.confidence,
+                confidence=_confidence(flow),
                 title=_command_title(flow, back_door),
-                detail=_detail(flow),
+                detail=_detail(flow, others),
                 remedy=(
                     "Remove the program, or the handler, from the image."
                     if back_door
                     else "Start the program directly with an argument list (execve) instead of a shell, and let only"
                     " those bytes through that the argument needs."
                 ),
-                evidence=flow.evidence,
+                evidence=_evidence(flow, others),
                 tags=("back-door",) if back_door else (),
                 subject=flow.program,
             )
@@ -57,14 +57,14 @@ class OverflowFromNetwork(Check):
     clauses = ("EN 303 645 5.13-1", "CRA I(2)(j)", "CRA I(2)(k)", "EN 18031-1 GEC-6")
 
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
-        for flow in _of_kind(device, "overflow"):
+        for flow, others in _of_kind(device, "overflow"):
             yield self.finding(
                 severity=_severity_of_overflow(flow),
-                confidence=flow.confidence,
+                confidence=_confidence(flow),
                 title=f"{_who(flow)} copies what it receives{_where(flow)} into a buffer without a bound",
-                detail=_detail(flow),
+                detail=_detail(flow, others),
                 remedy="Give the copy the size of its destination, and refuse what is longer.",
-                evidence=flow.evidence,
+                evidence=_evidence(flow, others),
                 subject=flow.program,
             )
 
@@ -132,10 +132,30 @@ def _protocol_words() -> tuple[str, ...]:
     return tuple(line.lower() for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def _of_kind(device: DeviceFacts, kind: str) -> list[Flow]:
-    """Reported ones: low confidence is kept in the dossier and asks nothing of anyone."""
+def _of_kind(device: DeviceFacts, kind: str) -> list[tuple[Flow, list[Flow]]]:
+    """Reported ones, one a place in a program: the most telling way there, and the others.
+
+    Low confidence is kept in the dossier and asks nothing of anyone.
+    """
     read = (flow for flow in device.flows if flow.architecture not in LANGUAGES)  # scripts are the web check's question
-    return [flow for flow in read if flow.kind == kind and flow.confidence is not Confidence.LOW]
+    places: dict[tuple[str, str], list[Flow]] = {}
+    for flow in read:
+        if flow.kind == kind and flow.confidence is not Confidence.LOW:
+            places.setdefault((flow.program, flow.sink), []).append(flow)
+    return [(ways[0], ways[1:]) for ways in (sorted(found, key=_telling, reverse=True) for found in places.values())]
+
+
+def _telling(flow: Flow) -> tuple[bool, bool, bool, bool]:
+    return is_back_door(flow), flow.confidence is Confidence.HIGH, flow.port is not None, bool(flow.magic)
+
+
+def _confidence(flow: Flow) -> Confidence:
+    """Without a port, and started by nothing, the other end may be a process of the same device."""
+    return flow.confidence if flow.at_boot or flow.port is not None else Confidence.MEDIUM
+
+
+def _evidence(flow: Flow, others: list[Flow]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys((*flow.evidence, *(place for other in others for place in other.evidence))))
 
 
 def _command_title(flow: Flow, back_door: bool) -> str:
@@ -154,8 +174,10 @@ def _where(flow: Flow) -> str:
     return f" on {flow.protocol or 'port'} {flow.port}{maybe}"
 
 
-def _detail(flow: Flow) -> str:
+def _detail(flow: Flow, others: list[Flow]) -> str:
     parts = [f"{flow.source} reaches {flow.sink} ({flow.architecture})."]
+    if others:
+        parts.append(f"So do {', '.join(dict.fromkeys(other.source for other in others))}.")
     if flow.magic:
         parts.append(f"The packet is compared with {json.dumps(flow.magic)}.")
     if flow.command:
@@ -167,4 +189,8 @@ def _detail(flow: Flow) -> str:
     else:
         nobody = "No program that boot starts was seen to load it." if _is_library(flow) else ""
         parts.append(nobody or "Nothing that starts it was found.")
+        if flow.port is None:
+            parts.append(
+                "No port of its own was found: whether it receives from the network or from a neighbour is open."
+            )
     return " ".join(parts)
