@@ -113,6 +113,22 @@ def test_a_longer_end_is_told_without_a_removal(world: World, gateway: Gateway) 
     assert 230 <= element[0]["elem"]["expires"] <= 240  # a map lists pairs
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_either_way_of_prolonging_holds_to_the_later_end(
+    world: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    if in_place and not PROLONGS:
+        pytest.skip("this kernel cannot prolong an element")
+    monkeypatch.setattr("customhouse.gateway.kernel.direct.PROLONGS", in_place)
+    intent = hold(gateway, device("a", 1, aces=(out(CLOUD, "udp", 4000),)))
+    for seconds in (2, 30):
+        until = int(time.time()) + seconds
+        gateway.apply(intent.learn([LearnedName(device="a", name="cloud.example", address="9.9.9.9", until=until)]))
+    time.sleep(3.2)
+    assert world.udp("a", "9.9.9.9", 4000)
+    assert gateway.drift(intent.ruleset) == ()
+
+
 def test_kernels_that_prolong_are_told_from_those_that_do_not() -> None:
     assert [prolongs(r) for r in ("6.18.44-x", "6.12.0", "7.0", "6.11.9", "5.15.0-generic", "odd")] == [
         True, True, True, False, False, False,
