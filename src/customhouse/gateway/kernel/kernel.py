@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 from customhouse.gateway.ruleset.compile import Delta, Ruleset
 from customhouse.gateway.ruleset.element import KINDS, MEMORIES, NUMBER, TABLE, Place
@@ -22,6 +23,7 @@ from .direct import hand_over, speakable
 from .generation import generation
 from .programs import PACKAGES, run
 
+PROTOCOLS = Path("/etc/protocols")
 FAMILIES = ("inet", "bridge")
 
 
@@ -171,6 +173,8 @@ def missing() -> tuple[str, ...]:
     found = [
         f"the program {program} (package {PACKAGES[program]})" for program in PACKAGES if not shutil.which(program)
     ]
+    if not PROTOCOLS.exists():
+        found.append(f"the file {PROTOCOLS}, by which nftables names protocols (package netbase)")
     if os.geteuid() != 0:
         found.append("root (or CAP_NET_ADMIN and CAP_BPF)")
     elif shutil.which("nft") and (asked := run("nft", "list", "tables")).returncode:
