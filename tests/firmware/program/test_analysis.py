@@ -110,3 +110,22 @@ def test_what_was_found_before_reading_had_to_stop_is_kept(tmp_path: Path, monke
     assert [flow.port for flow in facts.flows] == [41234]
     assert facts.outcome is Outcome.PARTIAL
     assert facts.why
+
+
+HANDLER = r"""
+#include <stdio.h>
+#include <stdlib.h>
+int register_action(const char *name, int (*handler)(const char *address));
+static int upgrade(const char *address) {
+    char line[256];
+    snprintf(line, sizeof line, "fetch -q %s -o /tmp/image", address);
+    return system(line);
+}
+int main(void) { return register_action("Upgrade", upgrade); }
+"""
+
+
+@pytest.mark.parametrize("architecture", ["mips", "mipsel"])
+def test_the_command_of_a_handler_that_only_a_library_calls_is_told(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, HANDLER, "-Wl,--unresolved-symbols=ignore-all"))
+    assert [command.format for command in facts.constructed_commands] == ["fetch -q %s -o /tmp/image"]

@@ -7,11 +7,13 @@ import msgspec
 
 from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 
+from .callers import callers
 from .elf import Image, NotAProgram, load
 from .libraries import models, roles
 from .limit import processor_time
 from .prefilter import unwanted
 from .report import CUT, Reporter
+from .tables import table
 from .whole import Whole
 
 
@@ -40,8 +42,9 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     whole = Whole(image, time.process_time() + budget.seconds, extra)
     starts = roots(image)
     whole.code.starts.update(starts)
+    commands = {*_NAMES["sinks"], *(name for name, model in extra.items() if str(model[0]).startswith("command"))}
     with processor_time(budget.seconds * 1.25) as reading:
-        whole.run(starts)
+        whole.run([*callers(image, commands), *starts])
     whole.cut = whole.cut or reading.over
     reporter = Reporter(whole)
     exports: tuple[ExportRole, ...] = ()
@@ -68,6 +71,7 @@ def _ported(reporter: Reporter, why: str) -> ProgramFacts:
     return facts
 
 
+_NAMES = table("libc.toml")["names"]
 _PORT_SECONDS = 0.5
 
 

@@ -1,0 +1,62 @@
+"""Functions that call a command sink, found by a sweep over the code instead of by following calls.
+
+A handler that is only handed to a library is reached by no call. On MIPS each call of an import loads its cell of the
+global offset table, so one look at the code finds the callers, and they are read first: a program whose reading is cut
+still tells its commands.
+"""
+
+import re
+import struct
+from collections.abc import Collection
+
+from .elf import Image, Segment
+
+_LOAD_TARGET = 0x8F99  # lw t9, offset(gp)
+_SET_GLOBAL = 0x3C1C  # lui gp, high
+_OPEN_FRAME = 0x27BD  # addiu sp, sp, -size
+_LONGEST = 1 << 14  # bytes from a call back to the head of its function
+_MOST = 200
+
+
+def callers(image: Image, names: Collection[str]) -> list[int]:
+    """Starts of functions that call one of the imports; empty where the architecture has no such cells."""
+    if image.architecture != "mips" or image.word != 4 or image.gp is None:
+        return []
+    cells = _cells(image, image.gp, names)
+    if not cells:
+        return []
+    out: dict[int, None] = {}
+    order = ">" if image.big else "<"
+    choice = b"|".join(re.escape(struct.pack(order + "I", _LOAD_TARGET << 16 | offset)) for offset in cells)
+    for segment in image.segments:
+        if not segment.executable:
+            continue
+        for match in re.finditer(choice, bytes(segment.data)):
+            start = None if match.start() % 4 else _head(segment, match.start(), order)
+            if start is not None and len(out) < _MOST:
+                out[start] = None
+    return list(out)
+
+
+def _cells(image: Image, gp: int, names: Collection[str]) -> list[int]:
+    """Offsets from the global pointer, as 16 bits, of the cells of the imports."""
+    wanted = {image.import_address[name] for name in names if name in image.import_address}
+    return [offset & 0xFFFF for offset in range(-0x8000, 0x8000, 4) if image.number(gp + offset, 4) in wanted]
+
+
+def _head(segment: Segment, at: int, order: str) -> int | None:
+    """The nearest place before a call that opens a frame, or sets the global pointer shortly before that."""
+    words = struct.Struct(order + "HH")
+    for place in range(at, max(at - _LONGEST, -1), -4):
+        high, low = _halves(words, segment, place, order)
+        if high == _OPEN_FRAME and low >= 0x8000:
+            for before in range(place - 4, max(place - 20, -1), -4):
+                if _halves(words, segment, before, order)[0] == _SET_GLOBAL:
+                    return segment.start + before
+            return segment.start + place
+    return None
+
+
+def _halves(words: struct.Struct, segment: Segment, place: int, order: str) -> tuple[int, int]:
+    first, second = words.unpack_from(segment.data, place)
+    return (first, second) if order == ">" else (second, first)
