@@ -109,6 +109,7 @@ def test_a_command_of_several_parts_is_not_said_to_be_what_was_received(device: 
 def test_a_library_is_named_as_one_and_is_no_back_door(device: Any) -> None:
     [finding] = CommandFromNetwork().findings(with_flow(device, program="/lib/libcmd.so.1.2"))
     assert finding.title.startswith("The library /lib/libcmd.so.1.2 ")
+    assert "Loaded by /etc/inittab" in finding.detail
     assert (finding.severity, finding.tags) == (Severity.HIGH, ())
     alone = {"program": "/lib/libcmd.so", "at_boot": False, "started_by": (), "port": None}
     [idle] = CommandFromNetwork().findings(with_flow(device, **alone))

@@ -185,7 +185,11 @@ def _detail(flow: Flow, others: list[Flow]) -> str:
     if flow.path:
         parts.append("Way: " + " > ".join(f"{step.function} at {step.address:#x}" for step in flow.path) + ".")
     if flow.started_by:
-        parts.append("Started by " + " > ".join(flow.started_by) + (" at boot." if flow.at_boot else "."))
+        parts.append(
+            ("Loaded by " if _is_library(flow) else "Started by ")
+            + " > ".join(flow.started_by)
+            + (" at boot." if flow.at_boot else ".")
+        )
     else:
         nobody = "No program that boot starts was seen to load it." if _is_library(flow) else ""
         parts.append(nobody or "Nothing that starts it was found.")

@@ -26,7 +26,7 @@ class ContentExtractor:
     """Fills `FileFacts.content`."""
 
     name = "content"
-    version = "5"
+    version = "6"
     result = ContentFacts
     patterns = (
         *hosts.PATTERNS,
