@@ -21,6 +21,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="customhouse",
     help="Audits the firmware of devices, says whether they may pass and why, and holds them to what they declared.",
+    epilog="Example: customhouse audit camera.bin -o html:camera.html",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -48,8 +49,8 @@ app.command("audit", epilog="Example: customhouse audit camera.bin -o html:camer
 app.command("schema", epilog="Example: customhouse schema > dossier.schema.json")(audit.schema)
 app.command("isolation", epilog="Example: customhouse isolation")(audit.isolation)
 app.command("advise", epilog=advise.EPILOG)(advise.advise)
-app.add_typer(feeds.app, name="feeds")
-app.add_typer(gate.app, name="gate")
+app.add_typer(feeds.app, name="feeds", epilog="Example: customhouse feeds sync")
+app.add_typer(gate.app, name="gate", epilog="Example: customhouse gate run --config gate.toml")
 
 
 def run() -> None:
