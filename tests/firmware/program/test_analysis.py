@@ -129,3 +129,21 @@ int main(void) { return register_action("Upgrade", upgrade); }
 def test_the_command_of_a_handler_that_only_a_library_calls_is_told(tmp_path: Path, architecture: str) -> None:
     facts = analyse(built(tmp_path, architecture, HANDLER, "-Wl,--unresolved-symbols=ignore-all"))
     assert [command.format for command in facts.constructed_commands] == ["fetch -q %s -o /tmp/image"]
+
+
+RECEIVER = r"""
+#include <sys/socket.h>
+int receive_all(int socket, char *target, int size) {
+    int count = recv(socket, target, size, 0);
+    return count > 0 ? count : -2;
+}
+int how_much(int socket) { char gone[64]; return recv(socket, gone, sizeof gone, 0); }
+"""
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "mips", "x86-64"])
+def test_a_count_of_received_bytes_makes_no_export_a_source(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, RECEIVER, "-shared", "-fPIC"))
+    assert [(role.function, role.role, role.argument) for role in facts.exports] == [
+        ("receive_all", "source-buffer", 1)
+    ]

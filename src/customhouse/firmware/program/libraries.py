@@ -8,8 +8,15 @@ from customhouse.model import ExportRole
 from .elf import Image
 from .report import Reporter
 from .state import Content
-from .terms import PARAM
+from .tables import table
+from .terms import PARAM, RESULT
 from .whole import Whole
+
+_COUNTED = frozenset(
+    name
+    for name, model in table("libc.toml")["models"].items()
+    if str(model[0]) in ("receive", "receive_vector", "receive_list", "receive_line")
+) - {"fgets", "__fgets_chk", "fgets_unlocked", "gets"}
 
 
 def models(roles: Iterable[ExportRole], image: Image) -> dict[str, list[Any]]:
@@ -52,14 +59,24 @@ def _source(whole: Whole, reporter: Reporter, address: int) -> tuple[str, int] |
     if summary is None:
         return None
     for value, _facts in summary.returns:
-        held = Content(frozenset({("T", value, 0, 0, False)}), "%s")
-        if _outside(whole, reporter, held):
+        held = frozenset(
+            ("T", root, offset, stride, False)
+            for root, offset, stride in whole.store.points(value)
+            if not _is_count(whole, root)
+        )
+        if _outside(whole, reporter, Content(held, "%s")):
             return "source", 0
     for (root, _offset, _stride), content in summary.texts.items():
         node = whole.terms.nodes[root]
         if node[0] == PARAM and _outside(whole, reporter, content):
             return "source-buffer", node[1]
     return None
+
+
+def _is_count(whole: Whole, root: int) -> bool:
+    """What recv and its kin return is how much they received, not what."""
+    node = whole.terms.nodes[root]
+    return node[0] == RESULT and node[2] in _COUNTED
 
 
 def _outside(whole: Whole, reporter: Reporter, content: Content) -> bool:
