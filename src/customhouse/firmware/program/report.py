@@ -1,6 +1,7 @@
 """Events to facts: flows, constructed commands, bound ports."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -144,7 +145,10 @@ class Reporter:
         known = self.commands[site]
         if not known.inputs or len(content.template) > len(known.format):
             self.commands[site] = self._constructed(name, site, content)
-        for origin in self.store.origins(content):
+        origins = self.store.origins(content)
+        if self._blurred(origins):
+            return
+        for origin in origins:
             if origin.clean:
                 continue
             source = self.source(origin)
@@ -154,6 +158,15 @@ class Reporter:
             key = (site, flow.source)
             if key not in self.flows or _better(flow, self.flows[key]):
                 self.flows[key] = flow
+
+    def _blurred(self, origins: Iterable[Origin]) -> bool:
+        """Bytes that "come from" a clock, a thread and a mapping alike come out of memory that we could not keep apart.
+
+        Then nothing is known of where they really come from, and a guess would be a false alarm: the command stays in
+        the list of constructed ones, with its inputs.
+        """
+        names = {self.terms.nodes[o.term][2] for o in origins if self.terms.nodes[o.term][0] == RESULT}
+        return len([name for name in names if name in _NO_TEXT]) >= _BLURRED_FROM
 
     def _told(self, content: Content) -> Content:
         """A command whose format came from a table, with that format."""
@@ -237,6 +250,35 @@ _READERS = frozenset(
     for name, model in table("libc.toml")["models"].items()
     if str(model[0]).startswith("receive") or model[0] == "scan_stream"
 ) | {"fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"}
+_NO_TEXT = frozenset(
+    [
+        "mmap",
+        "mmap64",
+        "pthread_create",
+        "pthread_self",
+        "gmtime",
+        "localtime",
+        "gmtime_r",
+        "localtime_r",
+        "time",
+        "clock_gettime",
+        "gettimeofday",
+        "mq_open",
+        "sem_open",
+        "dlopen",
+        "dlsym",
+        "opendir",
+        "socket",
+        "fork",
+        "getpid",
+        "signal",
+        "atoi",
+        "strtol",
+        "atol",
+    ]
+)
+"""Calls whose results are numbers, handles or times: no text of a command ever comes out of them."""
+_BLURRED_FROM = 2
 _BLANK = re.compile(r"\s+")
 
 
