@@ -1,6 +1,7 @@
 """Words of a shell script: quotes, escapes and expansions, read from tree-sitter's nodes."""
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator
 
@@ -36,7 +37,7 @@ WORDS = frozenset(
 )
 
 
-class WordReader:
+class WordReader(ABC):
     """One conversion of one text. `damage` collects what could not be read."""
 
     def __init__(self, data: bytes, inserted: list[int] | None = None) -> None:
@@ -59,9 +60,9 @@ class WordReader:
         if len(self.damage) < 20:
             self.damage.append(" ".join(self.source(node).split())[:60])
 
+    @abstractmethod
     def sequence(self, node: Node, depth: int, children: list[Node] | None = None) -> Sequence:
         """The commands inside a substitution; commands are read by the subclass."""
-        raise NotImplementedError
 
     def word(self, node: Node, depth: int) -> Word:
         return Word(tuple(self._parts(node, depth + 1, quoted=False)), self.source(node))

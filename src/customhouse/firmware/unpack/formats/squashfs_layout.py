@@ -6,6 +6,7 @@ C bit fields.
 
 import struct
 from enum import IntEnum
+from typing import Protocol
 
 import msgspec
 
@@ -140,11 +141,10 @@ class Cursor:
         return Bits(self.bytes(size), self._order)
 
 
-class MetadataStream:
+class MetadataStream(Protocol):
     """What `Cursor` reads from; the reader of an image implements it."""
 
-    def read(self, block: int, offset: int, count: int) -> tuple[bytes, int, int]:
-        raise NotImplementedError
+    def read(self, block: int, offset: int, count: int) -> tuple[bytes, int, int]: ...
 
 
 def read_inode(cursor: Cursor, super_: Superblock, ids: tuple[int, ...], groups: tuple[int, ...]) -> Inode:
