@@ -124,3 +124,92 @@ with Store.open(Path(sys.argv[1])) as store:
         assert not store.rebuilt
         for name in ("one", "two"):
             assert all(store.get(name, str(number)) == name.encode() for number in range(200))
+
+
+DAY = 20_000
+
+
+def _held(store: Store, *versions: str) -> list[str]:
+    """Which of the versions of one extractor the store still has for `KEY`'s content."""
+    return [version for version in versions if list(store.facts([KEY[0]], {("elf", version): ""}))]
+
+
+def test_rows_of_an_old_version_go_after_a_week_without_use(tmp_path: Path) -> None:
+    with Store.open(tmp_path, day=DAY) as store:
+        store.keep_facts([((KEY[0], "elf", version, ""), b"x") for version in ("1", "2")])
+    with Store.open(tmp_path, day=DAY + 7) as store:
+        store.prune({"elf": "2"})
+    with Store.open(tmp_path, day=DAY + 8) as store:
+        store.prune({"elf": "2"})
+        assert _held(store, "1", "2") == ["2"]
+
+
+def test_rows_of_an_old_version_stay_while_another_release_uses_them(tmp_path: Path) -> None:
+    with Store.open(tmp_path, day=DAY) as store:
+        store.keep_facts([((KEY[0], "elf", version, ""), b"x") for version in ("1", "2")])
+    with Store.open(tmp_path, day=DAY + 6) as other:
+        assert _held(other, "1") == ["1"]
+    with Store.open(tmp_path, day=DAY + 8) as store:
+        store.prune({"elf": "2"})
+        assert _held(store, "1", "2") == ["1", "2"]
+
+
+def test_what_was_not_used_for_three_months_goes_whatever_its_version(tmp_path: Path) -> None:
+    with Store.open(tmp_path, day=DAY) as store:
+        store.keep_facts([(KEY, b"x")])
+        store.put("unpacked", "old", b"x")
+        store.put("unpacked", "used", b"x")
+    with Store.open(tmp_path, day=DAY + 60) as store:
+        assert store.get("unpacked", "used") == b"x"
+    with Store.open(tmp_path, day=DAY + 91) as store:
+        store.prune({"elf": "1"})
+        assert _all(store) == []
+        assert (store.get("unpacked", "old"), store.get("unpacked", "used")) == (None, b"x")
+
+
+def test_pruning_is_done_once_a_day_and_without_versions_too(tmp_path: Path) -> None:
+    with Store.open(tmp_path, day=DAY) as store:
+        store.keep_facts([(KEY, b"x")])
+    with Store.open(tmp_path, day=DAY + 8) as store:
+        store.prune({"elf": "1"})
+        store.prune({})
+        assert _held(store, "1") == ["1"]
+    with Store.open(tmp_path, day=DAY + 16) as store:
+        store.prune({})
+        assert _held(store, "1") == []
+
+
+def test_an_audit_reads_and_writes_while_another_prunes(tmp_path: Path) -> None:
+    digests = [f"{number:064x}" for number in range(3000)]
+    with Store.open(tmp_path, day=DAY) as store:
+        store.keep_facts(((digest, "elf", "1", ""), bytes(100)) for digest in digests)
+    with Store.open(tmp_path, day=DAY + 8) as pruning, Store.open(tmp_path, day=DAY + 8) as reading:
+        rows = reading.facts(digests, {("elf", "1"): ""})
+        next(rows)
+        pruning.prune({"elf": "2"})
+        reading.keep_facts([((digests[0], "elf", "2", ""), b"new")])
+        rest = [digest for digest, *_ in rows]
+        assert set(rest) <= set(digests)
+        assert [value for *_, value in reading.facts(digests, {("elf", "2"): ""})] == [b"new"]
+        assert not reading.rebuilt and not pruning.rebuilt
+
+
+def test_a_database_of_the_first_layout_grows_and_keeps_what_it_has(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "cache.sqlite")
+    old.executescript(
+        "create table facts(digest text not null, extractor text not null, version text not null, need text not null,"
+        " value blob not null, primary key(digest, extractor, version, need)) without rowid;"
+        "create table items(kind text not null, key text not null, value blob not null,"
+        " primary key(kind, key)) without rowid;"
+        f"pragma application_id = {APPLICATION_ID}; pragma user_version = 1;"
+    )
+    old.execute("insert into facts values(?, ?, ?, ?, ?)", (*KEY, zlib.crc32(b"x").to_bytes(4, "big") + b"x"))
+    old.commit()
+    old.close()
+    for _ in range(2):
+        with Store.open(tmp_path, day=DAY) as store:
+            assert not store.rebuilt
+            assert [value for *_, value in _all(store)] == [b"x"]
+    with Store.open(tmp_path, day=DAY + 80) as store:
+        store.prune({"elf": "1"})
+        assert len(_all(store)) == 1

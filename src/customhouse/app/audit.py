@@ -36,7 +36,7 @@ from customhouse.model import (
 
 from .contents import Remembered, remembered_or_unpacked
 from .linked import remembered_or_linked
-from .rules import rules_version
+from .rules import fact_versions, rules_version
 from .vulnerabilities import vulnerabilities_of
 
 SECONDS_DIGITS = 3
@@ -86,6 +86,7 @@ def audit(path: Path, options: AuditOptions, context: Context) -> Dossier:
             facts = analyse_programs(contents, facts, unpacked.tree, context, store=store)
         with timing.stage("link", "joining what was read"):
             device = _linked(unpacked, facts, contents, options, context, store)
+        store.prune(fact_versions())
     with timing.stage("checks", "asking questions"):
         findings = check(device, options.today)
     with timing.stage("vulnerabilities", "looking up known vulnerabilities"):

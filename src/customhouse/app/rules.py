@@ -7,7 +7,13 @@ from importlib import resources
 from customhouse import __version__
 from customhouse.firmware.checks import CHECKS
 from customhouse.firmware.extractors import EXTRACTORS
+from customhouse.firmware.facts.worker import BASE, BASE_VERSION
 from customhouse.firmware.program.extractor import ProgramExtractor
+
+
+def fact_versions() -> dict[str, str]:
+    """The version of each kind of fact that an audit of today keeps."""
+    return {BASE: BASE_VERSION} | {each.name: each.version for each in (*EXTRACTORS, ProgramExtractor())}
 
 
 @functools.cache

@@ -2,27 +2,40 @@
 
 Nothing in it is a source of truth: whatever is missing, damaged or written by something else is computed again.
 So no method here fails because of the cache; the worst that happens is that nothing is remembered.
+Each row has the day of its last use, so that what nobody asks for any more goes away (`prune`).
 """
 
 import contextlib
 import fcntl
 import sqlite3
+import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 APPLICATION_ID = 0x43484F55  # "CHOU", in the file's header: tells our database from someone else's
-LAYOUT = 1
-"""Raise it when the tables change; a database of another layout is set aside and made anew."""
+LAYOUT = 2
+"""Raise it when the tables change; a database of another layout grows (`_GROWTH`) or is set aside."""
 
 _TABLES = """
 create table facts(
     digest text not null, extractor text not null, version text not null, need text not null, value blob not null,
-    primary key(digest, extractor, version, need)) without rowid;
-create table items(kind text not null, key text not null, value blob not null, primary key(kind, key)) without rowid;
+    used integer not null, primary key(digest, extractor, version, need)) without rowid;
+create table items(
+    kind text not null, key text not null, value blob not null, used integer not null,
+    primary key(kind, key)) without rowid;
 """
+_GROWTH = {
+    1: "begin; alter table facts add column used integer not null default {day};"
+    " alter table items add column used integer not null default {day}; pragma user_version = 2; commit;"
+}
+"""What makes an older layout today's."""
+_DAY = 86_400
+_KEPT_DAYS, _OTHER_VERSION_DAYS = 90, 7
+_PRUNED = "pruned"
+_PRUNED_MOST = 20_000  # rows of each table at one call: another audit waits for the lock meanwhile
 _BATCH = 400  # names in one `in (...)`; SQLite of old allows 999 parameters
 _Result = TypeVar("_Result")
 
@@ -33,16 +46,17 @@ FactKey = tuple[str, str, str, str]
 class Store:
     """One database. Made by `Store.open`."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, day: int | None = None) -> None:
         self._path = path
+        self._day = int(time.time() // _DAY) if day is None else day
         self._connection: sqlite3.Connection | None = None
         self.rebuilt = ""
         """Why an earlier database was set aside, empty when it was not."""
 
     @classmethod
-    def open(cls, folder: Path | None, name: str = "cache.sqlite") -> Self:
-        """The store in `folder`, made when it is not there; None keeps it in memory, for one run."""
-        store = cls(folder / name if folder is not None else None)
+    def open(cls, folder: Path | None, name: str = "cache.sqlite", *, day: int | None = None) -> Self:
+        """The store in `folder`, made when it is not there; None keeps it in memory, for one run. `day`: for tests."""
+        store = cls(folder / name if folder is not None else None, day)
         store._connection = store._open()
         return store
 
@@ -68,30 +82,59 @@ class Store:
         for start in range(0, len(digests), _BATCH):
             batch = digests[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
-            query = f"select digest, extractor, version, need, value from facts where digest in ({marks})"  # noqa: S608 (only marks)
-            for digest, extractor, version, need, value in self._rows(query, batch):
+            query = f"select digest, extractor, version, need, value, used from facts where digest in ({marks})"  # noqa: S608 (only marks)
+            stale: list[tuple[object, ...]] = []
+            for digest, extractor, version, need, value, used in self._rows(query, batch):
                 if (extractor, version) not in wanted or needs[extractor, version] not in ("*", need):
                     continue
+                if used < self._day:
+                    stale.append((self._day, digest, extractor, version, need))
                 payload = _opened(value)
                 if payload is not None:
                     yield digest, extractor, need, payload
+            if stale:  # once a day at most
+                self._write("update facts set used = ? where (digest, extractor, version, need) = (?, ?, ?, ?)", stale)
 
     def keep_facts(self, rows: Iterable[tuple[FactKey, bytes]]) -> None:
         """Remember many values in one transaction."""
-        sealed = [(*key, _sealed(value)) for key, value in rows]
+        sealed = [(*key, _sealed(value), self._day) for key, value in rows]
         if sealed:
-            self._write("insert or replace into facts values(?, ?, ?, ?, ?)", sealed)
+            self._write("insert or replace into facts values(?, ?, ?, ?, ?, ?)", sealed)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """A value kept under (kind, key), or None."""
-        for (value,) in self._rows("select value from items where kind = ? and key = ?", (kind, key)):
+        for value, used in self._rows("select value, used from items where kind = ? and key = ?", (kind, key)):
+            if used < self._day:
+                self._write("update items set used = ? where kind = ? and key = ?", [(self._day, kind, key)])
             return _opened(value)
         return None
 
     def put(self, kind: str, key: str, value: bytes) -> None:
-        self._write("insert or replace into items values(?, ?, ?)", [(kind, key, _sealed(value))])
+        self._write("insert or replace into items values(?, ?, ?, ?)", [(kind, key, _sealed(value), self._day)])
 
-    def _rows(self, query: str, parameters: Sequence[str]) -> list[tuple[str, ...]]:
+    def prune(self, versions: Mapping[str, str]) -> None:
+        """Forget what was not used for a long time, at most once a day and a bounded number of rows.
+
+        `versions` are the extractors of today. Rows of other versions go sooner, though not at once: an audit of
+        another release, which may run at this moment, uses them and marks them as used. Whatever is removed too early
+        is made again.
+        """
+        if self.get(_PRUNED, "day") == (today := str(self._day).encode()):
+            return
+        self.put(_PRUNED, "day", today)
+        current = " and ".join("not (extractor = ? and version = ?)" for _ in versions) or "1"
+        pairs = [word for pair in sorted(versions.items()) for word in pair]
+        self._write(
+            "delete from facts where (digest, extractor, version, need) in (select digest, extractor, version, need"  # noqa: S608 (only marks)
+            f" from facts where used < ? or (used < ? and {current}) limit ?)",
+            [(self._day - _KEPT_DAYS, self._day - _OTHER_VERSION_DAYS, *pairs, _PRUNED_MOST)],
+        )
+        self._write(
+            "delete from items where (kind, key) in (select kind, key from items where used < ? limit ?)",
+            [(self._day - _KEPT_DAYS, _PRUNED_MOST)],
+        )
+
+    def _rows(self, query: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
         return self._guarded(lambda connection: connection.execute(query, parameters).fetchall(), [])
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -123,7 +166,9 @@ class Store:
                 if reason:
                     self.rebuilt = reason
                     _set_aside(self._path)
-                return _connect(self._path)
+                connection = _connect(self._path)
+                _grown(connection, self._day)
+                return connection
         except (OSError, sqlite3.Error) as error:
             self.rebuilt = self.rebuilt or str(error)
             return None
@@ -178,7 +223,7 @@ def _distrust(path: Path, *, thorough: bool = False) -> str:
         (layout,) = connection.execute("pragma user_version").fetchone()
         if application != APPLICATION_ID:
             return "a database of another program"
-        if layout != LAYOUT:
+        if layout != LAYOUT and layout not in _GROWTH:
             return f"layout {layout}, not {LAYOUT}"
         if thorough:
             (answer,) = connection.execute("pragma quick_check(1)").fetchone()
@@ -197,6 +242,13 @@ def _set_aside(path: Path) -> None:
     path.replace(path.with_suffix(".aside"))
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _grown(connection: sqlite3.Connection, day: int) -> None:
+    """Bring an older layout up to today's; the caller holds the lock."""
+    (layout,) = connection.execute("pragma user_version").fetchone()
+    if layout in _GROWTH:
+        connection.executescript(_GROWTH[layout].format(day=int(day)))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
