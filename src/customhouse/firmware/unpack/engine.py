@@ -19,7 +19,8 @@ from .bare_lzma import BareLzma, find_bare_lzma
 from .contents import Budget, ContentStore
 from .folders import take_in_folder
 from .foreign import unpack_foreign
-from .format import DONE, BudgetSpent, Ending, Meta, Window
+from .format import DONE, BudgetSpent, Ending, Window
+from .formats.elf import Elf
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
 from .leaves import is_leaf
 from .unblob_adapter import Chunk, find_chunks, shifted
@@ -29,7 +30,6 @@ _SMALLEST_GAP_KEPT = 16
 _SEARCHES_IN_FAILED = 4
 _SMALLEST_HIDDEN = 4096
 _READ = (Outcome.DONE, Outcome.PARTIAL)
-_PROGRAMS = ("elf32", "elf64")
 UNEXPLAINED = "unexplained"
 
 
@@ -193,10 +193,10 @@ class Engine:
         if content.depth >= self._budget.quota.depth:
             return Ending(Outcome.SKIPPED, f"more than {self._budget.quota.depth} containers inside each other")
         try:
+            if chunk.format is not None and chunk.kind == Elf.name and not _stands_among_others(content, chunk):
+                return DONE  # a file that is a program has been taken in already
             if chunk.format is not None:
                 ending = chunk.format.unpack(Window(content.data, chunk.start, chunk.end), writer)
-            elif chunk.kind in _PROGRAMS:
-                ending = _carve_program(content, chunk, writer)
             else:
                 ending = unpack_foreign(chunk, content.path, self._scratch, writer, self._budget)
         except BudgetSpent as spent:
@@ -296,11 +296,8 @@ class Engine:
         self._journal.write(ExtentLine(extent))
 
 
-def _carve_program(content: "_Content", chunk: Chunk, writer: VolumeWriter) -> Ending:
-    """A program among other bytes becomes a file of its own; one that is the whole of a file is one already."""
-    if content.top or chunk.end - chunk.start != len(content.data):
-        writer.file(b"program.elf", (content.data[chunk.start : chunk.end],), Meta(mode=0o755))
-    return DONE
+def _stands_among_others(content: "_Content", chunk: Chunk) -> bool:
+    return content.top or chunk.end - chunk.start != len(content.data)
 
 
 def _judged(ending: Ending, writer: VolumeWriter, chunk: Chunk) -> Ending:
@@ -309,7 +306,7 @@ def _judged(ending: Ending, writer: VolumeWriter, chunk: Chunk) -> Ending:
         return Ending(Outcome.PARTIAL if writer.entries > writer.troubles else Outcome.FAILED, writer.complaint)
     if ending.outcome is Outcome.FAILED and writer.entries:
         return Ending(Outcome.PARTIAL, ending.reason)
-    if ending == DONE and not writer.entries and chunk.kind not in _PROGRAMS:
+    if ending == DONE and not writer.entries:
         return Ending(Outcome.FAILED, "nothing came out")
     return ending
 

@@ -5,6 +5,7 @@ from .bzip2 import Bzip2
 from .cpio import Cpio
 from .cramfs import Cramfs
 from .device_tree import DeviceTree
+from .elf import Elf
 from .esp32 import Esp32
 from .esp8266 import Esp8266
 from .esp_nvs import EspNvs
@@ -43,6 +44,7 @@ FORMATS: tuple[Format, ...] = (
     DeviceTree(),
     TpLink(),
     Trendchip(),
+    Elf(),
     Esp32(),
     Esp8266(),
     EspPartitions(),

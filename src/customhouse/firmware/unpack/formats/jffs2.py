@@ -24,6 +24,7 @@ _RESYNC = 1 << 18
 _LARGEST_FILE = 64 << 20
 _DEEPEST = 64
 _FILLED = re.compile(rb"[^\xff\x00]")
+_MARK = {"<": re.compile(rb"[\x84\x85]\x19"), ">": re.compile(rb"\x19[\x84\x85]")}
 _SPECIAL = {
     stat.S_IFCHR: NodeKind.CHARACTER_DEVICE,
     stat.S_IFBLK: NodeKind.BLOCK_DEVICE,
@@ -132,7 +133,11 @@ def raw_nodes(data: Window, order: str) -> Iterator[Raw]:
                 return
             at = max(at + 4, found.start() // 4 * 4)
             continue
-        at, lost = at + 4, lost + 4
+        mark = _MARK[order].search(view, at + 4)
+        if mark is None:
+            return
+        ahead = max(at + 4, mark.start() // 4 * 4)
+        at, lost = ahead, lost + ahead - at
         if lost > _RESYNC:
             return
 
