@@ -1,6 +1,8 @@
 """Every format is registered, tested and documented."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,11 @@ def test_names_are_unique_and_unblob_takes_all_of_them() -> None:
     names = [format_.name for format_ in FORMATS]
     assert len(set(names)) == len(names)
     assert {handler.NAME for handler in handlers()} >= set(names)
+
+
+def test_unblob_is_loaded_without_lief() -> None:
+    code = (
+        "import sys, customhouse.firmware.unpack.worker; print('lief' in sys.modules, 'unblob.handlers' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["False", "True"]

@@ -1,50 +1,37 @@
 """The one place that knows unblob: its search for chunks, its handlers, and our formats dressed as handlers of it."""
 
-import contextlib
 import functools
-import sys
-import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 
-
-@contextlib.contextmanager
-def _without_lief() -> Iterator[None]:
-    """unblob's reader of ELF files loads lief, which takes longer than all the rest of unblob together. That reader
-    is replaced by ours, so while unblob loads, an empty stand-in takes lief's place."""
-    if "lief" in sys.modules:
-        yield
-        return
-    stand_in = types.ModuleType("lief")
-    stand_in.logging = types.SimpleNamespace(disable=lambda: None)  # type: ignore[attr-defined]
-    sys.modules["lief"] = stand_in
-    try:
-        yield
-    finally:
-        sys.modules.pop("lief", None)
-
-
-with _without_lief():
-    from unblob.handlers import BUILTIN_HANDLERS
-from unblob.file_utils import File, InvalidInputFormat
-from unblob.finder import search_chunks
-from unblob.models import ExtractError, Handler, Regex, Task, TaskResult, ValidChunk
-from unblob.report import ExtractorDependencyNotFoundReport
-
 from .format import Format, Window
 from .formats import FORMATS
 from .unblob_extractor import FormatExtractor
+from .unblob_parts import (
+    BUILTIN_HANDLERS,
+    ExtractError,
+    ExtractorDependencyNotFoundReport,
+    File,
+    Handler,
+    InvalidInputFormat,
+    Regex,
+    Task,
+    TaskResult,
+    ValidChunk,
+    search_chunks,
+)
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 REPLACED = frozenset(
     {
         "cramfs", "jffs2_new", "jffs2_old", "ubi", "ubifs", "gzip", "xz", "lzma", "bzip2", "zip", "zstd",
-        "lz4_legacy", "lz4_default", "elf32", "elf64", "tar", "cpio_portable_ascii", "cpio_portable_ascii_crc", "cpio_portable_old_ascii",
+        "lz4_legacy", "lz4_default", "elf32", "elf64",
+        "tar", "cpio_portable_ascii", "cpio_portable_ascii_crc", "cpio_portable_old_ascii",
     }
 )  # fmt: skip
 """Handlers of unblob whose work a format of ours does (and all that start with `squashfs`)."""
