@@ -227,16 +227,28 @@ def test_200_truncations_and_bit_flips_end_in_outcomes(tmp_path: Path) -> None:
         assert sum(extent.size for extent in extents) == len(image), f"case {number}"
 
 
-@pytest.mark.corpus
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12))
-def test_damaged_real_images_end_in_outcomes(corpus: Path, seed: int, isolated: Unpack) -> None:
-    chance = random.Random(seed)
-    images = sorted(path for path in (corpus / "images").iterdir() if path.is_file())
-    image = bytearray(images[seed % len(images)].read_bytes())
-    if seed % 2:
-        image = image[: chance.randrange(1, len(image))]
-    for _ in range(50):
-        image[chance.randrange(len(image))] ^= 1 << chance.randrange(8)
-    result = isolated(bytes(image))
-    assert sum(extent.size for extent in result.coverage.extents) == len(image)
+def test_what_is_left_of_a_damaged_stream_is_not_called_encrypted(unpacked: Unpack) -> None:
+    text = lzma.compress(b"".join(b"line %d of a text\n" % n for n in range(60_000)), lzma.FORMAT_ALONE)
+    broken = bytearray(text)
+    broken[len(text) // 2] ^= 0xFF
+    result = unpacked(bytes(broken) + random.Random(4).randbytes(20_000))
+    assert Outcome.ENCRYPTED not in outcomes(result)
+    assert "what is left of the lzma stream at 0x0" in whys(result)
+
+
+def test_one_damaged_block_costs_the_files_in_it_and_is_named(unpacked: Unpack) -> None:
+    noise = random.Random(5)
+    contents = {b"file-%d" % n: bytes(noise.randrange(64) for _ in range(4096)) for n in range(8)}
+    image = bytearray(Maker(fragments=False).make(dict(contents)))
+    image[96 + 500 : 96 + 600] = bytes(100)
+    result = unpacked(bytes(image))
+    sound = {node.path for node in result.tree.nodes if node.digest is not None}
+    assert sound == {f"@squashfs-0x0/file-{n}" for n in range(1, 8)}
+    assert "file-0: deflate stream is damaged" in whys(result)
+
+
+def test_a_squashfs_that_is_cut_off_before_its_tables_is_said_to_be(unpacked: Unpack) -> None:
+    image = Maker().make({b"%d" % n: random.Random(n).randbytes(5000) for n in range(8)})
+    result = unpacked(image[:20_000])
+    assert "cut off: 20000 of" in whys(result)
+    assert Outcome.ENCRYPTED not in outcomes(result)

@@ -7,7 +7,7 @@ what counts is what came out.
 
 import mmap
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from .format import DONE, BudgetSpent, Ending, Window
 from .formats.elf import Elf
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
 from .leaves import is_leaf
+from .streams import StreamFormat
 from .unblob_adapter import Chunk, find_chunks, shifted
 from .volume import VolumeWriter
 
@@ -47,6 +48,15 @@ class Account(msgspec.Struct):
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Bytes that belong to something that could not be read: dense as they are, they are no sign of encryption."""
+
+    start: int
+    end: int
+    why: str
+
+
+@dataclass(frozen=True)
 class _Content:
     """A content that is being looked into. `top`: part of the image itself; `alone`: it holds one chunk only."""
 
@@ -58,6 +68,7 @@ class _Content:
     top: bool
     alone: bool
     account: Account
+    lost: list[Lost] = field(default_factory=list)
 
 
 class Engine:
@@ -126,11 +137,18 @@ class Engine:
                 hidden = self._hidden(content, chunk)
                 if hidden:
                     self._complain(content, chunk, volume, ending)
+                    content.lost.append(
+                        Lost(chunk.start, chunk.end, f"inside the {chunk.kind} at {chunk.start:#x}, which is damaged")
+                    )
                     waiting.extendleft(reversed(hidden))
                     continue
             self._gap(content, at, chunk.start)
             self._settle(content, chunk, volume, ending)
             at = chunk.end
+            if isinstance(chunk.format, StreamFormat) and ending.outcome is Outcome.PARTIAL:
+                behind = waiting[0].start if waiting else len(content.data)
+                why = f"what is left of the {chunk.kind} stream at {chunk.start:#x}, which is damaged"
+                content.lost.append(Lost(at, behind, why))
         self._gap(content, at, len(content.data))
 
     def _hidden(self, content: "_Content", failed: Chunk) -> list[Chunk]:
@@ -224,10 +242,11 @@ class Engine:
         if start >= end:
             return
         if not content.top:
-            _leaf(content.data[start:end], content.account)
+            _leaf(content.data[start:end], content.account, damaged=any(_within(lost, start) for lost in content.lost))
             return
-        for gap in gaps.describe(content.data, start, end):
-            if self._bare_stream(content, gap):
+        for found in gaps.describe(content.data, start, end):
+            gap = _explained_by_damage(found, content.lost)
+            if gap.outcome is not Outcome.FAILED and self._bare_stream(content, gap):
                 continue
             size = gap.end - gap.start
             done = gap.outcome is Outcome.DONE
@@ -311,10 +330,22 @@ def _judged(ending: Ending, writer: VolumeWriter, chunk: Chunk) -> Ending:
     return ending
 
 
-def _leaf(data: memoryview, account: Account) -> None:
+def _within(lost: Lost, at: int) -> bool:
+    return lost.start <= at < lost.end
+
+
+def _explained_by_damage(gap: gaps.Gap, lost: list[Lost]) -> gaps.Gap:
+    """Dense bytes of something damaged are its rest."""
+    why = next((region.why for region in lost if _within(region, gap.start)), "")
+    if not why or (gap.entropy or 0.0) < gaps.DENSE:
+        return gap
+    return msgspec.structs.replace(gap, kind="unknown", outcome=Outcome.FAILED, detail=why)
+
+
+def _leaf(data: memoryview, account: Account, *, damaged: bool = False) -> None:
     """Bytes of a content in which nothing starts: plain data and code are understood as such, dense bytes are not."""
     outcome, bits = gaps.judge(data)[1], gaps.entropy(data[: 1 << 22])
-    account.encrypted += len(data) if outcome is Outcome.ENCRYPTED else 0
+    account.encrypted += len(data) if outcome is Outcome.ENCRYPTED and not damaged else 0
     account.explained += len(data) if bits < gaps.DENSE or len(data) < gaps.ENOUGH else 0
 
 

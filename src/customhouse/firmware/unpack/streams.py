@@ -51,7 +51,7 @@ class Decoding:
         self.complete = self._decoder.eof or getattr(self._decoder, "between_blocks", False)
         self.used -= len(self._decoder.unused_data or b"") if self._decoder.eof else 0
         if not self.complete:
-            self.trouble = "the stream is cut off"
+            self.trouble = "the stream is damaged or cut off"
 
 
 class StreamFormat(Format):

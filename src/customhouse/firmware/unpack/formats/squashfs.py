@@ -67,6 +67,9 @@ class Squashfs(Format):
         if _version_1(data):
             return Ending(Outcome.UNSUPPORTED, "version 1 is not read")
         super_ = read_superblock(data)
+        if super_.inode_table >= data.size:
+            there = f"{data.size} of {super_.bytes_used} bytes are there"
+            return Ending(Outcome.FAILED, f"cut off: {there}, and the tables that name its files stand at the end")
         image = _Image(data, super_)
         tree.say("compressor", image.blocks.name)
         if not image.blocks.known:
