@@ -5,7 +5,7 @@ layout of glibc's table
 behind `__ctype_b_loc` is that of its <ctype.h>.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,7 +122,7 @@ class ByteSets:
         self._variables: dict[int, frozenset[int]] = {}
         self.filled: frozenset[int] = frozenset()
         """Zeroed global tables of 256 entries that the program fills with constants: lists of allowed characters."""
-        self._sets: dict[tuple[int, int], int | None] = {}
+        self._sets: dict[tuple[int, int], tuple[int, int]] = {}
         self._ctype = _ctype_table(image.big)
 
     def variables(self, term: int, level: int = 0) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
@@ -203,20 +203,23 @@ class ByteSets:
                 return False
         return found
 
-    def holding(self, condition: int) -> tuple[int, int] | None:
-        """(byte term, set of its values for which the condition holds) when it depends on one byte and constants
-        only.
+    def holding(self, condition: int) -> list[tuple[int, int, int]]:
+        """For each byte that the condition depends on: the term, the values with which the condition can hold, and those
+        with which it can fail. What else the condition depends on is taken for unknown.
         """
-        variables = self.variables(condition)
-        if len(variables) != 1:
-            return None
-        variable = next(iter(variables))
-        key = (condition, variable)
-        if key not in self._sets:
-            truth = self._evaluate(condition, variable, {})
-            self._sets[key] = None if truth is None else mask_of(truth != 0)
-        found = self._sets[key]
-        return None if found is None else (variable, found)
+        out = []
+        for variable in sorted(self.variables(condition)):
+            key = (condition, variable)
+            found = self._sets.get(key)
+            if found is None:
+                truth = self._evaluate(condition, variable, {})
+                found = self._sets[key] = (
+                    mask_of(~truth.known | (truth.values != 0)),
+                    mask_of(~truth.known | (truth.values == 0)),
+                )
+            if found != (ALL, ALL):
+                out.append((variable, *found))
+        return out
 
     def learn(self, filled: frozenset[int]) -> bool:
         """Take note of tables; True when they were not known."""
@@ -228,28 +231,27 @@ class ByteSets:
         return True
 
     def values(self, term: int, variable: int) -> np.ndarray | None:
-        """The term's value for each value of the byte."""
-        return self._evaluate(term, variable, {})
+        """The term's value for each value of the byte; None when it depends on more than that."""
+        found = self._evaluate(term, variable, {})
+        return found.values if found.known.all() else None
 
-    def _evaluate(self, term: int, variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _evaluate(self, term: int, variable: int, memo: "dict[int, Tried]") -> "Tried":
         if term == variable:
-            return _IDENTITY
+            return Tried(_IDENTITY, _ALWAYS)
         if term in memo:
             return memo[term]
-        memo[term] = None
+        memo[term] = UNTOLD
         node = self.terms.nodes[term]
         kind = node[0]
-        out: np.ndarray | None = None
+        out = UNTOLD
         if kind == CONST:
             value = self.terms.signed(node[1])
-            out = np.full(256, value if -(1 << 62) < value < 1 << 62 else 0, dtype=np.int64)
+            out = Tried(np.full(256, value if -(1 << 62) < value < 1 << 62 else 0, dtype=np.int64), _ALWAYS)
         elif kind == ADDR and not node[3]:
             base = self._evaluate(node[1], variable, memo)
-            out = None if base is None else base + node[2]
+            out = Tried(base.values + node[2], base.known)
         elif kind == OP:
-            parts = [self._evaluate(one, variable, memo) for one in node[2:]]
-            if all(part is not None for part in parts):
-                out = _operate(node[1], parts)  # type: ignore[arg-type]  # numpy
+            out = _operate(node[1], [self._evaluate(one, variable, memo) for one in node[2:]])
         elif kind == RESULT and node[3]:
             out = self._call(node, variable, memo)
         elif kind == BYTE:
@@ -259,57 +261,51 @@ class ByteSets:
         memo[term] = out
         return out
 
-    def _call(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _call(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
         argument = self._evaluate(node[3][0], variable, memo)
-        if argument is None:
-            return None
-        index = argument & 255
+        index = argument.values & 255
         if node[2] in CLASSES:
-            return vector(CLASSES[node[2]])[index]  # type: ignore[no-any-return]  # numpy
+            return Tried(vector(CLASSES[node[2]])[index], argument.known)
         if node[2] == "tolower":
-            return _TO_LOWER[index]  # type: ignore[no-any-return]  # numpy
-        return _TO_UPPER[index] if node[2] == "toupper" else None
+            return Tried(_TO_LOWER[index], argument.known)
+        return Tried(_TO_UPPER[index], argument.known) if node[2] == "toupper" else UNTOLD
 
-    def _search(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _search(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
         """strchr(constant set, byte): a pointer or null."""
         if node[0] != RESULT or node[2] not in ("strchr", "index", "memchr") or len(node[3]) < 2:
-            return None
+            return UNTOLD
         where = self.terms.value(node[3][0])
-        needle = self._evaluate(node[3][1], variable, memo)
-        if where is None or needle is None:
-            return None
-        text = self.image.text(where)
+        text = self.image.text(where) if where is not None else None
         if text is None:
-            return None
-        return vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle & 255]  # type: ignore[no-any-return]  # numpy
+            return UNTOLD
+        needle = self._evaluate(node[3][1], variable, memo)
+        return Tried(vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle.values & 255], needle.known)
 
-    def _lookup(self, node: tuple[Any, ...], variable: int, memo: dict[int, np.ndarray | None]) -> np.ndarray | None:
+    def _lookup(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
         _, address, root, node_offset, _stride, size = node
         table = self._library_table(self.terms.nodes[root])
         top = self.terms.nodes[address]
         if table is not None:
-            index = None
             plus = 0
             if top[0] == ADDR:
                 plus, top = top[2], self.terms.nodes[top[1]]
-            if top[0] == OP and top[1] == ADD:
-                index = self._evaluate(top[3] if top[2] == root else top[2], variable, memo)
-            if index is None:
-                return None
+            if top[0] != OP or top[1] != ADD:
+                return UNTOLD
+            index = self._evaluate(top[3] if top[2] == root else top[2], variable, memo)
             entry = 2 if table is self._ctype else 4
-            return (
-                table[((index + plus) // entry) & 255]
-                if size == entry
-                else self._half(table, index + plus, entry, size)
-            )
+            place = index.values + plus
+            found = table[(place // entry) & 255] if size == entry else self._half(table, place, entry, size)
+            return Tried(found, index.known)
+        if not self._table(node):
+            return UNTOLD
         if root == GLOBAL and node_offset in self.filled:
             # which characters are allowed is not followed; that the list names them is a whitelist
-            return vector(CLASSES["isalnum"])
+            return Tried(vector(CLASSES["isalnum"]), _ALWAYS) if variable in self.variables(address) else UNTOLD
         where = self._evaluate(address, variable, memo)
-        if where is None:
-            return None
-        cells = [self.image.number(int(one) & self.terms.mask, size) for one in where]
-        return np.array([one or 0 for one in cells], dtype=np.int64)
+        if not where.known.any():
+            return UNTOLD
+        cells = [self.image.number(int(one) & self.terms.mask, size) for one in where.values]
+        return Tried(np.array([one or 0 for one in cells], dtype=np.int64), where.known)
 
     def _half(self, table: np.ndarray, offset: np.ndarray, entry: int, size: int) -> np.ndarray:
         """One byte of an entry: compilers test the byte that holds the flag."""
@@ -318,12 +314,42 @@ class ByteSets:
         return (table[(offset // entry) & 255] >> shift) & ((1 << (8 * size)) - 1)  # type: ignore[no-any-return]  # numpy
 
 
-def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
+class Tried(NamedTuple):
+    """A term tried with all values of a byte: its value for each, and where that value is known."""
+
+    values: np.ndarray
+    known: np.ndarray
+
+
+_ALWAYS = np.ones(256, dtype=bool)
+UNTOLD = Tried(np.zeros(256, dtype=np.int64), np.zeros(256, dtype=bool))
+
+
+def _operate(kind: int, parts: list[Tried]) -> Tried:
+    """An operation, known where its operands are or where one of them settles it."""
     a = parts[0]
     b = parts[1] if len(parts) > 1 else a
-    word = 0xFFFFFFFF
     if kind == SELECT:
-        return np.where(a != 0, parts[1], parts[2])
+        yes, no = parts[1], parts[2]
+        taken = np.where(a.values != 0, yes.values, no.values)
+        chosen = a.known & np.where(a.values != 0, yes.known, no.known)
+        alike = ~a.known & yes.known & no.known & (yes.values == no.values)
+        return Tried(np.where(alike, yes.values, taken), chosen | alike)
+    values = _compute(kind, a.values, b.values)
+    if values is None:
+        return UNTOLD
+    known = a.known & b.known
+    if kind in (AND, BAND, MUL):
+        zero = (a.known & (a.values == 0)) | (b.known & (b.values == 0))
+        return Tried(np.where(zero, 0, values), known | zero)
+    if kind == BOR:
+        one = (a.known & (a.values != 0)) | (b.known & (b.values != 0))
+        return Tried(np.where(one, 1, values), known | one)
+    return Tried(values, known)
+
+
+def _compute(kind: int, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+    word = 0xFFFFFFFF
     if kind == BNOT:
         return (a == 0).astype(np.int64)  # type: ignore[no-any-return]  # numpy
     if kind in (LT, LE):
@@ -337,7 +363,7 @@ def _operate(kind: int, parts: list[np.ndarray]) -> np.ndarray | None:
         return (left < right if kind == SLT else left <= right).astype(np.int64)
     if kind in (SHL, SHR, SAR):
         b = np.clip(b, 0, 62)
-        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b  # type: ignore[no-any-return]  # numpy
+        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b
     table = {
         ADD: lambda: a + b,
         SUB: lambda: a - b,

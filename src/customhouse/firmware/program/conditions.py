@@ -83,20 +83,21 @@ class Conditions:
                 for key, span in first.ranges.items()
                 if key in other.ranges
             }
+            first.masks = {key: mask | other.masks[key] for key, mask in first.masks.items() if key in other.masks}
         state.facts = state.facts | first.facts
         state.ranges = first.ranges
+        state.masks = first.masks
         return True
 
     def _bytes(self, state: State, term: int, truth: bool) -> bool:
-        held = self.sets.holding(term)
-        if held is None:
-            return True
-        variable, mask = held
-        left = state.masks.get(variable, bytesets.ALL) & (mask if truth else ~mask & bytesets.ALL)
-        state.masks[variable] = left
-        if left == bytesets.NUL:
-            self._ends(state, variable)
-        return left != 0
+        possible = True
+        for variable, holds, fails in self.sets.holding(term):
+            left = state.masks.get(variable, bytesets.ALL) & (holds if truth else fails)
+            state.masks[variable] = left
+            if left == bytesets.NUL:
+                self._ends(state, variable)
+            possible = possible and left != 0
+        return possible
 
     def _ends(self, state: State, variable: int) -> None:
         """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set."""

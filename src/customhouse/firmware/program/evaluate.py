@@ -7,7 +7,7 @@ from . import bounds, fold, library
 from .code import Function
 from .conditions import Conditions
 from .elf import IMPORT_BASE
-from .join import Implied, join
+from .join import Implied, carried, join
 from .lift import (
     ADD,
     BAND,
@@ -101,20 +101,9 @@ class Evaluation:
             if visits.get(address, 0) >= self._limit(address) or self.whole.expired():
                 self.whole.cut = self.whole.cut or self.whole.expired()
                 continue
-            states = [self.edges[(one, address)] for one in befores[address] if (one, address) in self.edges]
-            if index == 0:
-                states.insert(0, self._entry())
-            if not states:
+            state = self._met(address, index, befores[address], heads.get(address))
+            if state is None:
                 continue
-            state = join(
-                self.terms,
-                self.function.address,
-                address,
-                states,
-                self.whole.lifter.flags,
-                self.implied,
-                self.stack_register,
-            )
             self.loops.enter(address, state)
             old = heads.get(address)
             if old is not None and old.same(state) and not self.loops.changed(address):
@@ -130,6 +119,32 @@ class Evaluation:
                     heapq.heappush(queue, target)
                     queued.add(target)
         return self._summary()
+
+    def _met(self, address: int, index: int, befores: list[int], old: State | None) -> State | None:
+        """The state at a block's head: its edges joined; None when none was taken yet."""
+        states = [self._entry()] if not index else []
+        backs: list[State] = []
+        for one in befores:
+            state = self.edges.get((one, address))
+            if state is not None:
+                (backs if old is not None and self.position[one] >= index else states).append(state)
+        if backs and states and old is not None:
+            entry = self._join(address, states)
+            states = [entry, *(carried(entry, one, old) for one in backs)]
+        else:
+            states += backs
+        return self._join(address, states) if states else None
+
+    def _join(self, address: int, states: list[State]) -> State:
+        return join(
+            self.terms,
+            self.function.address,
+            address,
+            states,
+            self.whole.lifter.flags,
+            self.implied,
+            self.stack_register,
+        )
 
     def _limit(self, address: int) -> int:
         """Visits allowed to a block; one that only moves the stack pointer is a page probe and may go round often."""
@@ -298,7 +313,7 @@ class Evaluation:
         yes, no = (new, old) if sense else (old, new)
         if out in self.whole.lifter.flags:
             state.registers[out] = self._flag(condition, yes, no)
-        elif (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(condition, yes, no):
+        elif (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(yes, no):
             state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
         else:
             merged = state.registers[out] = terms.merge({yes, no})
@@ -324,11 +339,9 @@ class Evaluation:
             highs.append(span[1])
         state.ranges[merged] = (0, max(highs))
 
-    def _is_byte_choice(self, condition: int, yes: int, no: int) -> bool:
+    def _is_byte_choice(self, yes: int, no: int) -> bool:
         """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""
-        variables = self.whole.sets.variables(condition)
-        sides = self.whole.sets.variables(yes) | self.whole.sets.variables(no)
-        return len(variables) == 1 and bool(sides) and sides <= variables
+        return len(self.whole.sets.variables(yes) | self.whole.sets.variables(no)) == 1
 
     def _flag(self, condition: int, yes: int, no: int) -> int:
         """A flag that a conditional compare sets: `condition ? yes : no` as and/or."""

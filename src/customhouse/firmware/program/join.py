@@ -50,6 +50,28 @@ def join(
     return new
 
 
+def carried(entry: State, back: State, before: State) -> State:
+    """The state of a back edge, with what went round the loop unchanged replaced by what enters the loop now.
+
+    `before` is the state that the loop's head had when the edge was computed: what the edge still holds of it tells
+    nothing new, and is out of date when the loop is entered with something else.
+    """
+    new = back.copy()
+    for kind in ("registers", "words", "texts", "masks", "ranges"):
+        now, then, there = getattr(entry, kind), getattr(before, kind), getattr(new, kind)
+        for key, value in then.items():
+            if there.get(key) == value:
+                if key in now:
+                    there[key] = now[key]
+                else:
+                    del there[key]
+        for key, value in now.items():
+            if key not in then and key not in there:
+                there[key] = value
+    new.facts = (entry.facts - (before.facts - back.facts)) | (back.facts - before.facts)
+    return new
+
+
 def _registers(
     terms: Terms,
     function: int,
