@@ -7,7 +7,7 @@ from . import bounds, fold, library
 from .code import Function
 from .conditions import Conditions
 from .elf import IMPORT_BASE
-from .join import Implied, carried, join
+from .join import Head, Implied, carried, join
 from .lift import (
     ADD,
     BAND,
@@ -74,6 +74,7 @@ class Evaluation:
         self.here: dict[Event, None] = {}
         self.returned: dict[int, tuple[int, State]] = {}
         self.edges: dict[tuple[int, int], State] = {}
+        self.heads: dict[int, Head] = {}
         self.site = 0
         self.now = State()
         """The state that the block at hand works on."""
@@ -90,7 +91,6 @@ class Evaluation:
             for after in self.function.successors.get(address, ()):
                 if after in befores:
                     befores[after].append(address)
-        heads: dict[int, State] = {}
         visits: dict[int, int] = {}
         queue = [0]
         queued = {0}
@@ -101,14 +101,15 @@ class Evaluation:
             if visits.get(address, 0) >= self._limit(address) or self.whole.expired():
                 self.whole.cut = self.whole.cut or self.whole.expired()
                 continue
-            state = self._met(address, index, befores[address], heads.get(address))
-            if state is None:
+            head = self._met(address, index, befores[address])
+            if head is None:
                 continue
+            state = head.whole
             self.loops.enter(address, state)
-            old = heads.get(address)
-            if old is not None and old.same(state) and not self.loops.changed(address):
+            old = self.heads.get(address)
+            if old is not None and old.whole.same(state) and not self.loops.changed(address):
                 continue
-            heads[address] = state.copy()
+            self.heads[address] = Head(head.entry, state.copy())
             visits[address] = visits.get(address, 0) + 1
             for after, out in self._block(self.function.blocks[address], state):
                 if after not in position:
@@ -120,20 +121,25 @@ class Evaluation:
                     queued.add(target)
         return self._summary()
 
-    def _met(self, address: int, index: int, befores: list[int], old: State | None) -> State | None:
+    def _met(self, address: int, index: int, befores: list[int]) -> Head | None:
         """The state at a block's head: its edges joined; None when none was taken yet."""
+        old = self.heads.get(address)
         states = [self._entry()] if not index else []
         backs: list[State] = []
         for one in befores:
             state = self.edges.get((one, address))
             if state is not None:
-                (backs if old is not None and self.position[one] >= index else states).append(state)
-        if backs and states and old is not None:
-            entry = self._join(address, states)
-            states = [entry, *(carried(entry, one, old) for one in backs)]
-        else:
-            states += backs
-        return self._join(address, states) if states else None
+                (backs if self.position[one] >= index else states).append(state)
+        if not states:
+            states, backs = backs, []
+        if not states:
+            return None
+        entry = self._join(address, states)
+        if not backs:
+            return Head(entry, entry)
+        if old is not None:
+            backs = [carried(self.terms, address, entry, one, old) for one in backs]
+        return Head(entry, self._join(address, [entry, *backs]))
 
     def _join(self, address: int, states: list[State]) -> State:
         return join(

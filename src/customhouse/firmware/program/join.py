@@ -1,7 +1,9 @@
 """Where paths meet: equal values stay, others become phis; facts hold when they held on every path."""
 
+from typing import NamedTuple
+
 from .state import Content, Fact, State, either
-from .terms import ADDR, STACK, Location, Terms
+from .terms import ADDR, PHI, STACK, Location, Terms
 
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 """For a phi: each value it may have, with the facts that held on the path that gave it."""
@@ -50,26 +52,42 @@ def join(
     return new
 
 
-def carried(entry: State, back: State, before: State) -> State:
+class Head(NamedTuple):
+    """A loop's head when it was last visited: the state that entered the loop, and that joined with the back edges."""
+
+    entry: State
+    whole: State
+
+
+def carried(terms: Terms, block: int, entry: State, back: State, before: Head) -> State:
     """The state of a back edge, with what went round the loop unchanged replaced by what enters the loop now.
 
-    `before` is the state that the loop's head had when the edge was computed: what the edge still holds of it tells
-    nothing new, and is out of date when the loop is entered with something else.
+    Unchanged is what the loop was entered with, and the head's own phis: such values are out of date when the loop is
+    entered with something else.
     """
     new = back.copy()
     for kind in ("registers", "words", "texts", "masks", "ranges"):
-        now, then, there = getattr(entry, kind), getattr(before, kind), getattr(new, kind)
-        for key, value in then.items():
-            if there.get(key) == value:
-                if key in now:
-                    there[key] = now[key]
-                else:
-                    del there[key]
+        now, there = getattr(entry, kind), getattr(new, kind)
+        entered, whole = getattr(before.entry, kind), getattr(before.whole, kind)
+        for key, value in whole.items():
+            if there.get(key) != value:
+                continue
+            if entered.get(key) != value and not (kind in ("registers", "words") and _own(terms, block, value)):
+                continue
+            if key in now:
+                there[key] = now[key]
+            else:
+                del there[key]
         for key, value in now.items():
-            if key not in then and key not in there:
+            if key not in whole and key not in there:
                 there[key] = value
-    new.facts = (entry.facts - (before.facts - back.facts)) | (back.facts - before.facts)
+    new.facts = (entry.facts - (before.whole.facts - back.facts)) | (back.facts - before.whole.facts)
     return new
+
+
+def _own(terms: Terms, block: int, value: int | tuple[int, int]) -> bool:
+    node = terms.nodes[value if isinstance(value, int) else value[1]]
+    return bool(node[0] == PHI and node[2] == block)
 
 
 def _registers(
