@@ -50,7 +50,7 @@ def _head(segment: Segment, at: int, order: str) -> int | None:
     for place in range(at, max(at - _LONGEST, -1), -4):
         high, low = _halves(words, segment, place, order)
         if high == _OPEN_FRAME and low >= 0x8000:
-            for before in range(place - 4, max(place - 20, -1), -4):
+            for before in range(place - 4, max(place - 36, -1), -4):
                 if _halves(words, segment, before, order)[0] == _SET_GLOBAL:
                     return segment.start + before
             return segment.start + place

@@ -293,13 +293,20 @@ class Memory:
         return any(key[0] in roots and value == quote for key, (_size, value) in state.words.items())
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
-        """An unknown function was given the address of a local: what it holds now is unknown."""
+        """An unknown function was given the address of a local: what it holds now is unknown.
+
+        How much lies there is not known either, so what stands behind the first word may also be as it was: a
+        register that the compiler saved beside the object.
+        """
         for root, offset, stride in self.terms.locate(pointer):
             if stride or self.terms.nodes[root][0] != STACK:
                 continue
             for key in [key for key in state.words if key[0] == root and offset <= key[1] < offset + reach]:
-                if key[1] < offset + self.terms.word or self.terms.nodes[state.words[key][1]][0] == CONST:
+                size, value = state.words[key]
+                if key[1] < offset + self.terms.word:
                     del state.words[key]
+                elif self.terms.nodes[value][0] == CONST:
+                    state.words[key] = (size, self.terms.merge({value, self.terms.unknown("given away")}))
 
     def deps_of(self, state: State, value: int, level: int = 0) -> frozenset[Dep]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         """The texts whose bytes a number is made of."""
