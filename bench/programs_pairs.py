@@ -2,8 +2,9 @@
 
     .venv/bin/python bench/programs_pairs.py [--pair NAME ...] [--arch NAME ...] [--level -O2] [-v] [--toys]
 
-With CUSTOMHOUSE_CORPUS set (or --toys FOLDER) the study's toy programs beside the corpus are built into a temporary
-folder and scored too. Reported are flows of high or medium confidence; a false alarm is one in a benign twin.
+CUSTOMHOUSE_PAIRS names another folder of pairs. With CUSTOMHOUSE_CORPUS set (or --toys FOLDER) the study's toy
+programs beside the corpus are built into a temporary folder and scored too. Reported are flows of high or medium
+confidence; a false alarm is one in a benign twin.
 """
 
 import argparse

@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-PAIRS = Path(__file__).with_name("pairs")
+PAIRS = Path(os.environ.get("CUSTOMHOUSE_PAIRS") or Path(__file__).with_name("pairs"))
+"""The folder of pairs; another one for pairs that the engine was not developed on."""
 ARCHITECTURES = ("armel", "armhf", "arm64", "mipsel", "mips", "x86-64")
 LEVELS = ("-O2", "-Os")
 TWINS = ("true", "benign")

@@ -204,8 +204,10 @@ class ByteSets:
         return found
 
     def holding(self, condition: int) -> list[tuple[int, int, int]]:
-        """For each byte that the condition depends on: the term, the values with which the condition can hold, and those
-        with which it can fail. What else the condition depends on is taken for unknown.
+        """For each byte that the condition depends on: the term, the values with which it can hold, and with which it
+        can fail.
+
+        What else the condition depends on is taken for unknown.
         """
         out = []
         for variable in sorted(self.variables(condition)):
@@ -363,7 +365,7 @@ def _compute(kind: int, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
         return (left < right if kind == SLT else left <= right).astype(np.int64)
     if kind in (SHL, SHR, SAR):
         b = np.clip(b, 0, 62)
-        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b
+        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b  # type: ignore[no-any-return]  # numpy
     table = {
         ADD: lambda: a + b,
         SUB: lambda: a - b,
