@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from . import constants
 from .elf import Image
-from .lift import EQ, LE, LT, SLE, SLT, SUB, UNIQUE, VIRTUAL, Block, Exit, Lifter
+from .lift import EQ, LE, LT, SLE, SLT, STUB, SUB, UNIQUE, VIRTUAL, Block, Exit, Lifter
 from .tables import NORETURN
 
 _MAX_BLOCKS = 1500
@@ -73,7 +73,7 @@ class Code:
         for _ in range(4):
             if not image.executable(address):
                 return None
-            block = self.lifter.block(address, thumb, address + 24)[0]
+            block = self.lifter.block(address, thumb, address + STUB)[0]
             if len(block.ops) > 40 or any(op[0] == 4 for op in block.ops):
                 return None
             constants.run(block.ops, registers, image)

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import pypcode
 
 from .elf import Image
-from .machine import CONVENTIONS, context, forget
+from .machine import CONVENTIONS, context, forget, remembers
 
 UNIQUE = 1 << 40
 VIRTUAL = 1 << 56
 """Added to an instruction's address for the block that holds the conditional call or return of that instruction."""
+STUB = 24
+"""The longest code, in bytes, that is looked at to see whether it is a stub."""
 
 (
     MOV,
@@ -134,11 +136,11 @@ class Lifter:
         self.image = image
         big = image.big and image.architecture in ("mips", "arm")
         self.convention = CONVENTIONS[image.architecture + ("-big" if big else "")]
-        self.plain = context(self.convention.language, False)
         self.x86 = image.architecture in ("x86_64", "i386")
         self.arm = image.architecture == "arm"
         if self.arm:
             forget(self.convention.language)
+        self.plain = context(self.convention.language, False)
         self.low = ~3 if image.big and image.word == 4 else ~0
         """On big-endian machines the low part of a register has a higher offset: it is named by the whole register."""
         self.registers: dict[str, int] = {name: node.offset for name, node in self.plain.registers.items()}
@@ -152,6 +154,8 @@ class Lifter:
         """The block at `address` that ends before `limit`, and the virtual blocks that its conditional instructions
         need.
         """
+        if self.arm and (thumb or limit - address > STUB):
+            remembers(self.convention.language, thumb)
         work = _Lowering(self, address, thumb, limit)
         return work.run()
 
@@ -218,7 +222,7 @@ class _Lowering:
         size = min(self.limit - position, 160, len(segment.data) - offset)
         raw = segment.data[offset : offset + size + 8]
         if self.thumb:
-            _plain_calls(raw, size)
+            _plain_calls(raw)
         elif self.lifter.arm:
             top = 0 if self.lifter.image.big else 3
             for at in range(top, len(raw), 4):
@@ -443,10 +447,10 @@ class _Lowering:
         self.exit = Exit("cond", condition, taken, self.after, self.here)
 
 
-def _plain_calls(raw: bytearray, size: int) -> None:
+def _plain_calls(raw: bytearray) -> None:
     """Turn Thumb BLX into BL: lifting BLX would switch the lifter's mode for everything behind its target."""
     at = 0
-    while at + 3 < size:
+    while at + 3 < len(raw):
         high = raw[at + 1]
         if high >= 0xE8:
             if high & 0xF8 == 0xF0 and raw[at + 3] & 0xD0 == 0xC0:

@@ -114,6 +114,7 @@ CONVENTIONS = {
 }
 
 _CONTEXTS: dict[tuple[str, bool], pypcode.Context] = {}
+_USED: set[tuple[str, bool]] = set()
 
 
 def context(language: str, thumb: bool) -> pypcode.Context:
@@ -127,12 +128,18 @@ def context(language: str, thumb: bool) -> pypcode.Context:
     return found
 
 
+def remembers(language: str, thumb: bool) -> None:
+    """Say that a lifter has seen code that it keeps something of, by address: If-Then blocks, mode switches."""
+    _USED.add((language, thumb))
+
+
 def forget(language: str) -> None:
-    """Drop what the lifters of a language remember of addresses: mode switches of one program mean nothing in the
+    """Drop the lifters of a language that remember addresses: what those held in one program means nothing in the
     next.
+
+    They are built anew, which takes no longer than `Context.reset`; a lifter that was reset reads freed memory.
     """
-    for (name, thumb), one in _CONTEXTS.items():
-        if name == language:
-            one.reset()
-            if thumb:
-                one.setVariableDefault("TMode", 1)
+    for thumb in (False, True):
+        if (language, thumb) in _USED:
+            _USED.discard((language, thumb))
+            _CONTEXTS.pop((language, thumb), None)
