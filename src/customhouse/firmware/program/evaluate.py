@@ -1,7 +1,7 @@
 """Evaluates one function over symbolic values: every path together, loops to a fixpoint, calls by summary."""
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import bounds, fold, library
 from .code import Function
@@ -36,13 +36,17 @@ from .loops import Loops
 from .memory import Memory
 from .state import Content, State
 from .summary import Application, Event, Summary
-from .terms import ADDR, CONST, LOAD, OP, RESULT, STACK, Terms
+from .terms import ADDR, CONST, LOAD, OP, RESULT, STACK, Location, Terms
 
 if TYPE_CHECKING:
     from .whole import Whole
 
+T = TypeVar("T")
 _UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT))
 _MAX_VISITS = 7
+_MAX_WORDS = 200
+_MAX_TEXTS = 80
+"""Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
 _MAX_TARGETS = 12
 
 
@@ -616,8 +620,8 @@ class Evaluation:
             flags = self.whole.lifter.flags
             end = join(self.terms, self.function.address, -1, states, flags, {})
             nodes = self.terms.nodes
-            out.words = {key: value for key, value in end.words.items() if nodes[key[0]][0] != STACK}
-            out.texts = {key: text for key, text in end.texts.items() if nodes[key[0]][0] != STACK}
+            out.words = dict(_few([one for one in end.words.items() if nodes[one[0][0]][0] != STACK], _MAX_WORDS))
+            out.texts = dict(_few([one for one in end.texts.items() if nodes[one[0][0]][0] != STACK], _MAX_TEXTS))
             out.sure = {
                 key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
             }
@@ -625,6 +629,10 @@ class Evaluation:
                 alternatives = self.implied.get(value) or ((value, frozenset()),)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]
             out.returns = out.returns[:10]
-        for event in seen:
-            self.whole.record(event, out)
+        self.whole.record(seen, out)
         return out
+
+
+def _few(items: list[tuple[Location, T]], limit: int) -> list[tuple[Location, T]]:
+    """At most so many, those of known places first."""
+    return items if len(items) <= limit else sorted(items, key=lambda one: one[0][2] != 0)[:limit]

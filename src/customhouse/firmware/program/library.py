@@ -163,9 +163,9 @@ def _snapshot(one: _Call, source: Location, length: int | None) -> list[tuple[in
         return []
     end = start + (length if length is not None else 256)
     return [
-        (key[1] - start, size, value)
-        for key, (size, value) in one.state.words.items()
-        if key[0] == root and not key[2] and start <= key[1] < end
+        (key[1] - start, *one.state.words[key])
+        for key in one.state.words.of(root)
+        if not key[2] and start <= key[1] < end
     ][:64]
 
 
@@ -174,9 +174,9 @@ def _inner_texts(one: _Call, source: Location, target: int, length: int | None) 
     root, start, stride = source
     end = start + (length if length is not None else 0)
     inner = [
-        (key[1] - start, text)
-        for key, text in one.state.texts.items()
-        if key[0] == root and not key[2] and not stride and start < key[1] < end
+        (key[1] - start, one.state.texts[key])
+        for key in one.state.texts.of(root)
+        if not key[2] and not stride and start < key[1] < end
     ]
     for offset, text in inner[:16]:
         one.write(one.terms.add(target, offset), text)

@@ -231,7 +231,7 @@ class Memory:
         root, offset, stride = spot
         terms = self.terms
         kind = terms.nodes[root][0]
-        if kind == UNKNOWN and root != GLOBAL:
+        if kind == UNKNOWN and (root != GLOBAL or offset < terms.floor):
             return
         old = state.words.get(spot)
         if weak or stride:
@@ -249,7 +249,7 @@ class Memory:
                     del state.texts[spot]
         if len(state.words) < 600:
             state.words[spot] = (size, value)
-        if kind != STACK and size >= 1 and terms.nodes[value][0] != UNKNOWN:
+        if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
             self.note(("word", root, offset, stride, size, value))
 
     def _byte(self, state: State, spots: tuple[Location, ...], value: int) -> None:
@@ -290,7 +290,7 @@ class Memory:
             return False
         roots = {spot[0] for spot in spots}
         quote = self.terms.const(39)
-        return any(key[0] in roots and value == quote for key, (_size, value) in state.words.items())
+        return any(state.words[key][1] == quote for root in roots for key in state.words.of(root))
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
         """An unknown function was given the address of a local: what it holds now is unknown.
@@ -301,7 +301,7 @@ class Memory:
         for root, offset, stride in self.terms.locate(pointer):
             if stride or self.terms.nodes[root][0] != STACK:
                 continue
-            for key in [key for key in state.words if key[0] == root and offset <= key[1] < offset + reach]:
+            for key in [key for key in state.words.of(root) if offset <= key[1] < offset + reach]:
                 size, value = state.words[key]
                 if key[1] < offset + self.terms.word:
                     del state.words[key]
@@ -352,7 +352,7 @@ class Memory:
     def write_text(self, state: State, spot: Location, content: Content, weak: bool = False) -> None:
         root, offset, stride = spot
         kind = self.terms.nodes[root][0]
-        if (kind == UNKNOWN and root != GLOBAL) or (root == GLOBAL and self.image.constant(offset)):
+        if kind == UNKNOWN and (root != GLOBAL or offset < self.terms.floor or self.image.constant(offset)):
             return
         if kind == STACK and not stride:
             self.buffers.setdefault(root, set()).add(offset)
@@ -379,9 +379,9 @@ class Memory:
         """A whole new text replaces what the buffer held, and facts about it."""
         root, offset, _ = spot
         end = offset + max(extent, 1)
-        for key in [key for key in state.words if key[0] == root and offset <= key[1] < end]:
+        for key in [key for key in state.words.of(root) if offset <= key[1] < end]:
             del state.words[key]
-        for key in [key for key in state.texts if key[0] == root and offset <= key[1] < end]:
+        for key in [key for key in state.texts.of(root) if offset <= key[1] < end]:
             del state.texts[key]
         if state.facts:
             state.facts = frozenset(
@@ -398,10 +398,8 @@ class Memory:
         if exact is not None:
             return spot, exact
         best: Location | None = None
-        for key in state.texts:
-            if key[0] != root or (key[1] > offset):
-                continue
-            if best is None or key[1] > best[1]:
+        for key in state.texts.of(root):
+            if key[1] <= offset and (best is None or key[1] > best[1]):
                 best = key
         if best is None:
             return None
@@ -483,9 +481,13 @@ class Memory:
     def _copied_in_loop(self, state: State, spot: Location) -> Content | None:
         """The same, where the compiler made a loop of it."""
         root, offset, stride = spot
-        for (other, start, step), (size, value) in state.words.items():
-            if other != root or not step or stride or not start <= offset < start + 4096 or size < 4:
+        if stride:
+            return None
+        for key in state.words.of(root):
+            _, start, step = key
+            if not step or not start <= offset < start + 4096 or state.words[key][0] < 4:
                 continue
+            size, value = state.words[key]
             for one in self.terms.flat(value):
                 node = self.terms.nodes[one]
                 if node[0] == BYTE and node[5] == size and node[4]:
@@ -498,8 +500,9 @@ class Memory:
         for root, offset, stride in self.terms.locate(pointer)[:3]:
             if stride:
                 continue
-            for key, text in state.texts.items():
-                if key[0] == root and offset < key[1] < offset + size and text.deps:
+            for key in state.texts.of(root):
+                text = state.texts[key]
+                if offset < key[1] < offset + size and text.deps:
                     content = Content(content.deps | text.deps, content.template or "%s")
         return content
 

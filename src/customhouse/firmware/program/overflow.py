@@ -28,6 +28,7 @@ class Overflows:
         self.store = whole.store
         self.sizes = {event[1]: event[2] for event in whole.events if event[0] == "alloc"}
         self.limits: dict[int, int] = {}
+        self._longest: dict[tuple[Any, ...], int] = {}
         for event in whole.events:
             if event[0] == "limit":
                 self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))
@@ -152,7 +153,12 @@ class Overflows:
         if best or level > 6:
             return best or _HUGE
         for dep in content.deps:
-            best = max(best, self._part(dep, level))
+            key = (*dep, level)
+            if key not in self._longest:
+                self._longest[key] = self._part(dep, level)
+            best = max(best, self._longest[key])
+            if best >= _HUGE:
+                break
         return best
 
     def _part(self, dep: tuple[Any, ...], level: int) -> int:
@@ -165,7 +171,8 @@ class Overflows:
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 return _HUGE
-            for text_off, text_step, content in self.store.texts.get(base, ()):
-                if self.store._covers(base, off, step, text_off, text_step, content):
-                    best = max(best, self.longest(content, level + 1))
+            for _, _, content in self.store.holding(base, off, step):
+                best = max(best, self.longest(content, level + 1))
+                if best >= _HUGE:
+                    return best
         return best

@@ -106,6 +106,9 @@ class Store:
         self.trail: set[Fact] = set()
         """Comparisons that held where the texts of the last question were stored."""
         self._channels: dict[int, frozenset[object]] = {}
+        self._holding: dict[Location, list[tuple[int, int, Content]]] = {}
+        self._answers: dict[Location, tuple[tuple[int, ...], tuple[Dep, ...], frozenset[Fact]]] = {}
+        """Of places whose texts were asked for: calls that gave them, what else they are made of, proofs."""
         later = self._gather()
         for _ in range(6):
             if whole.expired():
@@ -308,7 +311,7 @@ class Store:
         while work and len(seen) < _MAX_STEPS:
             dep, clean, stored = work.pop()
             clean = clean or dep[4]
-            key = (*dep[:4], clean)
+            key = (dep[0], dep[1], dep[2], dep[3], clean)
             if key in seen:
                 continue
             seen.add(key)
@@ -348,26 +351,44 @@ class Store:
         return sorted(used)
 
     def _held(self, dep: Dep, clean: bool, stored: bool, out: set[Origin], work: list[tuple[Dep, bool, bool]]) -> None:
-        for base, off, step in self._bases(dep[1], dep[2], dep[3]):
+        place = (dep[1], dep[2], dep[3])
+        found = self._answers.get(place)
+        if found is None:
+            found = self._answers[place] = self._answer(place)
+        calls, parts, proofs = found
+        out.update(Origin(base, clean, stored) for base in calls)
+        work += [(one, clean, True) for one in parts]
+        self.trail |= proofs
+
+    def _answer(self, place: Location) -> tuple[tuple[int, ...], tuple[Dep, ...], frozenset[Fact]]:
+        calls: list[int] = []
+        parts: dict[Dep, None] = {}
+        proofs: frozenset[Fact] = frozenset()
+        for base, off, step in self._bases(*place):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
-                    work += [
-                        (one, clean, True)
-                        for name in {node[2], "?"}
-                        for text in self.puts.get(name, ())
-                        for one in text.deps
-                    ]
+                    stored = [text for name in (node[2], "?") for text in self.puts.get(name, ())]
+                    parts.update((one, None) for text in stored for one in text.deps)
                 else:
-                    out.add(Origin(base, clean, stored))
-            work += [(one, clean, True) for one in self._texts_at(base, off, step)]
+                    calls.append(base)
+            parts.update((one, None) for one in self._texts_at(base, off, step))
+            for _, _, content in self.holding(base, off, step):
+                proofs |= self.whole.proofs.get(content, frozenset())
+        return tuple(calls), tuple(parts), proofs
+
+    def holding(self, base: int, off: int, step: int) -> list[tuple[int, int, Content]]:
+        """The texts that were written where a place lies, with their offsets and strides."""
+        found = self._holding.get((base, off, step))
+        if found is None:
+            found = self._holding[(base, off, step)] = [
+                one for one in self.texts.get(base, ()) if self._covers(base, off, step, *one)
+            ]
+        return found
 
     def _texts_at(self, base: int, off: int, step: int) -> list[Dep]:
         out: list[Dep] = []
-        for text_off, text_step, content in self.texts.get(base, ()):
-            if not self._covers(base, off, step, text_off, text_step, content):
-                continue
-            self.trail |= self.whole.proofs.get(content, frozenset())
+        for text_off, text_step, content in self.holding(base, off, step):
             for dep in content.deps:
                 if content.verbatim and dep[0] == "T":
                     both = _step(step, text_step)

@@ -2,7 +2,8 @@
 established.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from .terms import Location
 
@@ -16,6 +17,8 @@ Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`."""
 
 _MAX_DEPS = 12
+_SPREAD = 4096
+T = TypeVar("T")
 
 
 class Content(NamedTuple):
@@ -42,9 +45,7 @@ def either(a: Content, b: Content) -> Content:
     """What the text is when it may be one or the other."""
     if a == b:
         return a
-    deps = a.deps | b.deps
-    if len(deps) > _MAX_DEPS:
-        deps = frozenset(sorted(deps, key=repr)[:_MAX_DEPS])
+    deps = _united(a.deps, b.deps)
     if bool(a.deps) != bool(b.deps):
         template = a.template if a.deps else b.template
     else:
@@ -59,11 +60,65 @@ def either(a: Content, b: Content) -> Content:
 
 def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
-    deps = a.deps | b.deps
-    return Content(
-        deps if len(deps) <= _MAX_DEPS else frozenset(sorted(deps, key=repr)[:_MAX_DEPS]),
-        (a.template + b.template)[:400],
-    )
+    return Content(_united(a.deps, b.deps), (a.template + b.template)[:400])
+
+
+def _united(a: frozenset[Dep], b: frozenset[Dep]) -> frozenset[Dep]:
+    if b <= a:
+        return a
+    return b if a <= b else few(a | b)
+
+
+def few(deps: frozenset[Dep]) -> frozenset[Dep]:
+    """A set within the limit; which parts are dropped does not depend on the order of sets.
+
+    When there are too many, those that another one covers go first: what lies anywhere behind an offset includes what
+    lies behind a later one.
+    """
+    if len(deps) <= _MAX_DEPS:
+        return deps
+    spread: dict[tuple[int, bool], int] = {}
+    for dep in deps:
+        if dep[0] == "T" and dep[3] == 1:
+            key = (dep[1], dep[4])
+            spread[key] = min(dep[2], spread.get(key, dep[2]))
+    kept = [
+        dep
+        for dep in deps
+        if dep[0] != "T" or not 0 < dep[2] - spread.get((dep[1], dep[4]), dep[2]) + (dep[3] != 1) < _SPREAD
+    ]
+    return frozenset(sorted(kept, key=repr)[:_MAX_DEPS])
+
+
+class Places(dict[Location, T]):
+    """What is held at locations, with those of each root at hand: most questions are about one object."""
+
+    __slots__ = ("_roots",)
+
+    def __init__(self, items: Iterable[tuple[Location, T]] = ()) -> None:
+        super().__init__()
+        self._roots: dict[int, tuple[Location, ...]] = {}
+        for key, value in items:
+            self[key] = value
+
+    def __setitem__(self, key: Location, value: T) -> None:
+        if key not in self:
+            self._roots[key[0]] = (*self._roots.get(key[0], ()), key)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: Location) -> None:
+        super().__delitem__(key)
+        self._roots[key[0]] = tuple(one for one in self._roots[key[0]] if one != key)
+
+    def of(self, root: int) -> tuple[Location, ...]:
+        """The places under one root, oldest first."""
+        return self._roots.get(root, ())
+
+    def copy(self) -> "Places[T]":
+        new: Places[T] = Places()
+        new.update(self)
+        new._roots = self._roots.copy()
+        return new
 
 
 class State:
@@ -73,8 +128,8 @@ class State:
 
     def __init__(self) -> None:
         self.registers: dict[int, int] = {}
-        self.words: dict[Location, tuple[int, int]] = {}
-        self.texts: dict[Location, Content] = {}
+        self.words: Places[tuple[int, int]] = Places()
+        self.texts: Places[Content] = Places()
         self.facts: frozenset[Fact] = frozenset()
         self.masks: dict[int, int] = {}
         """Which byte values (a bit each) a byte-sized term can still have."""

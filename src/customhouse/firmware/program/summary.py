@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import fold
-from .state import Content, Dep, Fact, State, either, joined
+from .state import Content, Dep, Fact, State, either, few
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class Application:
         self.terms = caller.terms
         self.memory = caller.memory
         self.known: dict[int, int] = {}
+        self.parts: dict[Dep, Content] = {}
+        self.texts: dict[Content, Content] = {}
+        """Texts, and parts of them, in the caller's words. Nothing is written before all is read, so that one answer
+        holds for all.
+        """
         self.arguments: dict[int, int] | None = None
 
     def term(self, term: int) -> int:
@@ -117,15 +122,18 @@ class Application:
         """A text in the caller's words."""
         if not content.deps:
             return content
-        out: Content | None = None
+        found = self.texts.get(content)
+        if found is None:
+            found = self.texts[content] = self._content(content)
+        return found
+
+    def _content(self, content: Content) -> Content:
         single = len(content.deps) == 1
-        for dep in content.deps:
-            part = self._dep(dep)
-            if dep[4] and part.deps:
-                part = part._replace(deps=frozenset((*one[:4], True) for one in part.deps))
-            out = part if out is None else joined(out, part)
-        if out is None:
-            return content
+        parts = [self._part(dep) for dep in sorted(content.deps, key=repr)]
+        out = parts[0]
+        if not single:
+            deps = few(frozenset().union(*(one.deps for one in parts)))
+            out = Content(deps, "".join(one.template for one in parts)[:400])
         template = content.template
         if single and template.count("%s") == 1:
             hole = out.template if out.template and (not out.deps or "%s" in out.template) else "%s"
@@ -134,6 +142,15 @@ class Application:
             template = out.template
         verbatim = content.verbatim and out.verbatim and single
         return Content(out.deps, template[:400], content.extent or (out.extent if content.verbatim else 0), verbatim)
+
+    def _part(self, dep: Dep) -> Content:
+        found = self.parts.get(dep)
+        if found is None:
+            found = self._dep(dep)
+            if dep[4] and found.deps:
+                found = found._replace(deps=frozenset((*one[:4], True) for one in found.deps))
+            self.parts[dep] = found
+        return found
 
     def _dep(self, dep: Dep) -> Content:
         kind = dep[0]

@@ -49,6 +49,14 @@ class Terms:
         self._flat: dict[int, frozenset[int]] = {}
         self._located: dict[int, tuple[Location, ...]] = {}
         self._ranks: dict[int, float] = {}
+        self._users: dict[int, set[int]] = {}
+        """For a phi: the terms whose kept answers read its alternatives."""
+        self._read: dict[int, set[int]] = {}
+        """For a term: the phis that its kept answers read."""
+        self._trace: set[int] | None = None
+        """The phis read by the answer that is being found."""
+        self._short = False
+        """Whether a rank was asked for too deep down to be found."""
         self.zero = self.const(0)
 
     def make(self, node: tuple[Any, ...], *parts: int) -> int:
@@ -108,10 +116,21 @@ class Terms:
         known.add(term)
         if self.open[term]:
             self.open[phi] = True
-        self._flat.clear()
-        self._located.clear()
-        self._ranks.clear()
+        for one in self._users.pop(phi, ()):
+            self._flat.pop(one, None)
+            self._located.pop(one, None)
+            self._ranks.pop(one, None)
         return True
+
+    def _keep(self, term: int, outer: set[int] | None, read: set[int]) -> None:
+        """What was found for `term` holds until one of the phis read for it gets another alternative."""
+        known = self._read.setdefault(term, set())
+        known |= read
+        for phi in read:
+            self._users.setdefault(phi, set()).add(term)
+        self._trace = outer
+        if outer is not None:
+            outer |= known
 
     def load(self, root: int, offset: int, stride: int, size: int) -> int:
         """What memory held at a place. The same field again (`p->next->next`) is the same term: objects of one list
@@ -169,12 +188,18 @@ class Terms:
             return node[1]  # type: ignore[no-any-return]  # fields of a node are of any type
         if kind not in (PHI, MERGE, ADDR):
             return frozenset((term,))
+        if kind == ADDR and self.nodes[node[1]][0] not in (PHI, MERGE):
+            return frozenset((term,))
         found = self._flat.get(term)
         if found is None:
-            found = self._flat[term] = self._flatten(term)
+            outer, read = self._trace, set[int]()
+            found = self._flat[term] = self._flatten(term, read)
+            self._keep(term, outer, read)
+        elif self._trace is not None:
+            self._trace |= self._read[term]
         return found
 
-    def _flatten(self, term: int) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
+    def _flatten(self, term: int, read: set[int]) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         out: set[int] = set()
         seen: dict[int, tuple[int, int]] = {}
         stack: list[tuple[int, int, int]] = [(term, 0, 0)]
@@ -193,6 +218,7 @@ class Terms:
                 seen[one] = (offset, stride)
                 if len(seen) > 40:
                     continue
+                read.add(one)
                 for other in self.alternatives[one]:
                     stack.append((other, offset, stride))
             elif node[0] == MERGE:
@@ -222,7 +248,10 @@ class Terms:
         """Where the term points when it is used as an address: one location an alternative."""
         found = self._located.get(term)
         if found is None:
+            outer = self._trace
+            read = self._trace = set()
             found = self._located[term] = self._locate(term, 0)
+            self._keep(term, outer, read)
         return found
 
     def _locate(self, term: int, level: int) -> tuple[Location, ...]:
@@ -276,6 +305,7 @@ class Terms:
         if node[0] == LOAD:
             return node[4] < self.word  # type: ignore[no-any-return]  # fields of a node are of any type
         if node[0] == PHI:
+            self._reads(term)
             return (
                 all(self.nodes[one][0] in (CONST, ADDR, BYTE, PHI) for one in self.alternatives[term])
                 and self.rank(term) < 1
@@ -284,14 +314,36 @@ class Terms:
             return node[2] in NUMERIC
         return node[0] == BYTE and node[5] < self.word  # type: ignore[no-any-return]  # fields of a node are of any type
 
+    def _reads(self, phi: int) -> None:
+        if self._trace is not None:
+            self._trace.add(phi)
+
     def rank(self, term: int, level: int = 0) -> float:
         """How much a term looks like a pointer rather than an index."""
         known = self._ranks.get(term)
         if known is not None:
+            if self._trace is not None:
+                self._trace |= self._read[term]
             return known
-        best: float = -1
         if level > 6:
-            return best
+            self._short = True
+            return -1
+        outer, before = self._trace, self._short
+        read = self._trace = set()
+        self._short = False
+        best = self._rank(term, level)
+        if not self._short or not level:
+            self._ranks[term] = best
+            self._keep(term, outer, read)
+        else:
+            self._trace = outer
+            if outer is not None:
+                outer |= read
+        self._short = before or (self._short and level > 0)
+        return best
+
+    def _rank(self, term: int, level: int) -> float:
+        best: float = -1
         for one in self.flat(term):
             node = self.nodes[one]
             kind = node[0]
@@ -313,7 +365,6 @@ class Terms:
             else:
                 score = 0
             best = max(best, score)
-        self._ranks[term] = best
         return best
 
     def scale(self, term: int, level: int = 0) -> int:
@@ -329,6 +380,7 @@ class Terms:
             left, right = self.scale(node[2], level + 1), self.scale(node[3], level + 1)
             return _both(left, right)
         if node[0] == PHI:
+            self._reads(term)
             steps = {
                 self.nodes[one][2]
                 for one in self.alternatives[term]

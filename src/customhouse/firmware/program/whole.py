@@ -4,7 +4,7 @@ again.
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .bytesets import ByteSets
@@ -18,7 +18,9 @@ from .state import Content, Dep, Fact
 from .summary import Event, Summary
 from .terms import CONST, Terms
 
-_MAX_EVENTS = 400
+_MAX_STORES = 120
+"""Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
+_MAX_COPIES = 120
 _NEST = 60
 
 
@@ -42,9 +44,12 @@ class Whole:
         self.buffers: dict[int, set[int]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
+        self.closed: dict[int, list[Event]] = {}
+        """Of each function: its events that need no caller to be read."""
         self.residual: dict[int, list[Event]] = {}
-        self.depth = 0
+        self.evaluating: list[int] = []
         self.callers: dict[int, set[int]] = {}
+        """Functions whose evaluation asked for a function's summary."""
         self.references: list[int] = []
         """Addresses in data that the code names, in order."""
         self.store = Store(self)
@@ -66,15 +71,28 @@ class Whole:
                 self._refer()
                 self.store = Store(self)
                 learned = self.sets.learn(self.store.tables())
-                if not (self._resolve() or learned) or self.expired():
+                calling = self._resolve()
+                if not (calling or learned) or self.expired():
                     break
-                self.summaries.clear()
-                self.events.clear()
-                self.residual.clear()
+                self._outdate(set(self.summaries) if learned else calling)
                 self._round(roots)
             self.store = Store(self)
         finally:
             sys.setrecursionlimit(limit)
+
+    def _outdate(self, functions: set[int]) -> None:
+        """Forget what is known of functions, and of those that built on it."""
+        work = list(functions)
+        while work:
+            for one in self.callers.pop(work.pop(), ()):
+                if one not in functions:
+                    functions.add(one)
+                    work.append(one)
+        for one in functions:
+            self.summaries.pop(one, None)
+            self.residual.pop(one, None)
+            self.closed.pop(one, None)
+        self.events = {event: None for events in self.closed.values() for event in events}
 
     def _refer(self) -> None:
         image = self.image
@@ -112,33 +130,46 @@ class Whole:
 
     def summary(self, address: int) -> Summary | None:
         """The function's summary; None while it is being evaluated (recursion)."""
+        if self.evaluating:
+            self.callers.setdefault(address, set()).add(self.evaluating[-1])
         if address in self.summaries:
             return self.summaries[address]
-        if self.depth > _NEST or self.expired():
+        if len(self.evaluating) > _NEST or self.expired():
             self.cut = True
             return None
         self.summaries[address] = None
-        self.depth += 1
+        self.evaluating.append(address)
         try:
             found = self.summaries[address] = Evaluation(self, self.code.function(address)).run()
         finally:
-            self.depth -= 1
+            self.evaluating.pop()
         return found
 
     # -- events
-    def record(self, event: Event, summary: Summary) -> None:
-        """Keep an event: for callers when it speaks of parameters, for the whole program when it can be read
+    def record(self, events: Iterable[Event], summary: Summary) -> None:
+        """Keep events: for callers when they speak of parameters, for the whole program when they can be read
         without them.
         """
-        if self._open(event):
-            if event[0] in ("word", "text") and self._final(event, summary):
-                return
-            if len(summary.events) < _MAX_EVENTS:
-                summary.events.append(event)
-            if event[0] in ("sink", "over", "bind", "icall"):
-                self.residual.setdefault(summary.function, []).append(event)
-        else:
-            self.events[event] = None
+        closed = self.closed[summary.function] = []
+        stores: list[Event] = []
+        copies = 0
+        for event in events:
+            kind = event[0]
+            if not self._open(event):
+                closed.append(event)
+                self.events[event] = None
+            elif kind in ("word", "text"):
+                if not self._final(event, summary):
+                    stores.append(event)
+            else:
+                copies += kind == "over"
+                if kind != "over" or copies <= _MAX_COPIES:
+                    summary.events.append(event)
+                if kind in ("sink", "over", "bind", "icall"):
+                    self.residual.setdefault(summary.function, []).append(event)
+        if len(stores) > _MAX_STORES:
+            stores.sort(key=lambda event: event[3] != 0)  # those of known places first
+        summary.events += stores[:_MAX_STORES]
 
     def _final(self, event: Event, summary: Summary) -> bool:
         key = (event[1], event[2], event[3])
@@ -175,9 +206,9 @@ class Whole:
         return any(dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]) for dep in content.deps)
 
     # -- indirect calls
-    def _resolve(self) -> bool:
-        """Name the targets of indirect calls; True when something new was found."""
-        found = False
+    def _resolve(self) -> set[int]:
+        """Name the targets of indirect calls; the functions for which something new was found."""
+        found: set[int] = set()
         pending: list[Event] = [event for event in self.events if event[0] == "icall"]
         pending += [event for events in self.residual.values() for event in events if event[0] == "icall"]
         for event in pending:
@@ -187,5 +218,5 @@ class Whole:
             fresh = tuple(one for one in targets if one not in known)
             if fresh:
                 self.resolved[key] = (*known, *fresh)
-                found = True
+                found.add(event[4])
         return found
