@@ -141,3 +141,17 @@ def test_configured_users_are_one_finding(device: MadeDevice) -> None:
 def test_configuration_without_users_gives_none(device: MadeDevice) -> None:
     device.file("/etc/web.conf", "http_user=admin\nhttp_passwd=\n")
     assert not list(ClearTextUsers().findings(device.facts()))
+
+
+def test_a_known_password_that_telnet_does_not_ask_for_is_not_said_to_open_it(device: MadeDevice) -> None:
+    free = msgspec.structs.replace(TELNET, authentication="none")
+    root = _with(ROOT, hash_kind="des", password="hiklinux", empty=False, remote=True, via=(TELNET.program,))
+    [finding] = KnownPassword().findings(_device(device, root, services=(free,)))
+    assert (finding.severity, finding.tags) == (Severity.MEDIUM, ())
+    assert "does not even ask for it" in finding.detail
+
+
+def test_a_second_root_without_a_password_is_said_to_need_none(device: MadeDevice) -> None:
+    second = _with(ROOT, user="admin")
+    [finding] = SecondRoot().findings(_device(device, ROOT, second))
+    assert "needs no password" in finding.detail

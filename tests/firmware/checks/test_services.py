@@ -183,3 +183,9 @@ def test_one_way_in_is_told_once_as_critical(device, boots):
     device.file("/etc/passwd", "root::0:0:root:/root:/bin/sh\n")
     critical = [one.rule for one in check(boots("telnetd -l /bin/sh &")) if "remote-root" in one.tags]
     assert critical == ["accounts.no-password"]
+
+
+def test_a_telnet_server_that_is_not_in_the_image_is_not_said_to_be_present(boots):
+    facts = boots("#!/bin/sh\n[ -f /opt/vendor/telnetd ] && /opt/vendor/telnetd &\n")
+    titles = {place.path for finding in TelnetNotStarted().findings(facts) for place in finding.evidence}
+    assert titles == {"/usr/sbin/telnetd"}

@@ -195,6 +195,39 @@ def test_a_folder_that_is_copied_over_etc_holds_live_accounts(device: MadeDevice
     assert _named(device, "admin").remote
 
 
+def test_a_backup_of_passwd_is_not_what_the_system_reads(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", f"root:{_hash('xc3511')}:0:0:root:/:/bin/sh\n")
+    device.file("/etc/passwd-", f"root:{_hash('xmhdipc')}:0:0:root:/:/bin/sh\n")
+    told = {account.password: account.remote for account in device.facts().accounts}
+    assert told == {"xc3511": True, "xmhdipc": False}
+
+
+def test_a_file_that_a_script_copies_to_passwd_is_what_the_system_reads(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/init.d/rcS", "#!/bin/sh\ncp -p /etc/passwd.bak /var/passwd\ntelnetd\n")
+    device.file("/etc/passwd.bak", f"admin:{_hash('1234')}:0:0:root:/:/bin/sh\n")
+    device.link("/etc/passwd", "/var/passwd")
+    admin = _named(device, "admin")
+    assert (admin.password, admin.remote) == ("1234", True)
+    assert not [gap for gap in device.facts().not_examined if "accounts" in gap.what]
+
+
+def test_shadow_counts_for_nothing_where_passwd_has_the_hash(device: MadeDevice) -> None:
+    _telnet(device)
+    device.file("/etc/passwd", "root::0:0:root:/:/bin/sh\n")
+    device.file("/etc/shadow", f"root:{_hash('secret99')}:1:0:::::\n")
+    accounts = device.facts().accounts
+    assert [(account.user, account.empty, account.remote) for account in accounts] == [("root", True, True)]
+
+
+def test_accounts_that_the_running_device_makes_are_said_to_be_unknown(device: MadeDevice) -> None:
+    _telnet(device)
+    device.link("/etc/passwd", "/tmp/etc/passwd")
+    [gap] = [gap for gap in device.facts().not_examined if "accounts" in gap.what]
+    assert "/tmp/etc/passwd, which the running device makes" in gap.why
+
+
 def test_test_hashes_of_a_c_library_are_no_accounts(device: MadeDevice) -> None:
     device.file("/lib/libc.so", b"\x7fELF" + bytes(60) + b"\0$1$abcd0123$9Qcg8DyviekV3tDGMZynJ1\0", executable=True)
     assert device.facts().accounts == ()

@@ -104,3 +104,12 @@ def test_continued_lines_and_comments_are_read():
     made = unit("/x", "[Service]\n# no\nExecStart=/bin/a \\\n  -b\nUser=me\n")
     assert made.all("ExecStart") == ["/bin/a  -b"]
     assert made.first("User") == "me"
+
+
+def test_a_server_that_only_checks_its_settings_is_started_once(yocto):
+    yocto.elf("/usr/sbin/sshd")
+    yocto.file(
+        "/lib/systemd/system/ssh.service", "[Service]\nExecStartPre=/usr/sbin/sshd -t\nExecStart=/usr/sbin/sshd -D\n"
+    )
+    yocto.link("/etc/systemd/system/multi-user.target.wants/ssh.service", "/lib/systemd/system/ssh.service")
+    assert [service.arguments for service in services(yocto, "ssh")] == [("-D",)]

@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tree_sitter import Parser
 
+from customhouse.firmware.link import shell_parse
 from customhouse.firmware.link.boot_extra import crontab
 from customhouse.firmware.link.boot_inittab import entries
 from customhouse.firmware.link.boot_systemd import unit
@@ -63,3 +65,24 @@ def test_a_test_keeps_its_words():
     [command] = parse('[ ! -f "$x" -o "a b" = c ]').body.commands
     assert isinstance(command, Simple)
     assert [word.source for word in command.words] == ["[", "!", "-f", '"$x"', "-o", '"a b"', "=", "c", "]"]
+
+
+def test_words_of_other_alphabets_are_read_as_they_are_and_the_grammar_sees_ascii_alone(monkeypatch):
+    """Large code points made the grammar's scanner read outside a table, which now and then ended the whole process."""
+    seen = []
+
+    class Watched:
+        def __init__(self, language):
+            self._parser = Parser(language)
+
+        def parse(self, data):
+            seen.append(data)
+            return self._parser.parse(data)
+
+    monkeypatch.setattr(shell_parse, "Parser", Watched)
+    script = parse("телнетд -l /bin/sh $\U0010ffff{\U000f6f32 'größe' \udcff\n")
+    assert all(data.isascii() for data in seen)
+    first = script.body.commands[0]
+    words = first.words if isinstance(first, Simple) else ()
+    assert words[0] == parse("телнетд").body.commands[0].words[0]
+    assert "телнетд" in repr(words[0])

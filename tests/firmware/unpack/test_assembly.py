@@ -50,3 +50,18 @@ def test_bytes_never_reached_are_skipped_and_contradictions_are_dropped() -> Non
         (30, 70, Outcome.SKIPPED),
     ]
     assert (coverage.bytes, coverage.explained) == (100, 20)
+
+
+def test_a_partition_with_the_makers_programs_is_no_root() -> None:
+    folders = [node(path, "app", NodeKind.DIRECTORY, None) for path in ("etc", "bin", "lib", "init")]
+    tree = Assembly([*folders, node("init/start.sh", "app"), node("etc/sensor.bin", "app"), volume("app")]).tree()
+    assert not any(known.root for known in tree.volumes)
+
+
+def test_a_root_packed_with_the_folder_it_was_in_is_a_root() -> None:
+    lines = [
+        node(f"rootfs/{line.node.path}", "tar", line.node.kind) for line in root("tar") if isinstance(line, NodeLine)
+    ]
+    tree = Assembly([node("rootfs", "tar", NodeKind.DIRECTORY, None), *lines, node("x", "other"), volume("tar")]).tree()
+    assert {entry.path for entry in tree.nodes} == {"/etc", "/bin", "/lib", "/etc/passwd", "/bin/sh", "@other/x"}
+    assert [known.name for known in tree.volumes if known.root] == ["tar"]

@@ -233,3 +233,13 @@ def test_a_cameras_zip_of_wrapped_partitions_is_followed_to_its_root(unpacked: U
     result = unpacked(packed.getvalue())
     assert "/etc/passwd" in {node.path for node in result.tree.nodes}
     assert result.not_examined == ()
+
+
+def test_a_folder_that_holds_nothing_but_a_root_file_system_is_one(tmp_path: Path, isolated: Unpack) -> None:
+    root = tmp_path / "extracted/squashfs-root"
+    for name in ("etc", "bin", "lib"):
+        (root / name).mkdir(parents=True)
+    (root / "etc/passwd").write_text("root::0:0:root:/:/bin/sh\n")
+    (root / "bin/sh").write_bytes(b"\x7fELF")
+    result = isolated(tmp_path / "extracted")
+    assert {node.path for node in result.tree.nodes} >= {"/etc/passwd", "/bin/sh"}

@@ -11,6 +11,7 @@ _LISTED = 12
 _BY_DISTRIBUTION = " OpenWrt's dropbear takes root's empty password since release 17.01; this program was not tried."
 _READ = "It stands in the image in clear text."
 _TRIED = "Found by trying published default passwords and the image's own words against the {} hash."
+_NOT_ASKED = " The login of the network that starts at boot does not even ask for it."
 _NOT_TAKEN = " No login of the network that starts at boot takes it."
 
 
@@ -121,8 +122,10 @@ class KnownPassword(Check):
             services = [s for s in doors(account, device) if s.authentication != "none"]
             sure = bool(services)
             taken = f" {_ways(services)} takes it from the network." if services else _NOT_TAKEN
+            if account.remote and not services:
+                taken = _NOT_ASKED
             yield self.finding(
-                severity=_severity_of_known(account),
+                severity=_severity_of_known(account, services),
                 confidence=Confidence.HIGH,
                 title=f"The password of {account.user or 'an account'} is {account.password!r} on every device",
                 detail=(_READ if in_clear else _TRIED.format(account.hash_kind)) + taken,
@@ -133,8 +136,8 @@ class KnownPassword(Check):
             )
 
 
-def _severity_of_known(account: Account) -> Severity:
-    if account.remote:
+def _severity_of_known(account: Account, asked_by: Sequence[Service]) -> Severity:
+    if asked_by:
         return Severity.CRITICAL if is_root(account) else Severity.HIGH
     return Severity.MEDIUM  # whoever sits at the console, or starts a login service later
 
@@ -155,11 +158,15 @@ class SecondRoot(Check):
                     title=f"{account.user} is a second root: its user id is 0"
                     if named_root
                     else f"The root account is named {account.user}",
-                    detail="It can log in with a password of its own." if named_root else "",
+                    detail=_second_login(account) if named_root else "",
                     remedy="Remove the account, or give it a user id without rights.",
                     evidence=account.evidence,
                     subject=account.user,
                 )
+
+
+def _second_login(account: Account) -> str:
+    return "It needs no password to log in." if account.empty else "It can log in with a password of its own."
 
 
 class WeakHash(Check):

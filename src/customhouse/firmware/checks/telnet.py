@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from customhouse.firmware.link.services import ABSENT
 from customhouse.model import DeviceFacts, Finding, Service, Severity
 
 from .accounts import certain, doors, is_root
@@ -66,6 +67,8 @@ class TelnetNotStarted(Check):
         if any(is_open(service) for service in telnet):
             return
         for service in telnet:
+            if ABSENT in service.condition:
+                continue
             maybe = possible(service)
             yield self.finding(
                 # A condition that we cannot decide may be a button, a factory mode or a request from the network.

@@ -16,9 +16,13 @@ from .files import Files
 from .login import accepting_services
 from .password_recovery import Recovered, candidates, recover
 
-_PASSWD_NAME: Final = re.compile(r"^passwd(?:[-.~]?(?:default|def|bak|orig|old|tmp|init|sample)?)?$")
+_PASSWD_NAME: Final = re.compile(r"^passwd(?:[-._~]?(?:default|def|bak|backup|orig|old|tmp|init|sample|ro)?)?$")
+_LIVE: Final = ("/etc/passwd", "/etc/shadow")
 _LINE: Final = re.compile(r"^(?P<user>[A-Za-z_][\w.-]{0,31}\$?):(?P<rest>[^\n]*)$")
 _WORDS_MOST: Final = 40_000
+_COPIED_FILE: Final = re.compile(
+    r"\bcp[ \t]+(?:-\w+[ \t]+)*(/[\w/.-]{1,80}?/(?:passwd|shadow)[\w.~-]{0,10})[ \t]+/(?:etc|var|tmp)(?:/\S{0,40})?(?=\s|;|$)"
+)
 _COPIED: Final = re.compile(
     r"\bcp[ \t]+(?:-\w+[ \t]+)*(/[\w/.-]{1,80}?)/(?:\*|passwd\S{0,10}|\.)[ \t]+/(?:etc|var)/?\S{0,40}"
 )
@@ -75,7 +79,7 @@ def accounts(files: Files, services: Sequence[Service], context: Context | None 
     made = [_account(entry, found.get(entry.hashed), files, services) for entry in entries]
     made += configured_users(files)
     late = [hashed for hashed, result in found.items() if not result.complete]
-    return Accounts(tuple(made), tuple(_unfinished(late)))
+    return Accounts(tuple(made), (*_unfinished(late), *_made_at_run_time(files, made)))
 
 
 def _account(entry: Entry, found: Recovered | None, files: Files, services: Sequence[Service]) -> Account:
@@ -107,6 +111,16 @@ def _unfinished(late: Iterable[str]) -> Iterator[NotExamined]:
             outcome="skipped",
             why="the time budget ran out before all candidates were tried",
         )
+
+
+def _made_at_run_time(files: Files, found: Sequence[Account]) -> Iterator[NotExamined]:
+    """Where passwd is a link into a folder that the running device fills, and the image has no other one."""
+    node = files.nodes.get("/etc/passwd")
+    if node is None or not node.target or files.exists("/etc/passwd"):
+        return
+    if not any(account.hash_kind != "clear-text" for account in found):
+        why = f"/etc/passwd is a link to {node.target}, which the running device makes; the image holds no account file"
+        yield NotExamined(what="accounts of the system", outcome="unknown", why=why)
 
 
 def _image_words(files: Files) -> Iterator[str]:
@@ -152,14 +166,17 @@ def _given_to_services(services: Sequence[Service]) -> Iterator[Entry]:
 
 def _entries(files: Files) -> Iterator[Entry]:
     folders = _folders(files)
-    listed = [entry for folder in folders.values() for entry in _join(folder)]
+    read = {real for path in _LIVE if (real := files.real(path)) is not None} | set(_LIVE)
+    listed = [entry for folder in folders.values() for entry in _join(folder, read)]
     live = [entry for entry in listed if entry.active]
-    copied = _copied_folders(files, set(folders)) if live else set()
-    listed = [e if e.active or _folder_of(e) not in copied else replace(e, active=True) for e in listed]
+    copied = _copied(files, set(folders)) if live else set()
+    listed = [
+        e if e.active or not copied & {_folder_of(e), e.evidence[0].path} else replace(e, active=True) for e in listed
+    ]
     if not live:  # /etc/passwd is made at boot from one of the others
         listed = [replace(entry, active=True) for entry in listed]
     yield from _duplicates_dropped(listed)
-    known = {entry.hashed for entry in listed}
+    known = {entry.hashed for entry in listed} | {h for f in folders.values() for h, _ in f.shadow.values()}
     yield from _loose_hashes(files, known)
 
 
@@ -167,14 +184,16 @@ def _folder_of(entry: Entry) -> str:
     return entry.evidence[0].path.rpartition("/")[0]
 
 
-def _copied_folders(files: Files, folders: set[str]) -> set[str]:
-    """Folders of which a script copies everything, or passwd, over /etc: `cp -rf /etc_ro/* /etc/`."""
+def _copied(files: Files, folders: set[str]) -> set[str]:
+    """Folders of which a script copies everything, or passwd, over /etc (`cp -rf /etc_ro/* /etc/`), and single files
+    (`cp /etc/passwd.bak /var/passwd`)."""
     found: set[str] = set()
     for facts in files.facts.values():
         text = facts.text.text if facts.text is not None and facts.kind is FileKind.SCRIPT else ""
         if "cp " in text:
             sources = {match.group(1).rstrip("/") for match in _COPIED.finditer(text)}
             found |= sources & folders
+            found |= {match.group(1) for match in _COPIED_FILE.finditer(text)}
     return found
 
 
@@ -223,20 +242,22 @@ def _read_lines(files: Files, path: str, text: str, folder: _Folder, *, shadow: 
         offset += len(line.encode("utf-8", "replace"))
 
 
-def _join(folder: _Folder) -> Iterator[Entry]:
-    active = folder.path == "/etc"
+def _join(folder: _Folder, read: set[str]) -> Iterator[Entry]:
+    """`read` are the files that the running system reads. A hash in passwd itself makes shadow's count for nothing."""
     for user, fields, evidence in folder.passwd:
         hashed = fields[0]
         places: tuple[Evidence, ...] = (evidence,)
         if hashed == "x" and user in folder.shadow:
             hashed, where = folder.shadow[user]
             places = (where, evidence)
+        elif user in folder.shadow and folder.shadow[user][0] == hashed:
+            places = (evidence, folder.shadow[user][1])
         uid = int(fields[1]) if fields[1].isdigit() else None
-        yield Entry(user, hashed, uid, fields[-1].strip(), active, evidence=places)
+        yield Entry(user, hashed, uid, fields[-1].strip(), evidence.path in read, evidence=places)
     named = {user for user, _, _ in folder.passwd}
     for user, (hashed, evidence) in folder.shadow.items():
         if user not in named:
-            yield Entry(user, hashed, 0 if user == "root" else None, "", active, evidence=(evidence,))
+            yield Entry(user, hashed, 0 if user == "root" else None, "", evidence.path in read, evidence=(evidence,))
 
 
 def _loose_hashes(files: Files, known: set[str]) -> Iterator[Entry]:

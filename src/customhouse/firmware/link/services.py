@@ -17,6 +17,7 @@ from .shell_state import Frame, Guard, Start, State
 from .shell_syntax import Simple
 from .shell_words import is_removable
 
+ABSENT = "the program is not in the image"
 _CONSOLES = frozenset({"getty", "agetty", "mingetty", "fgetty", "ngetty", "login", "sulogin"})
 _LISTENS = ("recvfrom", "recvmsg", "accept", "accept4", "recvmmsg")
 _MAX = 400
@@ -81,7 +82,7 @@ def _made(start: Start, **fields: object) -> Service:
     missing = start.real is None
     condition = " && ".join(dict.fromkeys(_line(guard.text) for guard in start.guards))
     if missing:
-        condition = " && ".join(filter(None, (condition, "the program is not in the image")))
+        condition = " && ".join(filter(None, (condition, ABSENT)))
     values: dict[str, object] = {
         "program": start.path,
         "applet": start.applet,
@@ -253,7 +254,7 @@ def _sureness(service: Service) -> int:
 
 def _never_started(files: Files, started: Sequence[Service]) -> Iterator[Service]:
     """Servers worth a note that are in the image and that no script starts."""
-    taken = {service.program.rpartition("/")[2] for service in started}
+    taken = {service.program.rpartition("/")[2] for service in started if ABSENT not in service.condition}
     for path, node in sorted(files.nodes.items()):
         name = path.rpartition("/")[2]
         daemon = DAEMONS.get(name)

@@ -42,6 +42,9 @@ _EXPRESSIONS = (
     "ERROR",
 )
 _EMPTY = Sequence(())
+_ASCII = bytes(byte if byte < 0x80 else ord("_") for byte in range(256))
+"""The grammar's scanner asks C's `isalpha` about whole code points and reads outside its table for large ones, which can
+end the process. It gets a letter for every byte above 127; words are then taken from the bytes as they are."""
 
 
 def parse(text: str) -> Script:
@@ -50,7 +53,7 @@ def parse(text: str) -> Script:
     cut = len(data) > MAX_TEXT
     braced, inserted = _braced(data[:MAX_TEXT])
     reader = _Reader(braced, inserted)
-    body = reader.sequence(Parser(_LANGUAGE).parse(reader.data).root_node, 0)
+    body = reader.sequence(Parser(_LANGUAGE).parse(reader.data.translate(_ASCII)).root_node, 0)
     return Script(body, (*reader.damage, *(("text over 512 KiB",) if cut else ())))
 
 

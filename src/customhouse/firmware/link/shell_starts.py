@@ -27,7 +27,8 @@ def look_up(machine: Machine, name: str, state: State) -> str | None:
     return None
 
 
-_ASKED = (["--version"], ["--help"])
+_QUESTIONS = (["--version"], ["--help"])
+_ASKED: dict[str, list[str]] = TABLE["asked"]
 
 
 def record(
@@ -43,8 +44,10 @@ def record(
     background: bool = False,
     applet: str = "",
 ) -> None:
-    """Note that a program is started here; one that is only asked for its version or help ends at once."""
-    if [argument.text for argument in arguments] in _ASKED:
+    """Note that a program is started here; one that is only asked something ends at once."""
+    asked = _ASKED.get(applet or path.rpartition("/")[2], [])
+    said = [argument.text for argument in arguments]
+    if said in _QUESTIONS or any(word in asked for word in said):
         return
     real = machine.files.real(path)
     multi = real is not None and real.rpartition("/")[2].startswith(MULTI_CALL)

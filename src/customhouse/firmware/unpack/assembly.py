@@ -4,6 +4,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from customhouse.model import (
     Coverage,
     Extent,
@@ -27,6 +29,11 @@ _ROOT_SIGNS = {
     "etc/init.d/rcS": 3, "etc/shadow": 2,
 }  # fmt: skip
 _ROOT_ENOUGH = 8
+_PROOFS = (
+    "sbin/init", "bin/sh", "bin/busybox", "bin/ash", "bin/bash", "usr/bin/sh", "etc/inittab", "etc/passwd", "etc/init.d",
+    "etc/rc.d", "etc/systemd", "etc_ro/inittab", "etc/rc", "etc/profile", "init.rc", "linuxrc", "usr/sbin/init",
+)  # fmt: skip
+"""A partition with the maker's programs has bin, etc and lib as well; one of these makes it a root file system."""
 
 
 class Assembly:
@@ -61,6 +68,8 @@ class Assembly:
     def tree(self) -> FileTree:
         """All entries under their final paths, later entries of the same path winning."""
         root = root_volume(self.nodes, self.volumes)
+        if root is None:
+            root, self.nodes = _unwrapped_root(self.nodes, self.volumes)
         nodes = {path: node for node in self.nodes if (path := _final(node, root)) not in ("/", f"@{node.volume}/")}
         placed = {path: _placed(node, path) for path, node in sorted(nodes.items())}
         volumes = tuple(_marked(volume, root) for volume in self.volumes)
@@ -82,19 +91,45 @@ def root_volume(nodes: Sequence[FileNode], volumes: Sequence[Volume]) -> str | N
     """The volume that looks most like a root file system; of equals the one with more entries, then the first."""
     scores: Counter[str] = Counter()
     entries: Counter[str] = Counter()
+    proven: set[str] = set()
     for node in nodes:
+        if node.path == "init" and node.kind is NodeKind.DIRECTORY:
+            continue
         scores[node.volume] += _ROOT_SIGNS.get(node.path, 0)
         entries[node.volume] += 1
+        if node.path in _PROOFS:
+            proven.add(node.volume)
     order = {volume.name: number for number, volume in reversed(list(enumerate(volumes)))}
     paths = {(node.volume, node.path) for node in nodes if node.path in ("etc", "bin", "sbin", "usr")}
     able = [
         name
         for name, score in scores.items()
-        if score >= _ROOT_ENOUGH and (name, "etc") in paths and any((name, p) in paths for p in ("bin", "sbin", "usr"))
+        if score >= _ROOT_ENOUGH
+        and name in proven
+        and (name, "etc") in paths
+        and any((name, p) in paths for p in ("bin", "sbin", "usr"))
     ]
     if not able:
         return None
     return max(able, key=lambda name: (scores[name], entries[name], -order.get(name, len(order))))
+
+
+def _unwrapped_root(nodes: list[FileNode], volumes: Sequence[Volume]) -> tuple[str | None, list[FileNode]]:
+    """A root file system packed together with the folder that it was in: `tar c squashfs-root`."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    for node in nodes:
+        folders[node.volume].add(node.path.partition("/")[0])
+    wrapped = {volume: next(iter(names)) for volume, names in folders.items() if len(names) == 1}
+    bare = [_without(node, wrapped[node.volume]) for node in nodes if node.volume in wrapped]
+    root = root_volume([node for node in bare if node.path], volumes)
+    if root is None:
+        return None, nodes
+    rest = [node for node in nodes if node.volume != root]
+    return root, [*rest, *(node for node in bare if node.volume == root and node.path)]
+
+
+def _without(node: FileNode, folder: str) -> FileNode:
+    return msgspec.structs.replace(node, path=ImagePath(node.path.removeprefix(folder).removeprefix("/")))
 
 
 def _final(node: FileNode, root: str | None) -> ImagePath:

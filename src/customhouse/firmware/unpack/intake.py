@@ -1,5 +1,6 @@
 """What the user handed over: is it an image, a folder of partitions, or a root file system?"""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -71,8 +72,10 @@ def _digest(path: Path) -> tuple[Digest, int]:
 
 
 def _folder(path: Path) -> Intake:
-    if _looks_like_a_root(path):
-        return _root(path)
+    inside = _only_folder(path)
+    for root in (path, inside):
+        if root is not None and _looks_like_a_root(root):
+            return _root(root)
     parts = [(name, entry) for name, entry in _regular_files(path) if entry.stat().st_size]
     if not parts:
         raise InputError(f"{path} is a folder without any file that holds bytes")
@@ -104,6 +107,15 @@ def _regular_files(folder: Path) -> list[tuple[str, Path]]:
 def _looks_like_a_root(folder: Path) -> bool:
     """Directories as a root file system has them; a link `bin -> usr/bin` counts too."""
     return _is_there(folder / "etc") and any(_is_there(folder / name) for name in ("bin", "sbin", "usr", "lib"))
+
+
+def _only_folder(folder: Path) -> Path | None:
+    """The one thing in a folder, when it is a folder: what `unsquashfs -d out/root` and many tools leave."""
+    with contextlib.suppress(OSError):
+        entries = list(folder.iterdir())
+        if len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink():
+            return entries[0]
+    return None
 
 
 def _is_there(path: Path) -> bool:
