@@ -21,7 +21,8 @@ _LIVE: Final = ("/etc/passwd", "/etc/shadow")
 _LINE: Final = re.compile(r"^(?P<user>[A-Za-z_][\w.-]{0,31}\$?):(?P<rest>[^\n]*)$")
 _WORDS_MOST: Final = 40_000
 _COPIED_FILE: Final = re.compile(
-    r"\bcp[ \t]+(?:-\w+[ \t]+)*(/[\w/.-]{1,80}?/(?:passwd|shadow)[\w.~-]{0,10})[ \t]+/(?:etc|var|tmp)(?:/\S{0,40})?(?=\s|;|$)"
+    r"\bcp[ \t]+(?:-\w+[ \t]+)*(/[\w/.-]{1,80}?/(?:passwd|shadow)[\w.~-]{0,10})"
+    r"[ \t]+/(?:etc|var|tmp)(?:/\S{0,40})?(?=\s|;|$)"
 )
 _COPIED: Final = re.compile(
     r"\bcp[ \t]+(?:-\w+[ \t]+)*(/[\w/.-]{1,80}?)/(?:\*|passwd\S{0,10}|\.)[ \t]+/(?:etc|var)/?\S{0,40}"

@@ -43,8 +43,8 @@ _EXPRESSIONS = (
 )
 _EMPTY = Sequence(())
 _ASCII = bytes(byte if byte < 0x80 else ord("_") for byte in range(256))
-"""The grammar's scanner asks C's `isalpha` about whole code points and reads outside its table for large ones, which can
-end the process. It gets a letter for every byte above 127; words are then taken from the bytes as they are."""
+"""The grammar's scanner asks C's `isalpha` about whole code points and reads outside its table for large ones, which
+can end the process. It gets a letter for every byte above 127; words are then taken from the bytes as they are."""
 
 
 def parse(text: str) -> Script:

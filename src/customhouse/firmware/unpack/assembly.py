@@ -30,8 +30,8 @@ _ROOT_SIGNS = {
 }  # fmt: skip
 _ROOT_ENOUGH = 8
 _PROOFS = (
-    "sbin/init", "bin/sh", "bin/busybox", "bin/ash", "bin/bash", "usr/bin/sh", "etc/inittab", "etc/passwd", "etc/init.d",
-    "etc/rc.d", "etc/systemd", "etc_ro/inittab", "etc/rc", "etc/profile", "init.rc", "linuxrc", "usr/sbin/init",
+    "sbin/init", "bin/sh", "bin/busybox", "bin/ash", "bin/bash", "usr/bin/sh", "etc/inittab", "etc/passwd",
+    "etc/init.d", "etc/rc.d", "etc/systemd", "etc_ro/inittab", "etc/rc", "etc/profile", "init.rc", "linuxrc",
 )  # fmt: skip
 """A partition with the maker's programs has bin, etc and lib as well; one of these makes it a root file system."""
 
