@@ -131,9 +131,12 @@ class _Recovery:
         self.spans: list[tuple[int, int]] = []
         mips = code.image.architecture == "mips" and code.image.gp is not None
         self.lasting = code.lifter.registers["gp"] if mips else None
+        self.stack = code.lifter.registers[code.lifter.convention.stack]
 
     def run(self) -> Function:
-        pending = [(self.entry, dict(self.code.entry_registers(self.function.address)), 0)]
+        known = dict(self.code.entry_registers(self.function.address))
+        known[self.stack] = constants.Frame(0)
+        pending = [(self.entry, known, 0)]
         blocks = self.function.blocks
         while pending:
             address, registers, _ = pending.pop()
@@ -195,10 +198,13 @@ class _Recovery:
         elif kind == "ijump":
             targets = self._table(block, leave, registers)
         self.function.successors[block.address] = tuple(targets)
-        keep = {key: value for key, value in registers.items() if key < UNIQUE}
+        keep = {key: value for key, value in registers.items() if key < UNIQUE or key >= constants.SLOTS}
         if kind in ("call", "icall"):
             kept = self._kept() if self.lasting is None else [*self._kept(), self.lasting]
-            keep = {key: keep[key] for key in kept if key in keep}
+            keep = {key: value for key, value in keep.items() if key in kept or key >= constants.SLOTS}
+            top = keep.get(self.stack)
+            if isinstance(top, constants.Frame):
+                keep[self.stack] = constants.Frame(top.offset + self.code.lifter.convention.link)
         for one in targets:
             self.leaders.add(one)
             if one < VIRTUAL:

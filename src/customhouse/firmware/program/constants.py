@@ -47,7 +47,21 @@ class Entry(NamedTuple):
     plus: int
 
 
-Known = int | Scaled | Entry
+class Frame(NamedTuple):
+    """A place in the function's own frame, in bytes from the stack pointer at its entry."""
+
+    offset: int
+
+
+Known = int | Scaled | Entry | Frame
+
+SLOTS = 1 << 52
+"""Keys from here up are places in the frame: what the compiler keeps there because registers ran out."""
+_MIDDLE = 1 << 50
+
+
+def _slot(place: Frame) -> int:
+    return SLOTS + _MIDDLE + place.offset
 
 
 def run(ops: list[Op], registers: dict[int, Known], image: Image, lasting: int | None = None) -> dict[int, Known]:
@@ -60,11 +74,17 @@ def run(ops: list[Op], registers: dict[int, Known], image: Image, lasting: int |
         if kind == SELECT:
             registers.pop(out, None)
             continue
-        if kind in (STORE, WEAK_STORE, REPEAT):
+        if kind in (WEAK_STORE, REPEAT):
             continue
         left = ~a if a < 0 else registers.get(a)
         right = ~b if b < 0 else registers.get(b)
-        value = _value(kind, left, right, size, image, mask)
+        if kind == STORE:
+            _store(registers, left, right, size, image)
+            continue
+        if kind == LOAD and isinstance(left, Frame):
+            value = registers.get(_slot(left)) if size == image.word else None
+        else:
+            value = _value(kind, left, right, size, image, mask)
         if out == lasting and not isinstance(value, int):
             continue
         if value is None:
@@ -72,6 +92,15 @@ def run(ops: list[Op], registers: dict[int, Known], image: Image, lasting: int |
         else:
             registers[out] = value
     return registers
+
+
+def _store(registers: dict[int, Known], place: Known | None, value: Known | None, size: int, image: Image) -> None:
+    if not isinstance(place, Frame):
+        return
+    if value is None or size != image.word:
+        registers.pop(_slot(place), None)
+    else:
+        registers[_slot(place)] = value
 
 
 def _value(kind: int, left: Known | None, right: Known | None, size: int, image: Image, mask: int) -> Known | None:  # noqa: C901 - one case a kind; a table of functions would hide the order
@@ -90,6 +119,12 @@ def _value(kind: int, left: Known | None, right: Known | None, size: int, image:
         return _scale(kind, left, right, mask)
     if kind == NEG and isinstance(left, int):
         return -left & mask
+    if kind == SUB and isinstance(left, Frame) and isinstance(right, int):
+        return Frame(left.offset - _near(right, mask))
+    if kind == AND and isinstance(left, int):
+        left, right = right, left
+    if kind == AND and right in (mask, mask - 1) and not isinstance(left, int):
+        return left  # the mode bit of a jump's target
     if not isinstance(left, int) or not isinstance(right, int):
         return None
     if kind == SUB:
@@ -122,6 +157,8 @@ def _add(left: Known | None, right: Known | None, mask: int) -> Known | None:
         left, right = right, left
     if not isinstance(left, int):
         return None
+    if isinstance(right, Frame):
+        return Frame(right.offset + _near(left, mask))
     if right is None:
         return Scaled(left, 1)
     if isinstance(right, Scaled):
@@ -129,6 +166,12 @@ def _add(left: Known | None, right: Known | None, mask: int) -> Known | None:
     if isinstance(right, Entry):
         return right._replace(plus=(right.plus + left) & mask)
     return None
+
+
+def _near(value: int, mask: int) -> int:
+    """A constant as the signed number that is added to a pointer."""
+    value &= mask
+    return value - mask - 1 if value > mask >> 1 else value
 
 
 def _scale(kind: int, left: Known | None, right: Known | None, mask: int) -> Known | None:

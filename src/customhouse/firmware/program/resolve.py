@@ -189,8 +189,10 @@ class Store:
         if kind in (HEAP, STACK, RESULT):
             return frozenset({(term, 0, 0)})
         if kind == ADDR:
+            mask = self.terms.mask
             return frozenset(
-                (root, off + node[2], _step(stride, node[3])) for root, off, stride in self.points(node[1])
+                (root, (off + node[2]) & mask if root == GLOBAL else off + node[2], _step(stride, node[3]))
+                for root, off, stride in self.points(node[1])
             )
         if kind in (PHI, MERGE):
             out: frozenset[Location] = frozenset()
