@@ -155,3 +155,10 @@ def test_a_second_root_without_a_password_is_said_to_need_none(device: MadeDevic
     second = _with(ROOT, user="admin")
     [finding] = SecondRoot().findings(_device(device, ROOT, second))
     assert "needs no password" in finding.detail
+
+
+def test_of_several_roots_without_one_of_that_name_the_first_is_the_renamed_one(device: MadeDevice) -> None:
+    users = [_with(ROOT, user=user, hash_kind="des", empty=False) for user in ("admin", "support")]
+    first, second = SecondRoot().findings(_device(device, *users))
+    assert (first.severity, second.severity) == (Severity.LOW, Severity.HIGH)
+    assert (first.title, second.title[:22]) == ("The root account is named admin", "support is a second ro")

@@ -213,6 +213,23 @@ def test_a_file_that_a_script_copies_to_passwd_is_what_the_system_reads(device: 
     assert not [gap for gap in device.facts().not_examined if "accounts" in gap.what]
 
 
+@pytest.mark.parametrize(
+    ("script", "live"),
+    [
+        ("cp -rf /app/etc/passwd /etc/\n", {"hslwificam"}),
+        ("[ -f /etc/passwd ] || cp /app/etc/passwd /etc/passwd\n", {""}),
+        ("if [ ! -f /etc/passwd ]; then\n cp /app/etc/passwd /etc/passwd\nfi\n", {""}),
+        ("if [ -f /app/etc/passwd ]; then\n cp /app/etc/passwd /etc/passwd\nfi\n", {"", "hslwificam"}),
+    ],
+)
+def test_a_passwd_that_is_copied_over_the_other_is_the_one(device: MadeDevice, script: str, live: set[str]) -> None:
+    _telnet(device)
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\n{script}telnetd\n")
+    device.file("/etc/passwd", "root::0:0:root:/:/bin/sh\n")
+    device.file("/app/etc/passwd", f"root:{_hash('hslwificam')}:0:0:root:/:/bin/sh\n")
+    assert {account.password or "" for account in device.facts().accounts if account.remote} == live
+
+
 def test_shadow_counts_for_nothing_where_passwd_has_the_hash(device: MadeDevice) -> None:
     _telnet(device)
     device.file("/etc/passwd", "root::0:0:root:/:/bin/sh\n")

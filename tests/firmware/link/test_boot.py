@@ -378,6 +378,16 @@ def test_a_script_on_a_memory_card_is_seen(device):
     assert programs == {"/mnt/sdcard/update.sh", "/tmp/sd/debug.sh"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/media/mmcblk0p1/test.sh", "/mnt/sda1/run.sh", "/mnt/SD/x.sh", "/mnt/mmcblk0p1/a.sh", "/tmp/usb_storage/a.sh"],
+)
+def test_the_usual_places_of_cards_and_sticks_are_known(device, path):
+    busybox(device, inittab=RCS)
+    device.file("/etc/init.d/rcS", f"#!/bin/sh\n[ -f {path} ] && {path}\n")
+    assert [service.program for service in of_kind(device.facts(), "removable")] == [path]
+
+
 def test_a_vendors_own_init_is_named_as_not_examined(device):
     device.elf("/sbin/rc")
     device.link("/sbin/init", "rc")

@@ -148,10 +148,12 @@ class SecondRoot(Check):
     clauses = ("EN 303 645 5.1-1", "CRA I(2)(d)", "EN 18031-1 AUM")
 
     def findings(self, device: DeviceFacts) -> Iterable[Finding]:
-        for account in device.accounts:
-            open_to_login = account.empty or account.hash_kind not in ("locked", "none", "clear-text", "")
-            if account.uid == 0 and account.user not in ("root", "") and open_to_login:
-                named_root = any(other.user == "root" for other in device.accounts)
+        roots = [account for account in device.accounts if account.uid == 0 and account.user and _opens(account)]
+        first = next((account.user for account in device.accounts if account.user == "root"), "")
+        first = first or next((account.user for account in roots), "")
+        for account in roots:
+            if account.user != "root":
+                named_root = account.user != first
                 # A renamed root is a habit of some makers; a second one beside root is how a hidden login is kept.
                 yield self.finding(
                     severity=Severity.HIGH if named_root else Severity.LOW,
@@ -163,6 +165,10 @@ class SecondRoot(Check):
                     evidence=account.evidence,
                     subject=account.user,
                 )
+
+
+def _opens(account: Account) -> bool:
+    return account.empty or account.hash_kind not in ("locked", "none", "clear-text", "")
 
 
 def _second_login(account: Account) -> str:

@@ -17,6 +17,8 @@ from .login import accepting_services
 from .password_recovery import Recovered, candidates, recover
 
 _PASSWD_NAME: Final = re.compile(r"^passwd(?:[-._~]?(?:default|def|bak|backup|orig|old|tmp|init|sample|ro)?)?$")
+_FOR_WANT_OF: Final = re.compile(r"!\s*-[efrs]\s|-z\s|\|\|\s*$")
+_TESTED: Final = re.compile(r"^\s*(?:if|elif|else|for|while|case|then|do)\b|\b(?:then|do|else)\s*$|&&\s*$")
 _LIVE: Final = ("/etc/passwd", "/etc/shadow")
 _LINE: Final = re.compile(r"^(?P<user>[A-Za-z_][\w.-]{0,31}\$?):(?P<rest>[^\n]*)$")
 _WORDS_MOST: Final = 40_000
@@ -170,10 +172,11 @@ def _entries(files: Files) -> Iterator[Entry]:
     read = {real for path in _LIVE if (real := files.real(path)) is not None} | set(_LIVE)
     listed = [entry for folder in folders.values() for entry in _join(folder, read)]
     live = [entry for entry in listed if entry.active]
-    copied = _copied(files, set(folders)) if live else set()
-    listed = [
-        e if e.active or not copied & {_folder_of(e), e.evidence[0].path} else replace(e, active=True) for e in listed
-    ]
+    copies = _copies(files) if live else {}
+    listed = [e if e.active or not _places(e) & set(copies) else replace(e, active=True) for e in listed]
+    always = {source for source, surely in copies.items() if surely}
+    over = {entry.user for entry in listed if _places(entry) & always}
+    listed = [replace(e, active=False) if e.user in over and not _places(e) & set(copies) else e for e in listed]
     if not live:  # /etc/passwd is made at boot from one of the others
         listed = [replace(entry, active=True) for entry in listed]
     yield from _duplicates_dropped(listed)
@@ -181,20 +184,27 @@ def _entries(files: Files) -> Iterator[Entry]:
     yield from _loose_hashes(files, known)
 
 
-def _folder_of(entry: Entry) -> str:
-    return entry.evidence[0].path.rpartition("/")[0]
+def _places(entry: Entry) -> set[str]:
+    """The file that the account stands in, and its folder."""
+    path = entry.evidence[0].path
+    return {path, path.rpartition("/")[0]}
 
 
-def _copied(files: Files, folders: set[str]) -> set[str]:
-    """Folders of which a script copies everything, or passwd, over /etc (`cp -rf /etc_ro/* /etc/`), and single files
-    (`cp /etc/passwd.bak /var/passwd`)."""
-    found: set[str] = set()
+def _copies(files: Files) -> dict[str, bool]:
+    """Files (`cp /etc/passwd.bak /var/passwd`) and folders (`cp -rf /etc_ro/* /etc/`) that a script copies to where the
+    system reads; true where it does so without asking anything. A copy for want of a passwd is none."""
+    found: dict[str, bool] = {}
     for facts in files.facts.values():
         text = facts.text.text if facts.text is not None and facts.kind is FileKind.SCRIPT else ""
-        if "cp " in text:
-            sources = {match.group(1).rstrip("/") for match in _COPIED.finditer(text)}
-            found |= sources & folders
-            found |= {match.group(1) for match in _COPIED_FILE.finditer(text)}
+        if "cp " not in text:
+            continue
+        for match in (*_COPIED.finditer(text), *_COPIED_FILE.finditer(text)):
+            line = text.rfind("\n", 0, match.start()) + 1
+            before, own = text[: max(line - 1, 0)].rpartition("\n")[2], text[line : match.start()]
+            if not _FOR_WANT_OF.search(f"{before}\n{own}"):
+                source = match.group(1).rstrip("/")
+                surely = not own.strip() and not _TESTED.search(before)
+                found[source] = found.get(source, False) or surely
     return found
 
 

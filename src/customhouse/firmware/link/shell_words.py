@@ -14,7 +14,8 @@ _GLOB = re.compile(r"[*?]|\[[^\]]+\]")
 _VOLATILE = ("/tmp", "/var/run", "/var/tmp", "/run", "/proc", "/sys", "/dev", "/mnt", "/media")  # noqa: S108 - paths on the device, not here
 
 _REMOVABLE = re.compile(
-    r"^/(?:tmp|mnt|media|var|run|home|opt)?/?(?:\w+/)?(?:tf|sd|mmc|usb|u-?disk|ext|tfcard)_?(?:card|disk|stick)?\d?\d?/\S"
+    r"(?i)^/(?:media/[^/\s]+/\S|(?:tmp|mnt|var|run|home|opt)?/?(?:\w+/)?(?:"
+    r"(?:tf|sd|mmc|usb|u-?disk|ext|tfcard)_?(?:card|disk|stick|storage)?\d?\d?|mmcblk\d(?:p\d)?|sd[a-d]\d?|usbhost\d?)/\S)"
 )
 
 Substitute = Callable[[Sequence, State], Value]
