@@ -151,9 +151,9 @@ class _Recovery:
             made = self.code.lifter.block(address, self.thumb, limit)
             for one in made:
                 blocks[one.address] = one
-            for one in made:
-                out = constants.run(one.ops, dict(registers), self.image, self.lasting)
-                self._follow(one, out, pending)
+            for one in made:  # the block, then the conditional parts that it leads to
+                registers = constants.run(one.ops, dict(registers), self.image, self.lasting)
+                self._follow(one, registers, pending)
         self._order()
         return self.function
 
@@ -265,9 +265,11 @@ class _Recovery:
                 self.function.tails[block.address] = value
                 return []
             return [value & ~1 if self.arm else value] if self._near(value) else []
+        count = self._bound(block)
+        if isinstance(value, constants.Scaled) and value.scale in (4, 8):  # `add pc, pc, index * 4`: branches in a row
+            return [one for index in range(count) if self._near(one := value.base + index * value.scale)]
         if not isinstance(value, constants.Entry):
             return []
-        count = self._bound(block)
         out: list[int] = []
         mask = (1 << (8 * self.image.word)) - 1
         for index in range(count or 64):

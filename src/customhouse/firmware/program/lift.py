@@ -147,6 +147,7 @@ class Lifter:
         self.ignored = frozenset(self.registers[name] for name in self.convention.ignored if name in self.registers)
         self.flags = frozenset(self.registers[name] for name in self.convention.flags if name in self.registers)
         self.zero = self.registers.get("zero", -1) if image.architecture == "mips" else self.registers.get("xzr", -1)
+        self.counter = self.registers["pc"] if self.arm else -1
         self.fresh = UNIQUE * 2
         self.instructions = 0
 
@@ -176,6 +177,8 @@ class _Lowering:
         self.here = address
         self.after = address
         self.guards: list[tuple[int, int, bool]] = []
+        self.settled: set[int] = set()
+        """What the instruction at hand wrote unconditionally."""
         self.repeated = False
 
     def run(self) -> list[Block]:
@@ -273,6 +276,7 @@ class _Lowering:
         self.here = first
         self.after = max(self.after, end)
         self.guards = []
+        self.settled.clear()
         self.marks.append((first, len(self.ops)))
         self.lifter.instructions += len(nodes)
         self.repeated = self.lifter.x86 and self._repeat(first)
@@ -344,14 +348,22 @@ class _Lowering:
         out = node.offset & self.lifter.low if space == "register" else UNIQUE + node.offset
         if space == "register" and (out in self.lifter.ignored or out == self.lifter.zero):
             return
-        if self.guards:
+        if self.guards and not self._passing(space, out):
             _, condition, negated = self.guards[-1]
             self.lifter.fresh += 1
             self.ops.append((kind, self.lifter.fresh, a, b, size, self.here))
             # SELECT out = condition ? a : previous; the size field tells the sense
             self.ops.append((SELECT, out, condition, self.lifter.fresh, 0 if negated else 1, self.here))
             return
+        if not self.guards:
+            self.settled.add(out)
         self.ops.append((kind, out, a, b, size, self.here))
+
+    def _passing(self, space: str, out: int) -> bool:
+        """Whether nobody asks for the old value when a condition fails: temporaries of the conditional part itself, and
+        the program counter.
+        """
+        return (space == "unique" and out not in self.settled) or out == self.lifter.counter
 
     def _store(self, address: int, value: int, size: int) -> None:
         self.ops.append((WEAK_STORE if self.guards else STORE, 0, address, value, size, self.here))
