@@ -56,6 +56,9 @@ def test_ports_come_from_arguments_then_settings_then_custom(files, name, argume
         ("vsftpd", [], "none"),
         ("tftpd", [], "none"),
         ("httpd", [], "unknown"),
+        ("ttyd", ["-p", "7681", "/bin/sh"], "none"),
+        ("ttyd", ["-c", "admin:secret", "/bin/sh"], "password"),
+        ("ttyd", ["-i", "br-lan", "/bin/login"], "password"),
     ],
 )
 def test_what_is_asked_follows_from_options_and_settings(files, name, arguments, asks):

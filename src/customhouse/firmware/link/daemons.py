@@ -137,6 +137,8 @@ def authentication(daemon: Daemon, arguments: Sequence[str], files: Files) -> st
         if re.search(r"(?mi)^\s*PasswordAuthentication\s+no\b", text) or "PasswordAuthentication=no" in arguments:
             return "key"
         return "password"
+    if daemon.authentication == "webshell":
+        return _web_shell(arguments)
     if daemon.authentication == "ftpd":
         return _ftpd(daemon, arguments, files)
     return daemon.authentication
@@ -155,6 +157,16 @@ def _telnetd(arguments: Sequence[str]) -> str:
     if words[0].rpartition("/")[2] == "login":
         return "none" if "-f" in words or ("-f" in arguments and login[0].endswith("login")) else "password"
     return "unknown"
+
+
+def _web_shell(arguments: Sequence[str]) -> str:
+    """A terminal in the browser: it asks for a credential of its own, or what it runs asks, or nobody does."""
+    if option(arguments, ["-c", "--credential"]):
+        return "password"
+    programs = [argument for argument in arguments if not argument.startswith("-")]
+    if any(is_shell(program) for program in programs):
+        return "none"
+    return "password" if any(program.rpartition("/")[2] == "login" for program in programs) else "unknown"
 
 
 def _ftpd(daemon: Daemon, arguments: Sequence[str], files: Files) -> str:
