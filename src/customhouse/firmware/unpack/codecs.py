@@ -23,7 +23,7 @@ Decode = Callable[[bytes, int], bytes]
 _XZ_MAGIC = b"\xfd7zXZ\x00"
 _DICTIONARY = 1 << 23
 _LZMA_MEMORY = 1 << 28
-_HEADER_OFFSETS = (0, 1, 4, 5, 8, 9, 10, 12, 13)
+_HEADER_OFFSETS = (0, 1, 4, 5, 8, 9, 10, 12, 13, 2, 3, 6, 7, 11, 14, 15, 16, 17)
 _PROPERTY_CHOICES = 9 * 5 * 5
 
 

@@ -23,6 +23,7 @@ from .format import DONE, BudgetSpent, Ending, Window
 from .formats.elf import Elf
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
 from .leaves import is_leaf
+from .nand_dump import NandDump, nand_layout
 from .streams import StreamFormat
 from .unblob_adapter import Chunk, find_chunks, shifted
 from .volume import VolumeWriter
@@ -115,15 +116,24 @@ class Engine:
         """Everything inside one content. `name` is what volumes found in it are named after."""
         if path.stat().st_size == 0:
             return Account()
-        waiting = deque(find_chunks(path) if not self._spent else ())
         with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             data = memoryview(mapped)
+            waiting = deque(self._chunks(path, data, top=top))
             content = _Content(path, data, name, part, depth, top, len(waiting) == 1, Account(size=len(mapped)))
             try:
                 self._walk(content, waiting)
             finally:
                 data.release()
         return content.account
+
+    def _chunks(self, path: Path, data: memoryview, *, top: bool) -> list[Chunk]:
+        """What starts where. A dump of NAND is one thing: its spare areas cut through all that lies in it."""
+        if self._spent:
+            return []
+        layout = nand_layout(data) if top else None
+        if layout is not None:
+            return [Chunk(0, len(data), NandDump.name, NandDump(layout), None)]
+        return find_chunks(path)
 
     def _walk(self, content: "_Content", waiting: deque[Chunk]) -> None:
         """Chunk after chunk, with the gaps between. One that gives nothing may hide others: those are sought in it."""

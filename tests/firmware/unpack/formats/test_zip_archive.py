@@ -2,6 +2,7 @@
 
 import io
 import stat
+import struct
 import zipfile
 
 from hypothesis import given, settings
@@ -51,3 +52,23 @@ def test_a_local_header_without_a_directory_is_not_an_archive() -> None:
 def test_any_bytes_give_an_outcome(tail: bytes, seed: int) -> None:
     survives(ZipArchive(), make()[:30] + tail)
     survives(ZipArchive(), damaged(make(), seed) + make()[-22:])
+
+
+def make_zip64() -> bytes:
+    """The same archive with its directory told by the records of ZIP64."""
+    image = make()
+    end = image.index(b"PK\x05\x06")
+    count, _, size, start = struct.unpack_from("<2H2I", image, end + 8)
+    record = b"PK\x06\x06" + struct.pack("<Q2H2I4Q", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    return (
+        image[:end] + record + locator + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, *[0xFFFF] * 2, *[2**32 - 1] * 2, 0)
+    )
+
+
+def test_an_archive_with_the_records_of_zip64_opens() -> None:
+    tree, ending = read(ZipArchive(), make_zip64() + b"what follows")
+    assert ending.outcome is Outcome.DONE
+    assert tree.files == {b"folder/file.txt": b"text " * 100}
+    broken = make_zip64().replace(b"PK\x06\x06", b"PK\x06\x05")
+    assert ZipArchive().probe(Window(broken)) is None

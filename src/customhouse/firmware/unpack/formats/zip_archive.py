@@ -14,6 +14,7 @@ from ..format import DONE, Ending, Extent, Format, Magic, Malformed, Meta, TreeW
 
 _END = b"PK\x05\x06"
 _END_SIZE = 22
+_LATER = 0xFFFFFFFF  # the true value stands in the records of ZIP64
 _PIECE = 1 << 20
 _ENCRYPTED = 0x1
 _UNIX = 3
@@ -27,7 +28,7 @@ class ZipArchive(Format):
     name = "zip"
     title = "ZIP archive"
     magics = (Magic(0, b"PK\x03\x04"),)
-    limits = "encrypted entries are named, not read; ZIP64 and archives split over several files are not read"
+    limits = "encrypted entries are named, not read; archives split over several files are not read"
 
     def _probe(self, data: Window) -> Extent | None:
         """The archive ends at the first end record whose directory lies where it says."""
@@ -37,6 +38,8 @@ class ZipArchive(Format):
             if at + _END_SIZE > data.size:
                 return None
             *_counts, size, start, comment = struct.unpack_from("<4H2IH", haystack, at + 4)
+            if _LATER in (size, start) and (whole := _zip64(haystack, at)):
+                return Extent(size=min(at + _END_SIZE + comment, data.size), detail={"directory entries": str(whole)})
             if start + size == at and haystack[start : start + 4] == b"PK\x01\x02":
                 return Extent(size=min(at + _END_SIZE + comment, data.size))
             at += 4
@@ -49,6 +52,18 @@ class ZipArchive(Format):
         except _ERRORS as trouble:
             return Ending(Outcome.FAILED, str(trouble))
         return Ending(Outcome.PARTIAL, f"{locked} entries are encrypted") if locked else DONE
+
+
+def _zip64(haystack: bytes, end: int) -> int:
+    """Entries of the directory that the end record of ZIP64 before the plain one describes; 0 where none holds."""
+    locator = end - 20
+    if locator < 56 or haystack[locator : locator + 4] != b"PK\x06\x07":
+        return 0
+    _disk, record, _disks = struct.unpack_from("<IQI", haystack, locator + 4)
+    if record + 56 > locator or haystack[record : record + 4] != b"PK\x06\x06":
+        return 0
+    entries, size, start = struct.unpack_from("<3Q", haystack, record + 32)
+    return entries if start + size == record and haystack[start : start + 4] == b"PK\x01\x02" else 0
 
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, tree: TreeWriter) -> bool:
