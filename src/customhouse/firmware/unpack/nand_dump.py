@@ -48,7 +48,7 @@ def _marks_stand(data: memoryview, page: int, spare: int) -> bool:
         if data[start : start + page] == blank:
             continue
         written += 1
-        behind = data[start + page : start + stride]
+        behind = bytes(data[start + page : start + stride])
         good += behind[:2] == b"\xff\xff" or (page == 512 and behind[5] == 0xFF)
         used += behind[2:] != blank_rest
     return written >= _WRITTEN_FEWEST and good >= _GOOD * written and used * 2 >= written

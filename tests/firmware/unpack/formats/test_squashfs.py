@@ -21,6 +21,7 @@ from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 from customhouse.firmware.unpack.format import Window
 from customhouse.firmware.unpack.formats.squashfs import Squashfs
+from customhouse.firmware.unpack.formats.squashfs_layout import read_superblock
 from customhouse.model import NodeKind, Outcome
 
 TEXT = b"".join(b"line %d of a file that packs well\n" % number for number in range(700))
@@ -231,3 +232,46 @@ def test_version_1_is_named_unsupported(order: str) -> None:
     head = (b"hsqs" if order == "<" else b"sqsh") + struct.pack(order + "6I4H", 9, 900, 0, 0, 50, 60, 1, 0, 1 << 15, 15)
     tree, ending = read(Squashfs(), head.ljust(1000, b"x"))
     assert (ending.outcome, tree.files) == (Outcome.UNSUPPORTED, {})
+
+
+def nested() -> Tree:
+    """More inodes and names than one block of metadata holds, in two levels of folders."""
+    noise = random.Random(11)
+    folders: Tree = {}
+    for number in range(8):
+        folders[b"folder-%d" % number] = {
+            b"file-%d-%d" % (number, n): b"%d %d " % (number, n) + noise.randbytes(40) for n in range(150)
+        }
+    return {b"etc": {b"passwd": b"root::0:0:root:/:/bin/sh\n"}, b"usr": folders}
+
+
+def damaged_table(major: int, *, inodes: bool) -> bytes:
+    """The image with the last block of inodes (the root's is in it) or the first block of names overwritten."""
+    image = bytearray(Maker(major=major).make(nested()))
+    super_ = read_superblock(Window(bytes(image)))
+    at = last = super_.inode_table if inodes else super_.directory_table
+    while inodes and at < super_.directory_table:
+        last, at = at, at + 2 + (int.from_bytes(image[at : at + 2], "little") & 0x7FFF)
+    image[last + 2 : last + 42] = bytes(40)
+    return bytes(image)
+
+
+@pytest.mark.parametrize("major", [2, 3, 4])
+def test_without_the_root_inode_folders_come_out_with_their_names(major: int) -> None:
+    tree, _ending = read(Squashfs(), damaged_table(major, inodes=True))
+    named = {
+        path.rpartition(b"/")[2]: content
+        for path, content in tree.files.items()
+        if b"/folder-" in path and b"/file-" in path
+    }
+    assert len(named) > 400
+    assert all(content.startswith(b"%d %d " % tuple(map(int, name.split(b"-")[1:]))) for name, content in named.items())
+    assert tree.troubles
+
+
+@pytest.mark.parametrize("major", [2, 3, 4])
+def test_where_names_are_lost_the_files_come_out_without(major: int) -> None:
+    tree, _ending = read(Squashfs(), damaged_table(major, inodes=False))
+    assert len(tree.files) == 8 * 150 + 1
+    assert sum(path.startswith(b"lost+found/file-") for path in tree.files) > 100
+    assert tree.troubles

@@ -4,6 +4,7 @@ Versions 2, 3 and 4, both byte orders, every compressor, vendors' magics and LZM
 Source: Linux Documentation/filesystems/squashfs.rst; squashfs-tools; see `squashfs_layout`.
 """
 
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ from .squashfs_layout import (
     read_inode,
     read_superblock,
 )
+from .squashfs_salvage import inodes_in_a_row, lost_folders
 
 _METADATA = 8192
 _STORED_PLAIN = 1 << 24
@@ -116,9 +118,41 @@ class _Image(MetadataStream):
         size, stored, start = self._metadata_header(self.super.inode_table + block)
         if stored:
             return self._learn_from_data()
-        return Blocks(
+        learned = Blocks(
             self.super.compressor, self.data.exactly(start, size), _METADATA, lambda made: self._is_root(made, offset)
         )
+        return learned if learned.known else self._learn_past_damage()
+
+    def _learn_past_damage(self) -> Blocks:
+        """The block of the root inode opens in no way; the first ones of both tables may."""
+        learned: Blocks = _Unknown(self.super.compressor)
+        for table, soundly in (
+            (self.super.inode_table, self._is_inode),
+            (self.super.directory_table, self._is_listing),
+        ):
+            try:
+                size, stored, start = self._metadata_header(table)
+                first = b"" if stored else self.data.exactly(start, size)
+            except Malformed:
+                continue
+            if first:
+                learned = Blocks(self.super.compressor, first, _METADATA, soundly)
+            if learned.known:
+                break
+        return learned
+
+    def _is_inode(self, made: bytes) -> bool:
+        """A full block of inodes, or the only one, that starts with an inode of a kind there is."""
+        if len(made) < 15:
+            return False
+        if self.super.major == 4:
+            type_, mode = struct.unpack_from(self.super.order + "2H", made)
+            return bool(1 <= type_ <= 14 and mode < 0o10000)
+        return 1 <= (made[0] & 15 if self.super.order == "<" else made[0] >> 4) <= 9
+
+    def _is_listing(self, made: bytes) -> bool:
+        """Names stand in a listing, so most of it is text or zero."""
+        return len(made) >= 12 and sum(byte == 0 or 0x2D <= byte < 0x7B for byte in made) >= len(made) // 2
 
     def _is_root(self, made: bytes, offset: int) -> bool:
         if len(made) < offset + 15:  # the shortest directory inode, that of version 2
@@ -171,6 +205,14 @@ class _Image(MetadataStream):
                 raise Malformed("metadata ends too early")
             block, offset = following, 0
 
+    def normal(self, block: int, offset: int) -> tuple[int, int]:
+        """See `MetadataStream`."""
+        try:
+            made, following = self._metadata_block(block)
+        except Malformed:
+            return block, offset
+        return (following, 0) if offset >= len(made) else (block, offset)
+
     def cursor(self, block: int, offset: int) -> Cursor:
         return Cursor(self, block, offset, self.super.order)
 
@@ -186,6 +228,16 @@ class _Image(MetadataStream):
 
     def inode(self, block: int, offset: int) -> Inode:
         return read_inode(self.cursor(self.super.inode_table + block, offset), self.super, self.ids, self.groups)
+
+    def inodes(self) -> Iterator[tuple[tuple[int, int], Inode]]:
+        """All inodes as they stand in their table, up to the first damage."""
+        start, super_ = self.super.inode_table, self.super
+        return inodes_in_a_row(
+            self.cursor(start, 0),
+            lambda cursor: read_inode(cursor, super_, self.ids, self.groups),
+            start,
+            super_.inodes,
+        )
 
     def directory(self, node: Inode) -> list[Entry]:
         return read_directory(self.cursor(self.super.directory_table + node.start, node.offset), node, self.super)
@@ -235,6 +287,13 @@ class _Image(MetadataStream):
         return start, size
 
 
+class _Unknown(Blocks):
+    """No way opens anything."""
+
+    def __init__(self, declared: str) -> None:
+        super().__init__(declared, b"", 1, lambda made: False)
+
+
 class _Believed(Blocks):
     """Nothing compressed to learn from: the declared compressor, learned at the first data block."""
 
@@ -259,17 +318,40 @@ class _Walk:
         self._image, self._tree = image, tree
         self._seen_directories: set[tuple[int, int]] = set()
         self._files: dict[tuple[int, int], bytes] = {}
+        self._broken = False
 
     def all(self) -> None:
         root = self._image.super.root_inode
         self._visit(b"", root >> 16, root & 0xFFFF, 0)
+        if self._broken:
+            self._salvage()
+
+    def _salvage(self) -> None:
+        """Folders and files that the damaged part of the tables led to."""
+        found = list(self._image.inodes())
+        for number, (place, node) in enumerate(lost_folders(found, self._seen_directories, self._image.directory)):
+            self._write_safely(b"lost+found/folder-%d" % number, node, place, 1)
+        for number, (place, node) in enumerate(found):
+            if node.kind is Kind.FILE and place not in self._files:
+                self._write_safely(b"lost+found/file-%d" % number, node, place, 1)
 
     def _visit(self, path: bytes, block: int, offset: int, depth: int) -> None:
         try:
             node = self._image.inode(block, offset)
-            self._write(path, node, (block, offset), depth)
         except Malformed as trouble:
-            self._tree.trouble(f"/{path.decode('utf-8', 'replace')}: {trouble}")
+            self._complain(path, trouble)
+            return
+        self._write_safely(path, node, (block, offset), depth)
+
+    def _write_safely(self, path: bytes, node: Inode, place: tuple[int, int], depth: int) -> None:
+        try:
+            self._write(path, node, place, depth)
+        except Malformed as trouble:
+            self._complain(path, trouble)
+
+    def _complain(self, path: bytes, trouble: Malformed) -> None:
+        self._broken = True
+        self._tree.trouble(f"/{path.decode('utf-8', 'replace')}: {trouble}")
 
     def _write(self, path: bytes, node: Inode, place: tuple[int, int], depth: int) -> None:
         meta = Meta(mode=node.mode, uid=node.uid, gid=node.gid)

@@ -130,6 +130,11 @@ class Cursor:
     def __init__(self, stream: "MetadataStream", block: int, offset: int, order: str) -> None:
         self._stream, self._block, self._offset, self._order = stream, block, offset, order
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the next byte comes from: the position of a metadata block, and the offset in what it holds."""
+        return self._stream.normal(self._block, self._offset)
+
     def bytes(self, count: int) -> bytes:
         made, self._block, self._offset = self._stream.read(self._block, self._offset, count)
         return made
@@ -145,6 +150,9 @@ class MetadataStream(Protocol):
     """What `Cursor` reads from; the reader of an image implements it."""
 
     def read(self, block: int, offset: int, count: int) -> tuple[bytes, int, int]: ...
+
+    def normal(self, block: int, offset: int) -> tuple[int, int]:
+        """The same place as the start of the next block where it is the end of one."""
 
 
 def read_inode(cursor: Cursor, super_: Superblock, ids: tuple[int, ...], groups: tuple[int, ...]) -> Inode:
