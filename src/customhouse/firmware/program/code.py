@@ -296,20 +296,18 @@ class _Recovery:
         )
 
     def _bound(self, block: Block) -> int:
-        """Entries of the table, from the comparison that guards the jump: in this block or one that leads here."""
+        """Entries of the table, from the last comparison in front of the jump: in a block that leads here or in this
+        one; 0 when there is none.
+        """
         before = [one for one, after in self.function.successors.items() if block.address in after]
-        for address in [block.address, *before]:
+        guards = [
+            one for one in before if one in self.function.blocks and self.function.blocks[one].exit.kind == "cond"
+        ]
+        for address in [*guards, block.address, *before]:
             one = self.function.blocks.get(address)
-            if one is None:
-                continue
-            best = 0
-            for kind, _out, _a, b, _size, _at in one.ops[-40:]:
-                if kind in (LT, LE, SUB, EQ, SLT, SLE) and b < 0 and 0 < ~b < _MAX_TABLE:
-                    best = max(best, ~b + 1)
-                elif kind in (LT, LE) and _a < 0 and 0 < ~_a < _MAX_TABLE:
-                    best = max(best, ~_a + 1)
-            if best > 1:
-                return best
+            count = _compared(one) if one is not None else 0
+            if count > 1:
+                return count
         return 0
 
     def _order(self) -> None:
@@ -330,3 +328,19 @@ class _Recovery:
             else:
                 order.append(address)
         self.function.order = order[::-1]
+
+
+def _compared(block: Block) -> int:
+    """One more than the constant that the last comparison of a block compares with."""
+    best, where = 0, -1
+    for kind, _out, a, b, _size, at in reversed(block.ops):
+        if best and at != where:
+            break
+        limit = 0
+        if kind in (LT, LE, SUB, EQ, SLT, SLE) and b < 0:
+            limit = ~b
+        elif kind in (LT, LE) and a < 0:
+            limit = ~a
+        if 0 < limit < _MAX_TABLE:
+            best, where = max(best, limit + 1), at
+    return best

@@ -250,11 +250,16 @@ class Terms:
         if found is None:
             outer = self._trace
             read = self._trace = set()
-            found = self._located[term] = self._locate(term, 0)
+            found = self._located[term] = self._locate(term, {})
             self._keep(term, outer, read)
         return found
 
-    def _locate(self, term: int, level: int) -> tuple[Location, ...]:
+    def _locate(self, term: int, met: dict[int, tuple[Location, ...]]) -> tuple[Location, ...]:
+        """`met`: what this question asked before; a term that is met on the way to itself adds nothing."""
+        known = met.get(term)
+        if known is not None:
+            return known
+        met[term] = ()
         out: list[Location] = []
         for one in self.flat(term):
             node = self.nodes[one]
@@ -268,34 +273,35 @@ class Terms:
                     out.append((GLOBAL, base[1] + node[2], node[3]))
                 elif node[2] >= self.floor and self._is_index(node[1]):
                     out.append((GLOBAL, node[2], _both(node[3], self.scale(node[1]))))
-                elif level < 8 and base[0] == DERIVED:
-                    out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
-                elif level < 8 and base[0] == OP:
+                elif base[0] == DERIVED:
+                    out += [(root, off, 1) for root, off, _ in self._locate(node[1], met)]
+                elif base[0] == OP:
                     out += [
                         (root, off + node[2], _both(step, node[3]) or 1)
-                        for root, off, step in self._locate(node[1], level + 1)
+                        for root, off, step in self._locate(node[1], met)
                     ]
                 else:
                     out.append((node[1], node[2], node[3]))
-            elif kind == DERIVED and level < 8:
-                out += [(root, off, 1) for root, off, _ in self._locate(node[1], level + 1)]
-            elif kind == OP and level < 8:
-                out += self._indexed(node, level)
+            elif kind == DERIVED:
+                out += [(root, off, 1) for root, off, _ in self._locate(node[1], met)]
+            elif kind == OP:
+                out += self._indexed(node, met)
             else:
                 out.append((one, 0, 0))
-        return tuple(dict.fromkeys(out))
+        met[term] = tuple(dict.fromkeys(out))
+        return met[term]
 
-    def _indexed(self, node: tuple[Any, ...], level: int) -> list[Location]:
+    def _indexed(self, node: tuple[Any, ...], met: dict[int, tuple[Location, ...]]) -> list[Location]:
         """`pointer + index`: the side that looks like a pointer is the base."""
         if node[1] == lift.AND:
-            return list(self._locate(node[2], level + 1))
+            return list(self._locate(node[2], met))
         if node[1] not in (lift.ADD, lift.SUB):
             return []
         left, right = node[2], node[3]
         stride = self.scale(right)
         if node[1] == lift.ADD and self.rank(right) > self.rank(left):
             left, stride = right, self.scale(left)
-        return [(root, off, _both(old, stride)) for root, off, old in self._locate(left, level + 1)]
+        return [(root, off, _both(old, stride)) for root, off, old in self._locate(left, met)]
 
     def _is_index(self, term: int) -> bool:
         """Whether the term can only be a number: what is added to it is the address."""
