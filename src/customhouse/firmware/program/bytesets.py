@@ -134,7 +134,7 @@ class ByteSets:
         kind = node[0]
         out: frozenset[int] = frozenset()
         if kind == BYTE:
-            inner = self.variables(node[1], level + 1) if self._table(node) and level < 6 else frozenset()
+            inner = self.variables(node[1], level + 1) if self.is_table(node) and level < 6 else frozenset()
             out = inner or (frozenset((term,)) if node[5] == 1 else frozenset())
         elif kind == LOAD:
             out = frozenset((term,)) if node[4] == 1 else frozenset()
@@ -161,7 +161,7 @@ class ByteSets:
             self._variables[term] = out
         return out
 
-    def _table(self, node: tuple[Any, ...]) -> bool:
+    def is_table(self, node: tuple[Any, ...]) -> bool:
         """Whether a BYTE node reads a constant table by an index."""
         root = self.terms.nodes[node[2]]
         if node[2] == GLOBAL:
@@ -298,7 +298,7 @@ class ByteSets:
             place = index.values + plus
             found = table[(place // entry) & 255] if size == entry else self._half(table, place, entry, size)
             return Tried(found, index.known)
-        if not self._table(node):
+        if not self.is_table(node):
             return UNTOLD
         if root == GLOBAL and node_offset in self.filled:
             # which characters are allowed is not followed; that the list names them is a whitelist

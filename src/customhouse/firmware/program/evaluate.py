@@ -34,7 +34,7 @@ from .lift import (
 from .lift import LOAD as OP_LOAD
 from .loops import Loops
 from .memory import Memory
-from .state import Content, State
+from .state import Content, Places, State
 from .summary import Application, Event, Summary
 from .terms import ADDR, CONST, LOAD, OP, RESULT, STACK, Location, Terms
 
@@ -501,6 +501,11 @@ class Evaluation:
         if content.deps:
             self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
 
+    def start(self, state: State, name: str, path: int, vector: int) -> None:
+        """A program is started with arguments that are not all known here."""
+        step = ((self.function.address, self.site),)
+        self.note(("start", name, self.site, path, vector, state.facts, step))
+
     def overrun(
         self, state: State, name: str, target: int, content: Content | None, size: int | None, source: int | None = None
     ) -> None:
@@ -553,25 +558,40 @@ class Evaluation:
                 self.whole.proofs[content] = self.whole.proofs.get(content, frozenset()) | proof
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
-        for one in self.terms.flat(function):
-            target = self.terms.value(one)
-            if target is None:
-                if arguments or self.terms.open[one]:
-                    self.note(("icall", self.site, one, arguments, self.function.address))
-                continue
-            if (
-                target < self.terms.floor
-                or self.whole.code.name(target) is not None
-                or not self.image.executable(target & ~1 if self.whole.arm else target)
-            ):
-                continue
-            site = self.site
+        """A function that the library will call: with what memory may hold by then, not with what it holds now."""
+        site = self.site
+        for target in self._targets(function, arguments):
             summary = self.whole.summary(target)
             if summary is not None:
-                application = Application(self, state.copy(), summary, site)
+                application = Application(self, self._later(state), summary, site)
                 application.arguments = dict(enumerate(arguments))
                 application.apply()
             self.site = site
+
+    def _targets(self, function: int, arguments: tuple[int, ...]) -> list[int]:
+        """The program's own functions that a callback may be."""
+        out: list[int] = []
+        for one in self.terms.flat(function):
+            target = self.terms.value(one)
+            if target is None:
+                self.note(("icall", self.site, one, arguments, self.function.address))
+                out += self.whole.resolved.get((self.function.address, self.site), ())
+            else:
+                out.append(target)
+        return [one for one in dict.fromkeys(out) if self._is_own(one)][:_MAX_TARGETS]
+
+    def _is_own(self, target: int) -> bool:
+        if target < self.terms.floor or self.whole.code.name(target) is not None:
+            return False
+        return bool(self.image.executable(target & ~1 if self.whole.arm else target))
+
+    def _later(self, state: State) -> State:
+        """What is still known when a thread, a timer or a handler runs: frames, and what was compared."""
+        out = state.copy()
+        nodes = self.terms.nodes
+        out.words = Places((key, value) for key, value in state.words.items() if nodes[key[0]][0] == STACK)
+        out.texts = Places((key, value) for key, value in state.texts.items() if nodes[key[0]][0] == STACK)
+        return out
 
     def range_of(self, state: State, term: int) -> tuple[int, int] | None:
         """What is known of a number's size: constants, tests in force, widths of loads."""

@@ -44,6 +44,7 @@ class Caller(Protocol):
     def variable_arguments(self, state: State, first: int, count: int) -> tuple[int, ...]: ...
     def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]: ...
     def sink(self, state: State, name: str, content: Content, extra: str = "") -> None: ...
+    def start(self, state: State, name: str, path: int, vector: int) -> None: ...
     def overrun(
         self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0
     ) -> None: ...
@@ -499,26 +500,9 @@ def _command_format(one: _Call) -> int:
     return one.result(1)
 
 
-_SHELL = re.compile(r"(^|/)(sh|bash|ash|dash)$")
-
-
-def _execute(one: _Call, path: int, arguments: list[int]) -> None:
-    """A shell with -c runs its next argument; a program path from outside is a command as well."""
-    program = one.text(path)
-    if program.deps:
-        one.caller.sink(one.state, one.name, program, "path")
-    texts = [one.text(term) for term in arguments]
-    for index, text in enumerate(texts[:-1]):
-        if (
-            not text.deps
-            and text.template in ("-c", "-lc", "-ec")
-            and (
-                (not program.deps and _SHELL.search(program.template))
-                or any(not t.deps and _SHELL.search(t.template) for t in texts[:index])
-            )
-        ):
-            one.caller.sink(one.state, one.name, texts[index + 1])
-            return
+SHELL = re.compile(r"(^|/)(sh|bash|ash|dash)$")
+COMMAND_OPTIONS = frozenset(("-c", "-lc", "-ec"))
+_MAX_WORDS = 8
 
 
 def _execute_list(one: _Call) -> int:
@@ -527,20 +511,49 @@ def _execute_list(one: _Call) -> int:
         if one.terms.value(term) == 0:
             break
         arguments.append(term)
-    _execute(one, one.nth(0), arguments)
+    for content, extra in started(one.memory, one.state, one.nth(0), arguments)[0]:
+        one.caller.sink(one.state, one.name, content, extra)
     return one.result(1)
 
 
 def _execute_vector(one: _Call) -> int:
-    vector = one.nth(1)
+    path, vector = one.nth(0), one.nth(1)
+    found, open_ = started(one.memory, one.state, path, vector_of(one.memory, one.state, vector))
+    for content, extra in found:
+        one.caller.sink(one.state, one.name, content, extra)
+    if open_:
+        one.caller.start(one.state, one.name, path, vector)
+    return one.result(1)
+
+
+def vector_of(memory: Memory, state: State, vector: int) -> list[int]:
+    """The words of an argument vector as far as its end."""
     arguments = []
-    for index in range(8):
-        term = one.memory.load(one.state, one.terms.add(vector, index * one.terms.word), one.terms.word)
-        if one.terms.value(term) == 0:
+    for index in range(_MAX_WORDS):
+        term = memory.load(state, memory.terms.add(vector, index * memory.terms.word), memory.terms.word)
+        if memory.terms.value(term) == 0:
             break
         arguments.append(term)
-    _execute(one, one.nth(0), arguments)
-    return one.result(1)
+    return arguments
+
+
+def started(memory: Memory, state: State, path: int, arguments: list[int]) -> tuple[list[tuple[Content, str]], bool]:
+    """What starting a program runs as a command: a program's path from outside is a command, and so is what a shell
+    with -c is given. Whether more may be found where the arguments are known.
+    """
+    out: list[tuple[Content, str]] = []
+    program = memory.text(state, path)
+    if program.deps:
+        out.append((program, "path"))
+    shell = not program.deps and bool(SHELL.search(program.template))
+    texts = [memory.text(state, term) for term in arguments]
+    for index, text in enumerate(texts[:-1]):
+        if text.deps or text.template not in COMMAND_OPTIONS:
+            continue
+        if shell or any(not one.deps and SHELL.search(one.template) for one in texts[:index]):
+            out.append((texts[index + 1], ""))
+            return out, False
+    return out, shell or bool(program.deps)
 
 
 def _bind(one: _Call) -> int:
@@ -588,6 +601,15 @@ def _stream(one: _Call) -> int:
 
 def _attach(one: _Call) -> int:
     return one.result(2)
+
+
+def _timer(one: _Call) -> int:
+    """timer_create: struct sigevent is value, signal, way of notifying, function."""
+    word = one.terms.word
+    value = one.memory.load(one.state, one.nth(0), word)
+    function = one.memory.load(one.state, one.terms.add(one.nth(0), 8 + word), word)
+    one.caller.callback(one.state, function, (value,))
+    return one.result(1)
 
 
 def _callback(one: _Call) -> int:
@@ -670,7 +692,7 @@ _ACTIONS: dict[str, Callable[[_Call], int]] = {
     "stream": _stream,
     "attach": _attach,
     "callback": _callback,
-    "callback_none": _nothing,
+    "timer": _timer,
     "handler": _handler,
     "put": _put,
     "get": _get,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from . import bytesets
 from .elf import Image
 from .join import before
+from .lift import ADD
 from .state import EMPTY, Content, Dep, State, either, joined, literal
 from .terms import (
     ADDR,
@@ -315,6 +316,8 @@ class Memory:
         kind = node[0]
         if value in self.number_deps:
             return self.number_deps[value]
+        if kind == BYTE and self.sets.is_table(node):
+            return self._index_deps(state, node[1], node[2], level)
         if kind == BYTE:
             return (
                 self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps
@@ -344,6 +347,18 @@ class Memory:
         elif kind == RESULT and node[2] in ("tolower", "toupper") and node[3]:
             out = self.deps_of(state, node[3][0], level + 1)
         return out
+
+    def _index_deps(self, state: State, address: int, table: int, level: int) -> frozenset[Dep]:
+        """An entry of a constant table tells as much of a text as the index does: decoders look digits up."""
+        if address == table or level >= 5:
+            return frozenset()
+        node = self.terms.nodes[address]
+        if node[0] == ADDR:
+            return self._index_deps(state, node[1], table, level + 1)
+        if node[0] == OP and node[1] == ADD:
+            left, right = (self._index_deps(state, one, table, level + 1) for one in node[2:])
+            return left | right
+        return self.deps_of(state, address, level + 1)
 
     def _constant(self, node: tuple[Any, ...]) -> bool:
         return bool(self.image.constant(node[3]))

@@ -5,6 +5,8 @@ from typing import Any
 from .terms import CONST, RESULT
 from .whole import Whole
 
+_DATAGRAMS = frozenset(("recvfrom", "recvmsg", "recvmmsg"))
+
 
 class Ports:
     """Ports of all bind calls, by the socket that they bind."""
@@ -104,17 +106,19 @@ class Ports:
             return ""
         return "tcp" if (kind & 15) == (2 if mips else 1) else "udp"
 
-    def of(self, descriptor: int | None) -> tuple[int | None, str, str]:
+    def of(self, descriptor: int | None, reader: str = "") -> tuple[int | None, str, str]:
         """(port, certainty, protocol) of the socket that a source reads; of the only port when that is not known."""
         if descriptor is not None:
             sockets = set(self.store.leaves(descriptor))
+            likely = "udp" if reader in _DATAGRAMS else ""
             for leaf in list(sockets):
                 node = self.terms.nodes[leaf]
                 if node[2] in ("accept", "accept4") and node[3]:
                     sockets |= self.store.leaves(node[3][0])
-            for value, protocol, certainty, bound in self.bound:
-                if bound & sockets:
-                    return value, certainty, protocol
+                    likely = likely or "tcp"
+            matching = [one for one in self.bound if one[3] & sockets]
+            for value, protocol, certainty, _bound in sorted(matching, key=lambda one: one[1] != likely):
+                return value, certainty, protocol
         distinct = {(value, protocol, certainty) for value, protocol, certainty, _ in self.bound}
         if len({value for value, _, _ in distinct}) == 1:
             value, protocol, certainty = sorted(distinct, key=lambda one: one[2] != "exact")[0]

@@ -196,8 +196,12 @@ class Reporter:
                 flows.setdefault((site, flow.source), flow)
 
     def _sinks(self) -> list[tuple[Any, ...]]:
-        out = [event for event in self.whole.events if event[0] == "sink"]
-        out += [event for events in self.whole.residual.values() for event in events if event[0] == "sink"]
+        events = [*self.whole.events, *(one for kept in self.whole.residual.values() for one in kept)]
+        out = [event for event in events if event[0] == "sink"]
+        for event in events:
+            if event[0] == "start":
+                _, name, site, path, vector, facts, chain = event
+                out += [("sink", name, site, one, facts, chain, "") for one in self.store.started(path, vector)]
         return out
 
     def _constructed(self, name: str, site: int, content: Content) -> ConstructedCommand:
@@ -222,7 +226,7 @@ class Reporter:
     ) -> Flow:
         node = self.terms.nodes[origin.term]
         where = node[1] if isinstance(node[1], int) else 0
-        port, certainty, protocol = self.ports.of(node[3][0] if node[3] else None)
+        port, certainty, protocol = self.ports.of(node[3][0] if node[3] else None, str(node[2]))
         confidence = Confidence.HIGH if source[1] == "high" else Confidence.MEDIUM
         steps = tuple(FlowStep(function=self._name(function), address=at) for function, at in chain)
         return Flow(

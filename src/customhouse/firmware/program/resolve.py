@@ -8,6 +8,7 @@ import bisect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .formats import conversions
+from .library import COMMAND_OPTIONS, SHELL
 from .state import Content, Dep, Fact
 from .terms import (
     ADDR,
@@ -291,6 +292,31 @@ class Store:
         """The next address that code names behind the first entries of a table."""
         at = bisect.bisect_right(self.whole.references, address + 2 * step)
         return self.whole.references[at] if at < len(self.whole.references) else 1 << 62
+
+    def started(self, path: int, vector: int) -> list[Content]:
+        """What a shell with -c is given, in argument vectors that lie in memory."""
+        out = []
+        program = self._literals(self.points(path))
+        for root, offset, stride in sorted(self.points(vector)):
+            if not self._is_place(root, offset):
+                continue
+            before = set(program)
+            for index in range(8):
+                held = self._loaded(root, offset + index * self.terms.word, stride, self.terms.word)
+                texts = self._literals(held)
+                if texts & COMMAND_OPTIONS and any(SHELL.search(one) for one in before):
+                    given = self._loaded(root, offset + (index + 1) * self.terms.word, stride, self.terms.word)
+                    out.append(
+                        Content(frozenset(("T", *one, False) for one in given if self._is_place(*one[:2])), "%s")
+                    )
+                    break
+                before |= texts
+        return [one for one in out if one.deps]
+
+    def _literals(self, places: frozenset[Location]) -> set[str]:
+        """The constant strings among places."""
+        found = (self.image.text(off) for root, off, step in places if root == GLOBAL and self.image.constant(off))
+        return {one for one in found if one is not None}
 
     def functions(self, term: int) -> tuple[int, ...]:
         """Code addresses that a called pointer may be."""

@@ -254,8 +254,14 @@ class Application:
                 return None
             gathered = self.facts(facts) | self.state.facts
             return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)
+        if kind == "start":
+            return self._start(event)
         if kind == "over":
             return self._over(event)
+        return self._simple(event)
+
+    def _simple(self, event: Event) -> Event | None:
+        kind = event[0]
         if kind == "bind":
             return ("bind", event[1], self.term(event[2]), self.term(event[3]), self.term(event[4]))
         if kind == "service":
@@ -270,6 +276,22 @@ class Application:
             _, site, target, arguments, function = event
             return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)
         return None
+
+    def _start(self, event: Event) -> Event | None:
+        """A program started with arguments of ours: read again what it runs."""
+        from .library import started, vector_of  # the models need the memory, which needs nothing of this module
+
+        _, name, site, path, vector, facts, chain = event
+        if len(chain) >= _MAX_CHAIN:
+            return None
+        path, vector = self.term(path), self.term(vector)
+        gathered = self.facts(facts) | self.state.facts
+        step = ((self.caller.function.address, self.site), *chain)
+        found, more = started(self.memory, self.state, path, vector_of(self.memory, self.state, vector))
+        for content, extra in found:
+            if content.deps and not extra:  # a path is an event of its own
+                self.caller.note(("sink", name, site, content, gathered, step, extra))
+        return ("start", name, site, path, vector, gathered, step) if more else None
 
     def _write(self, event: Event) -> None:
         """A store that the callee's final state does not show: it counts for the whole program, not for the state."""

@@ -288,8 +288,14 @@ class Terms:
                 out += self._indexed(node, met)
             else:
                 out.append((one, 0, 0))
-        met[term] = tuple(dict.fromkeys(out))
+        met[term] = self._real(tuple(dict.fromkeys(out)))
         return met[term]
+
+    def _real(self, places: tuple[Location, ...]) -> tuple[Location, ...]:
+        """A null pointer that is moved on is no place."""
+        if len(places) < 2:
+            return places
+        return tuple(one for one in places if one[0] != GLOBAL or one[1] >= self.floor) or places
 
     def _indexed(self, node: tuple[Any, ...], met: dict[int, tuple[Location, ...]]) -> list[Location]:
         """`pointer + index`: the side that looks like a pointer is the base."""

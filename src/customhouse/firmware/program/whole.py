@@ -182,6 +182,8 @@ class Whole:
         is_open = self.terms.open
         if kind == "sink":
             return self.open_content(event[3])
+        if kind == "start":
+            return is_open[event[3]] or is_open[event[4]]
         if kind == "text":
             return is_open[event[1]] or self.open_content(event[4])
         if kind == "word":

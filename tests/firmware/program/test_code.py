@@ -1,0 +1,57 @@
+"""Functions are followed through the jumps that compilers make of a switch."""
+
+import struct
+
+from customhouse.firmware.program.code import Code
+from customhouse.firmware.program.elf import Image, Segment
+from customhouse.firmware.program.lift import Lifter
+
+AT, TABLE = 0x1000, 0x11000
+RETURN_ARM, RETURN_MIPS, NOP = 0xE12FFF1E, 0x03E00008, 0
+
+
+def function(image: Image) -> Code:
+    code = Code(image, Lifter(image))
+    code.function(AT)
+    return code
+
+
+def test_an_arm_jump_into_a_table_of_branches_reaches_each_of_them_and_what_stands_before_them() -> None:
+    words = [
+        0xE3500002,  # cmp r0, #2
+        0x908FF100,  # addls pc, pc, r0, lsl #2
+        0xEA000002,  # b the first return
+        0xEA000002,  # three entries: b to the second, third and fourth
+        0xEA000002,
+        0xEA000002,
+        *[RETURN_ARM] * 4,
+    ]
+    raw = bytearray(struct.pack(f"<{len(words)}I", *words))
+    image = Image("arm", False, 4, AT, segments=[Segment(AT, AT + len(raw), raw, True, False)])
+    reached = set(function(image).functions[AT].order)
+    assert {AT + 4 * index for index in range(2, 10)} <= reached
+
+
+def test_a_mips_jump_through_a_table_of_addresses_reaches_each_of_them() -> None:
+    words = [
+        0x2C830003,  # sltiu v1, a0, 3
+        0x10600006,  # beqz v1, the last return
+        0x00042080,  # sll a0, a0, 2
+        0x3C020001,  # lui v0, 1
+        0x00441021,  # addu v0, v0, a0
+        0x8C421000,  # lw v0, 0x1000(v0)
+        0x00400008,  # jr v0
+        NOP,
+        RETURN_MIPS,
+        NOP,
+        RETURN_MIPS,
+        NOP,
+    ]
+    raw = bytearray(struct.pack(f"<{len(words)}I", *words))
+    entries = bytearray(struct.pack("<3I", AT + 32, AT + 40, AT + 32))
+    segments = [
+        Segment(AT, AT + len(raw), raw, True, False),
+        Segment(TABLE, TABLE + len(entries), entries, False, False),
+    ]
+    reached = set(function(Image("mips", False, 4, AT, segments=segments)).functions[AT].order)
+    assert {AT + 32, AT + 40} <= reached
