@@ -41,3 +41,33 @@ def test_sums_and_differences_of_constants_wrap_as_the_machine_does(a: int, b: i
     total = fold.binary(terms, ADD, terms.const(a), terms.const(b), 4)
     assert terms.value(total) == (a + b) % 2**32
     assert terms.value(fold.binary(terms, SUB, total, terms.const(b), 4)) == a
+
+
+def test_the_step_of_a_loop_is_not_that_of_what_else_a_pointer_may_be() -> None:
+    terms = Terms(4)
+    entry = terms.phi(0x100, 0x120, 3)
+    terms.add_alternative(entry, terms.const(0x21000))
+    terms.add_alternative(entry, terms.add(entry, 160))
+    found = terms.merge({terms.add(entry, 32), terms.const(0x11000)})
+    assert set(terms.locate(found)) == {(GLOBAL, 0x21020, 160), (GLOBAL, 0x11000, 0)}
+
+
+def test_a_sum_of_numbers_is_an_index_into_a_global_buffer() -> None:
+    terms = Terms(4)
+    got = [terms.result(at, "recv", ()) for at in (0x10, 0x20)]
+    total = fold.binary(terms, ADD, got[0], got[1], 4)
+    [(root, offset, stride)] = terms.locate(fold.binary(terms, ADD, total, terms.const(0x20000), 4))
+    assert (root, offset, bool(stride)) == (GLOBAL, 0x20000, True)
+
+
+def test_a_block_that_shrinks_as_it_moves_on_lies_in_one_buffer() -> None:
+    terms = Terms(4)
+    got = terms.result(0x10, "recv", ())
+    frame = terms.make((STACK, 0x100))
+    left = fold.binary(terms, SUB, terms.const(1023), got, 4)
+    assert terms.reach(fold.binary(terms, ADD, terms.add(frame, -2048), got, 4), left) == (
+        terms.add(frame, -2048),
+        1023,
+    )
+    assert terms.reach(terms.add(frame, -2048), left) is None
+    assert terms.reach(fold.binary(terms, ADD, terms.add(frame, -2048), got, 4), terms.const(512)) is None

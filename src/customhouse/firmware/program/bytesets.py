@@ -168,6 +168,17 @@ class ByteSets:
             return bool(node[4]) and (self.image.constant(node[3]) or (node[5] == 1 and node[3] in self.filled))
         return self._library_table(root) is not None
 
+    def looked_up(self, node: tuple[Any, ...]) -> int | None:
+        """The index with which a BYTE node reads one of the library's tables of characters."""
+        if node[2] == GLOBAL or self._library_table(self.terms.nodes[node[2]]) is None:
+            return None
+        top = self.terms.nodes[node[1]]
+        if top[0] == ADDR:
+            top = self.terms.nodes[top[1]]
+        if top[0] != OP or top[1] != ADD:
+            return None
+        return int(top[3] if top[2] == node[2] else top[2])
+
     def _library_table(self, root: tuple) -> np.ndarray | None:  # type: ignore[type-arg]  # numpy
         if root[0] == LOAD:
             root = self.terms.nodes[root[1]]

@@ -39,6 +39,7 @@ class Code:
         self.stubs: dict[int, str | None] = {}
         self.starts: set[int] = set()
         """Known function starts: a jump to one is a tail call."""
+        self._changed: dict[int, frozenset[int] | None] = {}
         self.local_names: dict[int, str] = {}
         """Functions of a static program that were recognised, by address."""
 
@@ -47,6 +48,32 @@ class Code:
         if found is None:
             found = self.functions[address] = _Recovery(self, address).run()
         return found
+
+    def changed(self, address: int) -> frozenset[int] | None:
+        """The registers that a function of the program writes, with all that it calls; None when that is not known."""
+        if address in self._changed:
+            return self._changed[address]
+        self._changed[address] = None  # recursion
+        target = address & ~1 if self.image.architecture == "arm" else address
+        if self.name(address) is not None or not self.image.executable(target):
+            return None
+        function = self.function(address)
+        out: set[int] = set()
+        for block in function.blocks.values():
+            out.update(op[1] for op in block.ops if op[1] < UNIQUE)
+            leave = block.exit
+            inner: frozenset[int] | None = frozenset()
+            if leave.kind == "call":
+                inner = self.changed(leave.target)
+            elif block.address in function.tails:
+                inner = self.changed(function.tails[block.address])
+            elif leave.kind == "icall" or (leave.kind == "ijump" and not function.successors.get(block.address)):
+                inner = None
+            if inner is None or function.cut:
+                return None
+            out |= inner
+        self._changed[address] = frozenset(out)
+        return self._changed[address]
 
     def name(self, target: int) -> str | None:
         """The imported (or recognised) function at a call target, through its PLT stub."""

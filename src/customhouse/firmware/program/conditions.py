@@ -7,7 +7,7 @@ from typing import Any
 
 from . import bytesets
 from .bytesets import ByteSets
-from .join import Implied
+from .join import Implied, shared
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, OP, PHI, RESULT, Terms
@@ -77,7 +77,7 @@ class Conditions:
             return False
         first = sides[0]
         for other in sides[1:]:
-            first.facts = first.facts & other.facts
+            first.facts = shared([first.facts, other.facts])
             first.ranges = {
                 key: (min(span[0], other.ranges[key][0]), max(span[1], other.ranges[key][1]))
                 for key, span in first.ranges.items()
@@ -137,6 +137,9 @@ class Conditions:
                 return self._ordered_implied(state, (OP, SLT, x, y), not equal)
             if nodes[other][0] == CONST:
                 return self._against(state, one, nodes[other][1], equal, level)
+            low, high = state.ranges.get(other, (0, 1))
+            if low == high:  # a value that an earlier test settled
+                return self._against(state, one, low & self.terms.mask, equal, level)
         if equal:
             for one, other in ((a, b), (b, a)):
                 span = nodes[one]
@@ -225,15 +228,9 @@ class Conditions:
             alternatives = self._library(node) if node[0] == RESULT else None
         if not alternatives:
             return True
-        common: frozenset[Fact] | None = None
-        for value, facts in alternatives:
-            known = self.terms.value(value)
-            if known is not None and not holds(known):
-                continue
-            common = facts if common is None else common & facts
-        if common is None:
-            return True
-        self._add(state, common)
+        told = [facts for value, facts in alternatives if (known := self.terms.value(value)) is None or holds(known)]
+        if told:
+            self._add(state, shared(told))
         return True
 
     def _ordered_implied(self, state: State, node: tuple[Any, ...], truth: bool) -> bool:

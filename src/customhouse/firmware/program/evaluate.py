@@ -4,6 +4,7 @@ import heapq
 from typing import TYPE_CHECKING, TypeVar
 
 from . import bounds, fold, library
+from .choices import Choice, normal, settle
 from .code import Function
 from .conditions import Conditions
 from .elf import IMPORT_BASE
@@ -83,6 +84,7 @@ class Evaluation:
         self.now = State()
         """The state that the block at hand works on."""
         self.frame_marks: set[int] = set()
+        self.chosen: dict[int, Choice] = {}
 
     # -- driving
     def run(self) -> Summary:
@@ -203,6 +205,8 @@ class Evaluation:
         term = self._value(state, block.exit.value)
         out = []
         taken = state.copy()
+        settle(self.terms, taken, term, True)
+        settle(self.terms, state, term, False)
         if self.conditions.refine(taken, term, True):
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
@@ -313,9 +317,17 @@ class Evaluation:
         old = state.registers.get(out)
         if old is None:
             old = self.terms.unknown(("register", self.function.address, out))
-        if old == new:
-            return
         terms = self.terms
+        before = self.chosen.get(out)
+        if (
+            before is not None
+            and before.made == old
+            and normal(terms, condition, bool(sense)) == normal(terms, before.condition, not before.sense)
+        ):
+            old = before.new  # where this one does not choose, the one before did
+        if old == new:
+            state.registers[out] = new
+            return
         decided = terms.value(condition)
         if decided is not None:
             state.registers[out] = new if bool(decided) == bool(sense) else old
@@ -323,11 +335,13 @@ class Evaluation:
         yes, no = (new, old) if sense else (old, new)
         if out in self.whole.lifter.flags:
             state.registers[out] = self._flag(condition, yes, no)
-        elif (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(yes, no):
+            return
+        if (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(yes, no):
             state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
         else:
             merged = state.registers[out] = terms.merge({yes, no})
             self._choice_range(state, condition, yes, no, merged)
+        self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
 
     def _choice_range(self, state: State, condition: int, yes: int, no: int, merged: int) -> None:
         """`n < 80 ? n : 80` is at most 80."""
@@ -375,12 +389,24 @@ class Evaluation:
         result = self._invoke(state, target, leave.site)
         if result is None:
             return False
-        self._after_call(state, result)
+        self._after_call(state, result, self._changed(target, leave.site))
         return True
 
-    def _after_call(self, state: State, result: int) -> None:
+    def _changed(self, target: int, site: int) -> frozenset[int] | None:
+        """The registers that a call changes, None when it may be all that the convention lets it: compilers keep values
+        in registers that they know a function of the same program leaves alone.
+        """
+        value = self.terms.value(target)
+        if value is None or self.whole.resolved.get((self.function.address, site)):
+            return None
+        return self.whole.code.changed(value)
+
+    def _after_call(self, state: State, result: int, changed: frozenset[int] | None) -> None:
         registers = state.registers
-        kept = {key: value for key, value in registers.items() if key in self.preserved}
+        if changed is None:
+            kept = {key: value for key, value in registers.items() if key in self.preserved}
+        else:
+            kept = {key: value for key, value in registers.items() if key in self.preserved or key not in changed}
         if self.link:
             kept[self.stack_register] = self.terms.add(registers.get(self.stack_register, self.memory.frame), self.link)
         kept[self.result_register] = result
@@ -456,6 +482,9 @@ class Evaluation:
 
     def _return(self, address: int, state: State) -> None:
         value = state.registers.get(self.result_register, self.terms.unknown("void"))
+        low, high = state.ranges.get(value, (0, 1))
+        if low == high:
+            value = self.terms.const(low)  # tested on the way here
         self.returned[address] = (value, state)
 
     # -- the surface for library models

@@ -156,7 +156,7 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         return a
     elif kind == OR and left[0] == CONST and not left[1]:
         return b
-    elif (kind in (OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):
+    elif (kind in (AND, OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):
         return a
     elif kind in (EQ, NE):
         if a == b:

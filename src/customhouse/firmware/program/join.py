@@ -1,9 +1,10 @@
 """Where paths meet: equal values stay, others become phis; facts hold when they held on every path."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .state import Content, Fact, State, either
-from .terms import ADDR, PHI, STACK, Location, Terms
+from .terms import ADDR, BYTE, LOAD, OP, PHI, STACK, Location, Terms
 
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 """For a phi: each value it may have, with the facts that held on the path that gave it."""
@@ -100,6 +101,7 @@ def _registers(
     implied: Implied | None,
 ) -> None:
     registers = new.registers
+    made: dict[tuple[int, ...], int] = {}
     others = [one.registers for one in states[1:]]
     for key, value in states[0].registers.items():
         same = True
@@ -119,7 +121,7 @@ def _registers(
             phi = terms.phi(function, block, key)
             for state in states:
                 terms.add_alternative(phi, state.registers[key])
-            registers[key] = phi
+            registers[key] = made[tuple(state.registers[key] for state in states)] = phi
             mask = _mask(terms, states, key)
             if mask is not None:
                 new.masks[phi] = mask
@@ -128,17 +130,67 @@ def _registers(
                 new.ranges[phi] = span
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
+    _computed(terms, new, made)
+
+
+def _computed(terms: Terms, new: State, made: dict[tuple[int, ...], int]) -> None:
+    """What is computed the same way on every path from a value that differs is computed from that value's phi: a loop
+    that works ahead on the next byte is still a loop over one byte.
+    """
+    bytes_ = {values: phi for values, phi in made.items() if any(_is_byte(terms, one) for one in values)}
+    if not bytes_:
+        return
+    for values, phi in made.items():
+        if not all(terms.nodes[one][0] in (OP, ADDR) for one in values):
+            continue
+        common = _alike(terms, values, bytes_, 0)
+        if common is not None and common != phi:
+            for key, held in new.registers.items():
+                if held == phi:
+                    new.registers[key] = common
+
+
+def _is_byte(terms: Terms, term: int) -> bool:
+    node = terms.nodes[term]
+    return bool((node[0] == BYTE and node[5] == 1) or (node[0] == LOAD and node[4] == 1))
+
+
+def _alike(terms: Terms, values: tuple[int, ...], made: dict[tuple[int, ...], int], level: int) -> int | None:
+    first = values[0]
+    if all(one == first for one in values):
+        return first
+    if level and values in made:
+        return made[values]
+    nodes = [terms.nodes[one] for one in values]
+    kind = nodes[0][0]
+    if level > 4 or any(node[0] != kind for node in nodes):
+        return None
+    if kind == ADDR and len({node[2:] for node in nodes}) == 1:
+        base = _alike(terms, tuple(node[1] for node in nodes), made, level + 1)
+        return None if base is None else terms.add(base, nodes[0][2], nodes[0][3])
+    if kind != OP or len({(node[1], len(node)) for node in nodes}) > 1:
+        return None
+    parts = [_alike(terms, parts, made, level + 1) for parts in zip(*(node[2:] for node in nodes), strict=True)]
+    if any(one is None for one in parts):
+        return None
+    known = [one for one in parts if one is not None]
+    return terms.make((OP, nodes[0][1], *known), *known)
 
 
 def _common(states: list[State]) -> frozenset[Fact]:
-    """Facts of every path; of sets of absent bytes, what is absent on every path."""
-    first = states[0].facts
-    if all(one.facts == first for one in states):
+    """Facts of every path."""
+    return shared([one.facts for one in states])
+
+
+def shared(paths: Sequence[frozenset[Fact]]) -> frozenset[Fact]:
+    """What each of several sets of facts tells; of sets of absent bytes, what is absent by all of them."""
+    first = paths[0]
+    if all(one == first for one in paths):
         return first
     common = first
-    for one in states[1:]:
-        common = common & one.facts
-    lacking = [_lacking(one.facts) for one in states]
+    for one in paths[1:]:
+        common = common & one
+    lacking = [_lacking(one) for one in paths]
     out = set(common)
     for pointer, mask in lacking[0].items():
         for other in lacking[1:]:

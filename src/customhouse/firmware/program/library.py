@@ -433,7 +433,12 @@ def _receive(one: _Call) -> int:
     content = Content(frozenset({("X", source, 0, 0, False)}), "%s", limit or 0)
     if one.name != "fread" or size is not None:
         one.caller.overrun(one.state, one.name, one.nth(1), content, size)
-    one.write(one.nth(1), content)
+    whole = one.terms.reach(one.nth(1), size) if size is not None else None
+    if whole is not None:
+        for spot in one.terms.locate(whole[0])[:4]:
+            one.memory.write_text(one.state, spot, content._replace(extent=whole[1]), weak=True)
+    else:
+        one.write(one.nth(1), content)
     if one.name in ("fgets", "__fgets_chk", "fgets_unlocked", "gets"):
         return one.nth(1)
     if limit:

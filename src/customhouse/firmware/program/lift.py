@@ -205,6 +205,7 @@ class _Lowering:
             if self.exit is None and position >= self.limit:
                 self.exit = Exit("fall", next=position)
         wanted = {self.exit.value, *(one.exit.value for one in self.extra)}
+        wanted |= {part for one in self.extra for op in one.ops for part in op[2:4]}
         ops, marks = _drop_dead(self.ops, self.marks, self.lifter.flags, wanted)
         return [Block(self.address, ops, marks, self.exit, position), *self.extra]
 
@@ -279,7 +280,7 @@ class _Lowering:
         self.settled.clear()
         self.marks.append((first, len(self.ops)))
         self.lifter.instructions += len(nodes)
-        self.repeated = self.lifter.x86 and self._repeat(first)
+        self.repeated = self.lifter.x86 and (self._repeat(first) or self._bytes_swapped(first))
         return True
 
     def _repeat(self, address: int) -> bool:
@@ -293,6 +294,29 @@ class _Lowering:
             return False
         size = 1 if code in (0xA4, 0xAA) else 8 if wide else 4
         self.ops.append((REPEAT, 0, ~size, ~int(code in (0xA4, 0xA5)), size, address))
+        return True
+
+    def _bytes_swapped(self, address: int) -> bool:
+        """x86 `xchg %ah,%al`, a short htons: the second byte of a register is no register here."""
+        raw = self.lifter.image.bytes_at(address, 2)
+        if (
+            len(raw) < 2
+            or raw[0] != 0x86
+            or raw[1] < 0xC0
+            or raw[1] >> 3 & 3 != raw[1] & 3
+            or not (raw[1] ^ raw[1] >> 3) & 4
+        ):
+            return False
+        names = ("RAX", "RCX", "RDX", "RBX") if "RAX" in self.lifter.registers else ("EAX", "ECX", "EDX", "EBX")
+        register = self.lifter.registers[names[raw[1] & 3]]
+        low, left, right = (self.lifter.fresh + one for one in (1, 2, 3))
+        self.lifter.fresh += 3
+        self.ops += [
+            (AND, low, register, ~0xFFFF, 2, address),
+            (SHL, left, low, ~8, 2, address),
+            (SHR, right, low, ~8, 2, address),
+            (OR, register, left, right, 2, address),
+        ]
         return True
 
     def _operand(self, node: pypcode.Varnode) -> int:
@@ -447,16 +471,35 @@ class _Lowering:
         """A guarded call, return or jump: the block ends in a condition, its instruction gets a block of its own."""
         _, condition, negated = self.guards[-1]
         virtual = self.here + VIRTUAL
-        if leaving.kind == "jump":
+        ops = self._taken_only(condition)
+        if leaving.kind == "jump" and not ops:
             taken = leaving.target
         else:
             taken = virtual
-            self.extra.append(Block(virtual, [], [], leaving, self.after))
+            self.extra.append(Block(virtual, ops, [(self.here, 0)] if ops else [], leaving, self.after))
         if negated:
             self.lifter.fresh += 1
             self.ops.append((BNOT, self.lifter.fresh, condition, 0, 1, self.here))
             condition = self.lifter.fresh
         self.exit = Exit("cond", condition, taken, self.after, self.here)
+
+    def _taken_only(self, condition: int) -> list[Op]:
+        """What the instruction does besides leaving (`popeq {r4, pc}` restores registers): cut out of the block, since
+        where it does not leave it does nothing.
+        """
+        start = next(
+            (index + 1 for index in range(len(self.ops) - 1, -1, -1) if self.ops[index][1] == condition), len(self.ops)
+        )
+        if start < self.marks[-1][1] or len(self.guards) > 1:
+            return []
+        out: list[Op] = []
+        for kind, target, a, b, size, at in self.ops[start:]:
+            if kind == SELECT:
+                out.append((MOV, target, b, 0, size, at))
+            else:
+                out.append((STORE if kind == WEAK_STORE else kind, target, a, b, size, at))
+        del self.ops[start:]
+        return out
 
 
 def _plain_calls(raw: bytearray) -> None:

@@ -319,6 +319,9 @@ class Memory:
         if kind == BYTE and self.sets.is_table(node):
             return self._index_deps(state, node[1], node[2], level)
         if kind == BYTE:
+            index = self.sets.looked_up(node)
+            if index is not None:
+                return self.deps_of(state, index, level + 1) if level < 5 else frozenset()
             return (
                 self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps
                 if node[2] != GLOBAL or not self._constant(node)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .terms import CONST, RESULT
+from .terms import BYTE, CONST, LOAD, RESULT
 from .whole import Whole
 
 _DATAGRAMS = frozenset(("recvfrom", "recvmsg", "recvmmsg"))
@@ -84,9 +84,24 @@ class Ports:
                 stack += [(part, level + 1) for part in node[2:]]
             elif node[0] != CONST:
                 leaves.add(one)
-        if not found or self.whole.image.big or len(leaves) != 1:
-            return leaves.pop() if found and len(leaves) == 1 else None
-        return leaves.pop()
+        if not found:
+            return None
+        return leaves.pop() if len(leaves) == 1 else self._same_number(leaves)
+
+    def _same_number(self, leaves: set[int]) -> int | None:
+        """The number of which the leaves are parts: `ldr` for the low byte and `ldrb` of the next for the high one."""
+        places: list[tuple[int, int, int, int]] = []
+        for leaf in leaves:
+            node = self.terms.nodes[leaf]
+            if node[0] == LOAD and not node[3]:
+                places.append((node[1], node[2], -node[4], leaf))
+            elif node[0] == BYTE and not node[4]:
+                places.append((node[2], node[3], -node[5], leaf))
+        if len(places) != len(leaves) or not places:
+            return None
+        root, offset, size, leaf = min(places)
+        inside = all(one[0] == root and one[1] - one[2] <= offset - size for one in places)
+        return leaf if inside else None
 
     def _socket(self, descriptor: int) -> tuple[str, frozenset[int]]:
         protocols = set()

@@ -110,6 +110,7 @@ class Store:
         self._holding: dict[Location, list[tuple[int, int, Content]]] = {}
         self._answers: dict[Location, tuple[tuple[int, ...], tuple[Dep, ...], frozenset[Fact]]] = {}
         """Of places whose texts were asked for: calls that gave them, what else they are made of, proofs."""
+        self._starts: dict[int, list[int]] = {}
         later = self._gather()
         for _ in range(6):
             if whole.expired():
@@ -429,6 +430,8 @@ class Store:
     def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
         if content.extent:
             return overlap(off, step, text_off, text_step, content.extent)
+        if text_step == 1:
+            return overlap(off, step, text_off, 0, self._next_text(base, text_off) - text_off)
         if overlap(off, step, text_off, text_step, 1):
             return True
         if step or text_step or off < text_off:
@@ -438,6 +441,14 @@ class Store:
                 self._marks, text_off
             )
         return off - text_off < 4096 and not any(text_off < one[0] <= off for one in self.texts[base])
+
+    def _next_text(self, base: int, off: int) -> int:
+        """Where the next text begins: what a loop writes byte by byte ends there at the latest."""
+        starts = self._starts.get(base)
+        if starts is None:
+            starts = self._starts[base] = sorted({one[0] for one in self.texts.get(base, ())})
+        at = bisect.bisect_right(starts, off)
+        return starts[at] if at < len(starts) else off + _SPREAD
 
     def _written(self, term: int) -> list[Dep]:
         """What was written to the pipe or file that a read reads."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import fold
+from .join import shared
 from .state import Content, Dep, Fact, State, either, few
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location
 
@@ -227,10 +228,7 @@ class Application:
     def _result(self, returns: list[tuple[int, frozenset[Fact]]]) -> int:
         if not returns:
             return self.terms.unknown(("void", self.site))
-        common = returns[0][1]
-        for _, facts in returns[1:]:
-            common = common & facts
-        self.state.facts = self.state.facts | common
+        self.state.facts = self.state.facts | shared([facts for _, facts in returns])
         if len({value for value, _ in returns}) == 1:
             return returns[0][0]
         phi = self.terms.phi(self.caller.function.address, self.site, "result")

@@ -48,6 +48,7 @@ class Terms:
         self.alternatives: dict[int, set[int]] = {}
         self._flat: dict[int, frozenset[int]] = {}
         self._located: dict[int, tuple[Location, ...]] = {}
+        self._twins: dict[tuple[int, int, frozenset[int]], int] = {}
         self._ranks: dict[int, float] = {}
         self._users: dict[int, set[int]] = {}
         """For a phi: the terms whose kept answers read its alternatives."""
@@ -199,43 +200,31 @@ class Terms:
             self._trace |= self._read[term]
         return found
 
-    def _flatten(self, term: int, read: set[int]) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
-        out: set[int] = set()
-        seen: dict[int, tuple[int, int]] = {}
-        stack: list[tuple[int, int, int]] = [(term, 0, 0)]
-        strides: dict[int, int] = {}
+    def _flatten(self, term: int, read: set[int]) -> frozenset[int]:
+        walk = _Walk()
+        stack: list[tuple[int, int, int, int]] = [(term, 0, 0, -1)]
         found: list[tuple[int, int, int, int]] = []
         while stack:
-            one, offset, stride = stack.pop()
+            one, offset, stride, phi = stack.pop()
             node = self.nodes[one]
             if node[0] == PHI:
-                before = seen.get(one)
-                if before is not None:
-                    if before[0] != offset or stride:
-                        step = abs(offset - before[0]) or stride
-                        strides[0] = _both(strides.get(0, 0), step)
-                    continue
-                seen[one] = (offset, stride)
-                if len(seen) > 40:
-                    continue
-                read.add(one)
-                for other in self.alternatives[one]:
-                    stack.append((other, offset, stride))
+                if walk.enter(one, phi, offset, stride) and len(walk.seen) <= 40:
+                    read.add(one)
+                    stack += [(other, offset, stride, one) for other in self.alternatives[one]]
             elif node[0] == MERGE:
-                for other in node[1]:
-                    stack.append((other, offset, stride))
+                stack += [(other, offset, stride, phi) for other in node[1]]
             elif node[0] == OP and node[1] == lift.SELECT:
-                stack += [(node[3], offset, stride), (node[4], offset, stride)]
+                stack += [(node[3], offset, stride, phi), (node[4], offset, stride, phi)]
             elif node[0] == ADDR and self.nodes[node[1]][0] in (PHI, MERGE):
-                stack.append((node[1], offset + node[2], _both(stride, node[3])))
+                stack.append((node[1], offset + node[2], _both(stride, node[3]), phi))
             else:
-                found.append((one, offset, stride, 0))
-        loop = strides.get(0, 0)
-        for one, offset, stride, _ in found:
+                found.append((one, offset, stride, phi))
+        out: set[int] = set()
+        for one, offset, stride, phi in found:
             node = self.nodes[one]
             if node[0] in (UNKNOWN,) and len(found) > 1:
                 continue
-            whole = _both(stride, loop)
+            whole = _both(stride, walk.stride(phi))
             # a null pointer plus an offset, or a counter, is no place; keep plain constants exact
             if node[0] == CONST and node[1] < self.floor:
                 whole = 0 if not offset else whole
@@ -243,6 +232,53 @@ class Terms:
         if len(out) > MAX_ALTERNATIVES:
             return frozenset(sorted(out)[:MAX_ALTERNATIVES])
         return frozenset(out)
+
+    def linear(self, term: int, factor: int = 1, level: int = 0) -> tuple[dict[int, int], int]:
+        """A sum as its unknown parts with their factors, and its constant."""
+        node = self.nodes[term]
+        kind = node[0]
+        if kind == CONST:
+            return {}, factor * self.signed(node[1])
+        sides: tuple[tuple[int, int], ...] = ()
+        plus = 0
+        if kind == ADDR and not node[3]:
+            sides, plus = ((node[1], factor),), node[2]
+        elif kind == OP and node[1] in (lift.ADD, lift.SUB):
+            sides = ((node[2], factor), (node[3], factor if node[1] == lift.ADD else -factor))
+        elif kind == OP and node[1] == lift.NEG:
+            sides = ((node[2], -factor),)
+        if not sides or level > 8:
+            return {self._twin(term, node): factor}, 0
+        parts: dict[int, int] = {}
+        total = factor * plus
+        for one, scale in sides:
+            more, constant = self.linear(one, scale, level + 1)
+            total += constant
+            for part, count in more.items():
+                parts[part] = parts.get(part, 0) + count
+        return {part: count for part, count in parts.items() if count}, total
+
+    def _twin(self, term: int, node: tuple[Any, ...]) -> int:
+        """One name for the registers in which a loop keeps the same number, narrow and widened."""
+        if node[0] != PHI:
+            return term
+        return self._twins.setdefault((node[1], node[2], frozenset(self.alternatives[term])), term)
+
+    def reach(self, pointer: int, size: int) -> tuple[int, int] | None:
+        """Where a block always lies whose size shrinks as its pointer moves on (`buffer + got, sizeof buffer - got`):
+        the buffer and its size.
+        """
+        before, start = self.linear(pointer)
+        after, end = self.linear(size)
+        moving = {part for part, count in before.items() if after.get(part) == -count}
+        if not moving or set(after) != moving:
+            return None
+        left = [part for part in before if part not in moving]
+        if not left:
+            return (self.const(start), end) if start >= self.floor and end > 0 else None
+        if len(left) > 1 or before[left[0]] != 1 or end <= 0:
+            return None
+        return self.add(left[0], start), end
 
     def locate(self, term: int) -> tuple[Location, ...]:
         """Where the term points when it is used as an address: one location an alternative."""
@@ -309,11 +345,15 @@ class Terms:
             left, stride = right, self.scale(left)
         return [(root, off, _both(old, stride)) for root, off, old in self._locate(left, met)]
 
-    def _is_index(self, term: int) -> bool:
+    def _is_index(self, term: int, level: int = 0) -> bool:
         """Whether the term can only be a number: what is added to it is the address."""
         node = self.nodes[term]
         if node[0] == OP:
+            if node[1] in (lift.ADD, lift.SUB):
+                return level < 6 and self._is_index(node[2], level + 1) and self._is_index(node[3], level + 1)
             return node[1] in (lift.SHL, lift.MUL, lift.SHR, lift.AND) and self.rank(term) < 1
+        if node[0] == CONST:
+            return bool(node[1] < self.floor)
         if node[0] == LOAD:
             return node[4] < self.word  # type: ignore[no-any-return]  # fields of a node are of any type
         if node[0] == PHI:
@@ -401,6 +441,41 @@ class Terms:
             if len(steps) == 1:
                 return abs(int(steps.pop())) or 1
         return 1
+
+
+class _Walk:
+    """The phis met on the way down from a term: a loop's step counts for what lies below its phi and nothing else."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, int] = {}
+        """The offset at which a phi was first met."""
+        self.above: dict[int, set[int]] = {}
+        self.steps: dict[int, int] = {}
+
+    def enter(self, phi: int, above: int, offset: int, stride: int) -> bool:
+        """Whether the phi is met for the first time; met again further on, it steps."""
+        self.above.setdefault(phi, set()).add(above)
+        before = self.seen.get(phi)
+        if before is None:
+            self.seen[phi] = offset
+            return True
+        if before != offset or stride:
+            self.steps[phi] = _both(self.steps.get(phi, 0), abs(offset - before) or stride)
+        return False
+
+    def stride(self, phi: int) -> int:
+        """The steps of a phi and of all above it."""
+        if not self.steps:
+            return 0
+        out = 0
+        stack, done = [phi], {-1}
+        while stack:
+            one = stack.pop()
+            if one not in done:
+                done.add(one)
+                out = _both(out, self.steps.get(one, 0))
+                stack += self.above[one]
+        return out
 
 
 def _both(a: int, b: int) -> int:

@@ -1,0 +1,31 @@
+"""Where paths meet."""
+
+from customhouse.firmware.program import bytesets, fold
+from customhouse.firmware.program.join import join, shared
+from customhouse.firmware.program.lift import AND
+from customhouse.firmware.program.state import State
+from customhouse.firmware.program.terms import BYTE, Terms
+
+
+def byte(terms: Terms, at: int) -> int:
+    pointer = terms.add(terms.param(0), at)
+    return terms.make((BYTE, pointer, terms.param(0), at, 0, 1), pointer, terms.param(0))
+
+
+def test_what_is_computed_from_the_byte_of_each_way_is_computed_from_the_byte_where_they_meet() -> None:
+    terms = Terms(4)
+    states = []
+    for at in (0, 1):
+        state = State()
+        read = byte(terms, at)
+        state.registers = {1: read, 2: fold.binary(terms, AND, read, terms.const(0xDF), 4)}
+        states.append(state)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
+    assert met[2] == fold.binary(terms, AND, met[1], terms.const(0xDF), 4)
+
+
+def test_what_is_absent_on_both_ways_is_absent_where_they_meet() -> None:
+    everything = ("lacks", 5, bytesets.ALL)
+    some = ("lacks", 5, bytesets.SHELL)
+    assert shared([frozenset({everything}), frozenset({some, ("eq", 5, "x")})]) == {some}
+    assert shared([frozenset({everything}), frozenset()]) == frozenset()
