@@ -165,9 +165,25 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
             return terms.const(int((kind == EQ) == (left[2] == right[2])))
     elif kind in (BAND, BOR):
         return _logic(terms, kind, a, b)
+    elif kind == OR and (_is_sign(terms, a) or _is_sign(terms, b)):
+        return b if _is_sign(terms, a) else a
     if left[0] == CONST and kind in (MUL, AND, OR, XOR, EQ, NE):
         a, b = b, a
     return terms.make((OP, kind, a, b), a, b)
+
+
+def _is_sign(terms: Terms, term: int) -> bool:
+    """The upper bits of a number that is extended with its sign (`(x >> 31 & 1) * -1` under a mask): widths of
+    symbolic values are not tracked.
+    """
+    node = terms.nodes[term]
+    if node[0] != OP or node[1] != AND or terms.nodes[node[3]][0] != CONST:
+        return False
+    inner = terms.nodes[node[2]]
+    if inner[0] != OP or inner[1] != MUL or terms.value(inner[3]) != terms.mask:
+        return False
+    bit = terms.nodes[inner[2]]
+    return bool(bit[0] == OP and bit[1] == AND and terms.value(bit[3]) == 1)
 
 
 def _logic(terms: Terms, kind: int, a: int, b: int) -> int:

@@ -40,6 +40,7 @@ _MAX_VALUES = 60
 _MAX_COPIES = 6
 _SPREAD = 1 << 16
 """How far apart two places of one array are at most, in bytes."""
+_PREFIX = 16
 _NOWHERE: frozenset[Location] = frozenset()
 
 
@@ -410,10 +411,23 @@ class Store:
         """The texts that were written where a place lies, with their offsets and strides."""
         found = self._holding.get((base, off, step))
         if found is None:
-            found = self._holding[(base, off, step)] = [
-                one for one in self.texts.get(base, ()) if self._covers(base, off, step, *one)
-            ]
+            found = [one for one in self.texts.get(base, ()) if self._covers(base, off, step, *one)]
+            if not step and all(dep[:3] == ("T", base, off) for one in found for dep in one[2].deps):
+                found += self._behind(base, off)
+            self._holding[(base, off, step)] = found
         return found
+
+    def _behind(self, base: int, off: int) -> list[tuple[int, int, Content]]:
+        """Texts that follow a few bytes which the program put there one by one: an opening quote, a blank, a dash."""
+        if self.terms.nodes[base][0] != HEAP:
+            return []
+        cells = self.words.get(base)
+        places = cells.exact if cells is not None else {}
+        return [
+            one
+            for one in self.texts.get(base, ())
+            if not one[1] and off < one[0] <= off + _PREFIX and not any(off <= at < one[0] for at in places)
+        ]
 
     def _texts_at(self, base: int, off: int, step: int) -> list[Dep]:
         out: list[Dep] = []
