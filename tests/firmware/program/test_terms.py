@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customhouse.firmware.program import bounds, fold
-from customhouse.firmware.program.lift import ADD, AND, SHL, SUB
+from customhouse.firmware.program.lift import ADD, AND, MUL, OR, SHL, SHR, SUB
 from customhouse.firmware.program.terms import BYTE, GLOBAL, STACK, Terms
 
 
@@ -71,3 +71,12 @@ def test_a_block_that_shrinks_as_it_moves_on_lies_in_one_buffer() -> None:
     )
     assert terms.reach(terms.add(frame, -2048), left) is None
     assert terms.reach(fold.binary(terms, ADD, terms.add(frame, -2048), got, 4), terms.const(512)) is None
+
+
+def test_a_sign_spread_over_the_upper_half_of_an_index_is_dropped() -> None:
+    terms = Terms(8)
+    index = terms.load(GLOBAL, 0x20118, 0, 4)
+    sign = fold.binary(terms, AND, fold.binary(terms, SHR, index, terms.const(31), 8), terms.const(1), 8)
+    upper = fold.binary(terms, AND, fold.binary(terms, MUL, sign, terms.const(terms.mask), 8), terms.const(~0xFFFF), 8)
+    low = fold.binary(terms, SHL, index, terms.const(4), 8)
+    assert fold.binary(terms, OR, upper, low, 8) == low
