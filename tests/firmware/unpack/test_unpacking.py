@@ -21,9 +21,10 @@ from tests.firmware.unpack.formats import test_uimage
 from tests.firmware.unpack.squashfs_maker import Device, Link, Tree
 from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
-from customhouse.firmware.unpack import Unpacked, identify, unpack
+from customhouse.firmware.unpack import Unpacked, identify, unpack, unpacking
 from customhouse.host.context import Context
 from customhouse.host.errors import InputError
+from customhouse.host.isolation import Ended
 from customhouse.model import FileNode, NodeKind, Outcome
 
 ROOT: Tree = {
@@ -243,3 +244,17 @@ def test_a_folder_that_holds_nothing_but_a_root_file_system_is_one(tmp_path: Pat
     (root / "bin/sh").write_bytes(b"\x7fELF")
     result = isolated(tmp_path / "extracted")
     assert {node.path for node in result.tree.nodes} >= {"/etc/passwd", "/bin/sh"}
+
+
+def test_a_full_disk_is_one_clear_line_and_not_a_judgement_of_the_image(
+    tmp_path: Path, isolated: Unpack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(*_arguments: object, **_options: object) -> Ended:
+        return Ended(120, timed_out=False, messages="")
+
+    monkeypatch.setattr(unpacking, "run_isolated", died)
+    monkeypatch.setattr(unpacking, "_is_full", lambda folder: True)
+    with pytest.raises(InputError, match="no space is left where images are unpacked"):
+        isolated(b"an image of which nothing could be written" * 100)
+    monkeypatch.setattr(unpacking, "_is_full", lambda folder: False)
+    assert isolated(b"the same with space" * 100).not_examined

@@ -1,11 +1,13 @@
 """Unpack an image: take it in, run the isolated worker, put together what it found."""
 
+import shutil
 import sys
 from pathlib import Path
 
 import msgspec
 
 from customhouse.host.context import Context
+from customhouse.host.errors import InputError
 from customhouse.host.isolation import Ended, Limits, run_isolated
 from customhouse.model import Coverage, Digest, FileTree, Image, NotExamined, Outcome
 
@@ -20,6 +22,7 @@ UNPACK_VERSION = "6"
 
 _MINUTES = 10.0
 _GRACE = 5.0
+_DISK_FULL = 1 << 20
 _MEMORY = 1 << 30
 
 
@@ -32,6 +35,8 @@ class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
     contents: dict[Digest, Path]
     """Read-only copies under the work folder of the context."""
     not_examined: tuple[NotExamined, ...] = ()
+    broke_off: bool = False
+    """The worker ended before its end, by a fault or by the budget."""
 
 
 def identify(path: Path) -> Image:
@@ -56,7 +61,10 @@ def unpack(path: Path, context: Context, quota: Quota | None = None) -> Unpacked
         root=str(intake.root or ""),
         quota=msgspec.structs.replace(quota, seconds=min(quota.seconds, max(0.5, deadline.remaining - _GRACE))),
     )
-    (folder / "order.json").write_bytes(msgspec.json.encode(order))
+    try:
+        (folder / "order.json").write_bytes(msgspec.json.encode(order))
+    except OSError as trouble:
+        raise _full(folder) from trouble
     ended = run_isolated(
         [sys.executable, "-P", "-m", "customhouse.firmware.unpack.worker", str(folder / "order.json")],
         writable=folder,
@@ -66,14 +74,31 @@ def unpack(path: Path, context: Context, quota: Quota | None = None) -> Unpacked
         isolate=context.isolate,
         environment={"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONDONTWRITEBYTECODE": "1"},
     )
-    return _assembled(intake, folder, ended)
+    unpacked = _assembled(intake, folder, ended)
+    if unpacked.broke_off and _is_full(folder):
+        raise _full(folder)
+    return unpacked
+
+
+def _is_full(folder: Path) -> bool:
+    """Too full for the worker to have gone on; what was cut off by that says nothing of the image."""
+    return shutil.disk_usage(folder).free < _DISK_FULL
+
+
+def _full(folder: Path) -> InputError:
+    return InputError(
+        f"no space is left where images are unpacked ({folder.parent.parent})", "set TMPDIR to a folder with free space"
+    )
 
 
 def _fresh(work: Path) -> Path:
     number = 0
     while (folder := work.resolve() / f"unpack-{number}").exists():
         number += 1
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as trouble:
+        raise _full(folder) from trouble
     return folder
 
 
@@ -97,6 +122,7 @@ def _assembled(intake: Intake, folder: Path, ended: Ended) -> Unpacked:
             if node.digest is not None and _is_kept(contents / node.digest)
         },
         not_examined=tuple(not_examined),
+        broke_off=bool(gone),
     )
 
 
