@@ -230,6 +230,14 @@ def test_a_passwd_that_is_copied_over_the_other_is_the_one(device: MadeDevice, s
     assert {account.password or "" for account in device.facts().accounts if account.remote} == live
 
 
+def test_a_shell_that_asks_nobody_is_roots_and_not_every_accounts_with_its_rights(device: MadeDevice) -> None:
+    _telnet(device, "-l /bin/sh")
+    device.file("/etc/passwd", f"root:*:0:0::/:/bin/sh\nsupport:{_hash('1234')}:0:0::/:/bin/sh\n")
+    assert {account.user: account.remote for account in device.facts().accounts} == {"root": True, "support": False}
+    device.file("/etc/passwd", f"admin:{_hash('1234')}:0:0::/:/bin/sh\nsupport:*:0:0::/:/bin/sh\n")
+    assert {account.user: account.remote for account in device.facts().accounts} == {"admin": True, "support": False}
+
+
 def test_shadow_counts_for_nothing_where_passwd_has_the_hash(device: MadeDevice) -> None:
     _telnet(device)
     device.file("/etc/passwd", "root::0:0:root:/:/bin/sh\n")

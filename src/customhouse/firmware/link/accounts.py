@@ -79,13 +79,16 @@ def accounts(files: Files, services: Sequence[Service], context: Context | None 
     words = candidates(_image_words(files), sorted({entry.user for entry in entries if entry.user}))
     hashes = sorted({entry.hashed for entry in entries if kind_of(entry.hashed) not in ("none", "locked", "unknown")})
     found = recover(hashes, words, context)
-    made = [_account(entry, found.get(entry.hashed), files, services) for entry in entries]
+    root = next((e.user for e in entries if e.active and (e.uid == 0 or e.user == "root")), "root")
+    made = [_account(e, found.get(e.hashed), files, services, only_root=e.user == root) for e in entries]
     made += configured_users(files)
     late = [hashed for hashed, result in found.items() if not result.complete]
     return Accounts(tuple(made), (*_unfinished(late), *_made_at_run_time(files, made)))
 
 
-def _account(entry: Entry, found: Recovered | None, files: Files, services: Sequence[Service]) -> Account:
+def _account(
+    entry: Entry, found: Recovered | None, files: Files, services: Sequence[Service], *, only_root: bool
+) -> Account:
     kind = "clear-text" if entry.clear else kind_of(entry.hashed)
     password = entry.clear or (found.password if found is not None else None)
     empty = kind == "none" or password == ""
@@ -100,7 +103,7 @@ def _account(entry: Entry, found: Recovered | None, files: Files, services: Sequ
     )
     if not entry.active:
         return account
-    via = accepting_services(account, entry.hashed, files, services)
+    via = accepting_services(account, files, services, only_root=only_root)
     # Locked, and yet let in by a login that asks for nothing while no password is set: none is set.
     asked_for_nothing = empty or (kind == "locked" and any(service.opens_without_password for service in via))
     programs = tuple(sorted({service.program for service in via}))

@@ -28,14 +28,17 @@ class Acceptance:
     opens_without_password: bool = False
 
 
-def accepting_services(account: Account, hashed: str, files: Files, services: Sequence[Service]) -> list[Acceptance]:
-    """Of the services that start at boot, those that accept this account from the network."""
+def accepting_services(
+    account: Account, files: Files, services: Sequence[Service], *, only_root: bool = True
+) -> list[Acceptance]:
+    """Of the services that start at boot, those that accept this account from the network. `only_root`: no account with
+    root's rights was named before this one."""
     accepted: list[Acceptance] = []
     for service in services:
         if not (service.at_boot and service.network_facing):
             continue
         if service.kind == "telnet":
-            accepted.extend(_telnet(account, files, service))
+            accepted.extend(_telnet(account, files, service, only_root=only_root))
         elif service.kind == "ssh":
             accepted.extend(_ssh(account, files, service))
         elif service.kind == "ftp" and account.hash_kind in _CRACKABLE and _has_shell(account):
@@ -43,8 +46,9 @@ def accepting_services(account: Account, hashed: str, files: Files, services: Se
     return accepted
 
 
-def _telnet(account: Account, files: Files, service: Service) -> Iterator[Acceptance]:
-    """Root is who gets in where nobody is asked who he is. Login scripts were run by the boot step."""
+def _telnet(account: Account, files: Files, service: Service, *, only_root: bool) -> Iterator[Acceptance]:
+    """Root is who gets in where nobody is asked who he is, and no other account with root's rights: the door does not
+    know of it. Login scripts were run by the boot step."""
     own = _option(service.arguments, "-u")
     if ":" in own:  # such a telnetd knows this one account and no other
         if own.partition(":")[0] == account.user:
@@ -53,7 +57,7 @@ def _telnet(account: Account, files: Files, service: Service) -> Iterator[Accept
     login = _option(service.arguments, "-l")
     is_root = account.uid == 0 or account.user == "root"
     if service.authentication == "none" or (login and _SHELL.match(login)):
-        if is_root:
+        if account.user == "root" or (is_root and only_root):
             yield Acceptance(service.program, opens_without_password=True)
         return
     if login and files.text(login) is not None:
