@@ -26,6 +26,10 @@ class Function:
     """Block -> function that its jump goes to for good (a tail call)."""
     calls: list[tuple[int, int]] = field(default_factory=list)
     """(site, target) of direct calls."""
+    named: set[str] = field(default_factory=set)
+    """Functions of libraries that are called."""
+    indirect: bool = False
+    """Whether a pointer is called."""
     cut: bool = False
 
 
@@ -276,9 +280,14 @@ class _Recovery:
         target: constants.Known | None = leave.target
         if leave.kind == "icall":
             target = ~leave.value if leave.value < 0 else registers.get(leave.value)
-        if isinstance(target, int):
-            if self.code.name(target) in NORETURN:
-                return []
+        if not isinstance(target, int):
+            self.function.indirect = True
+        else:
+            name = self.code.name(target)
+            if name is not None:
+                self.function.named.add(name)
+                if name in NORETURN:
+                    return []
             if leave.kind == "call" or self.image.executable(target & ~1 if self.arm else target):
                 self.function.calls.append((leave.site, target))
         return [leave.next]

@@ -44,9 +44,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT))
-_MAX_VISITS = 7
-_MAX_WORDS = 200
-_MAX_TEXTS = 80
+_VISITS = ((150, 7), (300, 4), (1 << 30, 2))
+"""For functions of so many blocks: how often each is looked at. The first time everything is seen once, the second
+time what loops carry round.
+"""
+_MAX_WORDS = 120
+_MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
 _MAX_TARGETS = 12
 
@@ -161,7 +164,10 @@ class Evaluation:
     def _limit(self, address: int) -> int:
         """Visits allowed to a block; one that only moves the stack pointer is a page probe and may go round often."""
         block = self.function.blocks[address]
-        return 300 if len(block.ops) <= 12 and address in self.function.successors.get(address, ()) else _MAX_VISITS
+        if len(block.ops) <= 12 and address in self.function.successors.get(address, ()):
+            return 300
+        size = len(self.function.blocks)
+        return next(visits for most, visits in _VISITS if size <= most)
 
     def _entry(self) -> State:
         state = State()

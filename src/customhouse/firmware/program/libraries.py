@@ -80,4 +80,5 @@ def _is_count(whole: Whole, root: int) -> bool:
 
 
 def _outside(whole: Whole, reporter: Reporter, content: Content) -> bool:
-    return any(not origin.clean and reporter.source(origin) is not None for origin in whole.store.origins(content))
+    origins = whole.store.origins(content)
+    return not whole.store.lost and any(not one.clean and reporter.source(one) is not None for one in origins)

@@ -146,7 +146,7 @@ class Reporter:
         if not known.inputs or len(content.template) > len(known.format):
             self.commands[site] = self._constructed(name, site, content)
         origins = self.store.origins(content)
-        if self._blurred(origins):
+        if self.store.lost or self._blurred(origins):
             return
         for origin in origins:
             if origin.clean:
@@ -183,11 +183,10 @@ class Reporter:
         for event in events:
             _, name, site, _target, _limit, content, _size, facts, chain = event
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")
-            sources = [
-                (origin, source)
-                for origin in self.store.origins(content)
-                if (source := self.source(origin)) is not None
-            ]
+            origins = self.store.origins(content)
+            if self.store.lost or self._blurred(origins):
+                continue
+            sources = [(origin, source) for origin in origins if (source := self.source(origin)) is not None]
             if not sources or not judge.overruns(event):
                 continue
             for origin, source in sources:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _MAX_POINTS = 24
 _MAX_TABLE = 128
-_MAX_STEPS = 3000
+_MAX_STEPS = 600
+"""Places that one text is followed through. In daemons whose memory we can keep apart it is a few dozen."""
 _MAX_TEXTS = 2000
 _MAX_STRIDED = 400
 _MAX_VALUES = 60
@@ -107,6 +108,8 @@ class Store:
         self._changed = False
         self.trail: set[Fact] = set()
         """Comparisons that held where the texts of the last question were stored."""
+        self.lost = False
+        """Whether the last question had no end: its answer is only a part, and most of that is mixed up."""
         self._channels: dict[int, frozenset[object]] = {}
         self._holding: dict[Location, list[tuple[int, int, Content]]] = {}
         self._answers: dict[Location, tuple[tuple[int, ...], tuple[Dep, ...], frozenset[Fact]]] = {}
@@ -352,6 +355,7 @@ class Store:
                 self._held(dep, clean, stored, out, work)
             else:
                 work += [(("T", one, 0, 0, False), clean, stored) for one in self.texts_of(dep)]
+        self.lost = bool(work) and len(seen) >= _MAX_STEPS
         return frozenset(out)
 
     def formats(self, dep: Dep) -> list[str]:

@@ -87,7 +87,9 @@ def few(deps: frozenset[Dep]) -> frozenset[Dep]:
         for dep in deps
         if dep[0] != "T" or not 0 < dep[2] - spread.get((dep[1], dep[4]), dep[2]) + (dep[3] != 1) < _SPREAD
     ]
-    return frozenset(sorted(kept, key=repr)[:_MAX_DEPS])
+    kept.sort()
+    kept.sort(key=lambda dep: dep[0] != "X")  # sources first
+    return frozenset(kept[:_MAX_DEPS])
 
 
 class Places(dict[Location, T]):

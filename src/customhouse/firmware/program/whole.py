@@ -18,9 +18,9 @@ from .state import Content, Dep, Fact
 from .summary import Event, Summary
 from .terms import CONST, Terms
 
-_MAX_STORES = 120
+_MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
-_MAX_COPIES = 120
+_MAX_COPIES = 40
 _NEST = 60
 
 
