@@ -11,7 +11,7 @@ from .callers import callers
 from .elf import Image, NotAProgram, load
 from .libraries import models, roles
 from .limit import processor_time
-from .prefilter import unwanted
+from .prefilter import speaks, unwanted
 from .report import CUT, Reporter
 from .tables import table
 from .whole import Whole
@@ -20,9 +20,9 @@ from .whole import Whole
 class Budget(Model, frozen=True, kw_only=True):
     """Seconds of processor time, so that a loaded machine cuts no more than an idle one."""
 
-    seconds: float = 4.0
+    seconds: float = 2.6
     """For reading one program."""
-    report_seconds: float = 1.5
+    report_seconds: float = 0.8
     """For saying what was read, also when the reading was cut."""
 
 
@@ -43,8 +43,9 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     starts = roots(image)
     whole.code.starts.update(starts)
     commands = {*_NAMES["sinks"], *(name for name, model in extra.items() if str(model[0]).startswith("command"))}
-    with processor_time(budget.seconds * 1.25) as reading:
-        whole.run([*callers(image, commands), *starts])
+    with processor_time(budget.seconds * 1.15) as reading:
+        first = callers(whole.code, commands, starts)
+        whole.run([*first, *starts] if speaks(image, extra) else first)
     whole.cut = whole.cut or reading.over
     reporter = Reporter(whole)
     exports: tuple[ExportRole, ...] = ()
@@ -72,7 +73,7 @@ def _ported(reporter: Reporter, why: str) -> ProgramFacts:
 
 
 _NAMES = table("libc.toml")["names"]
-_PORT_SECONDS = 0.5
+_PORT_SECONDS = 0.3
 
 
 def _static(image: Image) -> ProgramFacts:

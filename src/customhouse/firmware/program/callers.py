@@ -1,15 +1,17 @@
 """Functions that call a command sink, found by a sweep over the code instead of by following calls.
 
-A handler that is only handed to a library is reached by no call. On MIPS each call of an import loads its cell of the
-global offset table, so one look at the code finds the callers, and they are read first: a program whose reading is cut
-still tells its commands.
+A handler that is only handed to a library is reached by no call. One look at the code finds the callers, and they are
+read first: a program whose reading is cut still tells its commands. On MIPS each call of an import loads its cell of the
+global offset table; elsewhere calls go to stubs.
 """
 
 import re
 import struct
 from collections.abc import Collection
 
+from .code import Code
 from .elf import Image, Segment
+from .sweep import direct_calls, heads
 
 _LOAD_TARGET = 0x8F99  # lw t9, offset(gp)
 _SET_GLOBAL = 0x3C1C  # lui gp, high
@@ -18,9 +20,37 @@ _LONGEST = 1 << 14  # bytes from a call back to the head of its function
 _MOST = 200
 
 
-def callers(image: Image, names: Collection[str]) -> list[int]:
-    """Starts of functions that call one of the imports; empty where the architecture has no such cells."""
-    if image.architecture != "mips" or image.word != 4 or image.gp is None:
+def callers(code: Code, names: Collection[str], starts: Collection[int]) -> list[int]:
+    """Starts of functions that call one of the imports. `starts` are functions that are known without looking."""
+    image = code.image
+    if not image.import_address.keys() & set(names):
+        return []
+    return _by_cells(image, names) if image.architecture == "mips" else _by_stubs(code, names, starts)
+
+
+def _by_stubs(code: Code, names: Collection[str], starts: Collection[int]) -> list[int]:
+    image = code.image
+    arm = image.architecture == "arm"
+    calls = direct_calls(image)
+    stubs = {one: code.name(one) for one in {target for _, target in calls} if _may_be_stub(image, one)}
+    sites = [site for site, target in calls if stubs.get(target) in names]
+    known = {target for _, target in calls if stubs.get(target) is None} | set(starts)
+    known |= {one for one in image.pointers if image.executable(one & ~1 if arm else one)}
+    return heads(sites, known, arm)[:_MOST]
+
+
+def _may_be_stub(image: Image, target: int) -> bool:
+    """By the first instruction of stubs, as linkers write them."""
+    if image.architecture in ("x86_64", "i386"):
+        return image.bytes_at(target, 4)[:2] in (b"\xff\x25", b"\xff\xa3", b"\xf3\x0f")
+    word = image.number(target & ~1 if image.architecture == "arm" else target, 4) or 0
+    if image.architecture == "arm64":
+        return word & 0x9F00001F == 0x90000010 or word == 0xD503245F
+    return word & 0xFFFFF000 in (0xE28FC000, 0xE59FC000) or (bool(target & 1) and word & 0xFFFF == 0x4778)
+
+
+def _by_cells(image: Image, names: Collection[str]) -> list[int]:
+    if image.word != 4 or image.gp is None:
         return []
     cells = _cells(image, image.gp, names)
     if not cells:

@@ -1,4 +1,4 @@
-"""Programs that cannot hold a flow, told by their imports in a millisecond."""
+"""Programs that cannot hold a flow, told by their imports and the names in their data in a millisecond."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,17 @@ from typing import Any
 from .elf import Image
 from .tables import table
 
-_NAMES = table("libc.toml")["names"]
+_TABLE = table("libc.toml")
+_NAMES = _TABLE["names"]
+_READERS = frozenset(
+    name for name, model in _TABLE["models"].items() if str(model[0]).startswith(("receive", "scan_stream"))
+) | {"fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"}
+_VARIABLES = tuple(f"{name}\0".encode() for name in _NAMES["cgi"]) + tuple(
+    str(n).encode() for n in _NAMES["cgi_prefix"]
+)
+_CONNECTIONS = frozenset(_NAMES["connections"])
+MEMORY = frozenset(("BIO_read", "BIO_gets"))
+"""Readers of what is only memory, a file or a filter in programs that make no connection of it."""
 
 
 def unwanted(image: Image, extra: Mapping[str, list[Any]]) -> str:
@@ -17,10 +27,28 @@ def unwanted(image: Image, extra: Mapping[str, list[Any]]) -> str:
     command = imported & {*_NAMES["sinks"]} or {
         name for name in imported if str(extra.get(name, [""])[0]).startswith("command")
     }
-    overflow = imported & {*_NAMES["overflows"]}
-    source = imported & {*_NAMES["sources"]} or {name for name in imported if extra.get(name, [""])[0] == "outside"}
     if not image.interpreter and image.exports and image.entry not in image.names:
         return "" if command or imported & {*_NAMES["network"]} else "no source and no sink"
-    if command or (overflow and source):
+    if command or (imported & {*_NAMES["overflows"]} and speaks(image, extra)):
         return ""
     return "no source and no sink"
+
+
+def speaks(image: Image, extra: Mapping[str, list[Any]]) -> bool:
+    """Whether bytes from outside can get into the program at all: by a socket, by the variables of a CGI, by a library
+    of the image, or by what it inherits and reads (a service that inetd starts).
+    """
+    if not image.interpreter or not image.dynamic:
+        return True
+    imported = {*image.import_address}
+    if imported & {*_NAMES["getters"]} or any(name in imported for name in extra):
+        return True
+    if imported & ({*_NAMES["network"]} - (set() if imported & _CONNECTIONS else MEMORY)):
+        return True
+    if imported & {"getenv", "secure_getenv"} and _named(image, _VARIABLES):
+        return True
+    return bool(imported & _READERS and imported & {"socket", "accept", "accept4", "getpeername"})
+
+
+def _named(image: Image, texts: tuple[bytes, ...]) -> bool:
+    return any(text in one.data for one in image.segments for text in texts)

@@ -11,6 +11,7 @@ from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Ou
 from .magic import magic_of
 from .overflow import Overflows
 from .ports import Ports
+from .prefilter import MEMORY
 from .resolve import Origin
 from .state import Content, Fact
 from .tables import table
@@ -20,6 +21,7 @@ from .whole import Whole
 CUT = "the time for this program ran out"
 _NAMES = table("libc.toml")["names"]
 _NETWORK = frozenset(_NAMES["network"])
+_CONNECTIONS = frozenset(_NAMES["connections"])
 _GETTERS = frozenset(_NAMES["getters"])
 _CGI = frozenset(_NAMES["cgi"])
 _SOCKETS = frozenset(("accept", "accept4", "socket", "SSL_new", "SSL_accept", "wolfSSL_new"))
@@ -53,6 +55,9 @@ class Reporter:
         self.serves = (
             bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
         )
+        self.network = _NETWORK if imported & _CONNECTIONS else _NETWORK - MEMORY
+        self.streams = bool(imported & {"fdopen", "fopencookie"}) or not whole.image.dynamic
+        """Whether a stream can be a socket."""
         self.is_cgi = self._is_cgi()
         self.flows: dict[tuple[int, str], Flow] = {}
         self.commands: dict[int, ConstructedCommand] = {}
@@ -71,10 +76,10 @@ class Reporter:
         if name in ("getenv", "secure_getenv"):
             key = self.terms.nodes[arguments[0]][2]
             return (f"getenv({key})", "high") if key in _CGI or str(key).startswith("HTTP_") else None
-        if not arguments and name not in _NETWORK:
+        if not arguments and name not in self.network:
             return None
         kind = self._descriptor(arguments[0]) if arguments else "unknown"
-        if name in _NETWORK:
+        if name in self.network:
             return None if kind == "local" and self._only_local(arguments[0]) else (name, "high")
         if name not in _READERS:
             return None
@@ -82,7 +87,7 @@ class Reporter:
             return name, "high"
         if kind == "stdin":
             return (f"{name}(stdin)", "high") if self.is_cgi else None
-        if kind == "unknown" and self.serves:
+        if kind == "unknown" and self.serves and (self.streams or name in _DESCRIPTORS):
             return name, "medium"
         return None
 
@@ -253,6 +258,8 @@ _READERS = frozenset(
     for name, model in table("libc.toml")["models"].items()
     if str(model[0]).startswith("receive") or model[0] == "scan_stream"
 ) | {"fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"}
+_DESCRIPTORS = frozenset(("read", "__read_chk", "pread", "readv", "mq_receive"))
+"""Readers of descriptors; the others read streams, and those are files unless one was made of a descriptor."""
 _NO_TEXT = frozenset(
     [
         "mmap",
