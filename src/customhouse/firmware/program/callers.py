@@ -1,8 +1,8 @@
 """Functions that call a command sink, found by a sweep over the code instead of by following calls.
 
 A handler that is only handed to a library is reached by no call. One look at the code finds the callers, and they are
-read first: a program whose reading is cut still tells its commands. On MIPS each call of an import loads its cell of the
-global offset table; elsewhere calls go to stubs.
+read first: a program whose reading is cut still tells its commands. On MIPS each call of an import loads its cell of
+the global offset table; elsewhere calls go to stubs.
 """
 
 import re
@@ -32,11 +32,26 @@ def _by_stubs(code: Code, names: Collection[str], starts: Collection[int]) -> li
     image = code.image
     arm = image.architecture == "arm"
     calls = direct_calls(image)
-    stubs = {one: code.name(one) for one in {target for _, target in calls} if _may_be_stub(image, one)}
-    sites = [site for site, target in calls if stubs.get(target) in names]
-    known = {target for _, target in calls if stubs.get(target) is None} | set(starts)
+    stubs = {one: code.name(one) for one in {call[1] for call in calls} if _may_be_stub(image, one)}
+    sites = [site for site, target, _ in calls if stubs.get(target) in names]
+    known = {target for _, target, returns in calls if returns and stubs.get(target) is None} | set(starts)
+    if image.architecture in ("x86_64", "i386"):
+        known = {one for one in known if _may_start(image, one)}
     known |= {one for one in image.pointers if image.executable(one & ~1 if arm else one)}
-    return heads(sites, known, arm)[:_MOST]
+    return [one for one, inside in heads(sites, known, arm).items() if _holds(code, one, inside)][:_MOST]
+
+
+def _holds(code: Code, start: int, sites: Collection[int]) -> bool:
+    """Whether following the code from the start comes to one of the sites: a function that nothing calls directly has
+    no start that we know, and its sites seem to belong to the one before.
+    """
+    blocks = code.function(start).blocks.values()
+    return any(one.address <= site < one.end for one in blocks for site in sites)
+
+
+def _may_start(image: Image, target: int) -> bool:
+    """Instructions of x86 are found where there are none; a function starts behind the end of another, or aligned."""
+    return not target & 15 or image.bytes_at(target - 1, 1) in (b"\xc3", b"\x90", b"\xcc", b"\x00")
 
 
 def _may_be_stub(image: Image, target: int) -> bool:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from .elf import Image, Segment
 
-Calls = list[tuple[int, int]]
-"""(site, target); targets in Thumb code carry bit 0."""
+Calls = list[tuple[int, int, bool]]
+"""(site, target, whether it comes back); targets in Thumb code carry bit 0."""
 _Words = NDArray[np.int64]
 _FEW = 10  # calls in the wrong mode of ARM are fewer than a tenth of those in the right one
 
@@ -36,16 +36,16 @@ def direct_calls(image: Image) -> Calls:
     return _inside(image, out) if image.architecture != "arm" else out
 
 
-def heads(sites: Iterable[int], starts: Iterable[int], arm: bool) -> list[int]:
-    """The functions that sites lie in: for each the nearest start before it."""
+def heads(sites: Iterable[int], starts: Iterable[int], arm: bool) -> dict[int, list[int]]:
+    """The functions that sites may lie in, with their sites: for each the nearest start before it."""
     plain = {(one & ~1 if arm else one): one for one in sorted(starts)}
     order = sorted(plain)
-    out: dict[int, None] = {}
+    out: dict[int, list[int]] = {}
     for site in sites:
         at = bisect.bisect_right(order, site) - 1
         if at >= 0:
-            out[plain[order[at]]] = None
-    return list(out)
+            out.setdefault(plain[order[at]], []).append(site)
+    return out
 
 
 def _inside(image: Image, calls: Calls) -> Calls:
@@ -63,15 +63,15 @@ def _signed(values: _Words, bits: int) -> _Words:
     return ((values & ((1 << bits) - 1)) ^ sign) - sign
 
 
-def _pairs(sites: _Words, targets: _Words) -> Calls:
-    return list(zip(sites.tolist(), targets.tolist(), strict=True))
+def _calls(sites: _Words, targets: _Words, links: NDArray[np.bool_]) -> Calls:
+    return list(zip(sites.tolist(), targets.tolist(), links.tolist(), strict=True))
 
 
 def _arm64(segment: Segment) -> Calls:
     words = _words(segment, 4, False)
     at = np.flatnonzero((words >> 26 & 0x1F) == 5)  # B and BL differ in the top bit
     sites = segment.start + 4 * at
-    return _pairs(sites, sites + 4 * _signed(words[at], 26))
+    return _calls(sites, sites + 4 * _signed(words[at], 26), words[at] >> 31 == 1)
 
 
 def _arm(segment: Segment, big: bool) -> Calls:
@@ -81,7 +81,8 @@ def _arm(segment: Segment, big: bool) -> Calls:
     sites = segment.start + 4 * at
     to_thumb = condition[at] == 15
     half = np.where(to_thumb, words[at] >> 24 & 1, 0) * 2
-    return _pairs(sites, sites + 8 + 4 * _signed(words[at], 24) + half + to_thumb)
+    links = to_thumb | (words[at] >> 24 & 1 == 1)
+    return _calls(sites, sites + 8 + 4 * _signed(words[at], 24) + half + to_thumb, links)
 
 
 def _thumb(segment: Segment, big: bool) -> Calls:
@@ -99,7 +100,7 @@ def _thumb(segment: Segment, big: bool) -> Calls:
     sites = segment.start + 2 * at
     to_arm = (low & 0xD000) == 0xC000
     targets = np.where(to_arm, (sites + 4 & ~3) + (offset & ~3), (sites + 4 + offset) | 1)
-    return _pairs(sites, targets)
+    return _calls(sites, targets, (low & 0xD000) != 0x9000)
 
 
 def _x86(segment: Segment) -> Calls:
@@ -107,4 +108,5 @@ def _x86(segment: Segment) -> Calls:
     at = np.flatnonzero((raw[:-4] & 0xFE) == 0xE8) if len(raw) > 4 else np.zeros(0, dtype=np.int64)
     parts = [raw[at + index].astype(np.int64) << (8 * (index - 1)) for index in range(1, 5)]
     sites = segment.start + at
-    return _pairs(sites, sites + 5 + _signed(parts[0] | parts[1] | parts[2] | parts[3], 32))
+    targets = sites + 5 + _signed(parts[0] | parts[1] | parts[2] | parts[3], 32)
+    return _calls(sites, targets, raw[at] == 0xE8)
