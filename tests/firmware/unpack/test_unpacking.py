@@ -258,3 +258,16 @@ def test_a_full_disk_is_one_clear_line_and_not_a_judgement_of_the_image(
         isolated(b"an image of which nothing could be written" * 100)
     monkeypatch.setattr(unpacking, "_is_full", lambda folder: False)
     assert isolated(b"the same with space" * 100).not_examined
+
+
+def test_an_archive_behind_a_script_is_found_and_a_plain_script_is_not_searched(unpacked: Unpack) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("upgrade/firmware.img")
+        content = random.Random(2).randbytes(20_000)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    installer = b"#!/bin/sh\ntail -n +4 $0 | tar xz\n./upgrade/run\nexit\n" + packed.getvalue()
+    result = unpacked(Maker().make({b"install.run": installer, b"long.sh": b"#!/bin/sh\n" + b"echo text\n" * 3000}))
+    assert any(node.path.endswith("upgrade/firmware.img") for node in result.tree.nodes)
+    assert [volume.kind for volume in result.tree.volumes] == ["squashfs", "gzip", "tar"]

@@ -22,11 +22,11 @@ from .foreign import unpack_foreign
 from .format import DONE, BudgetSpent, Ending, Window
 from .formats.elf import Elf
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
-from .leaves import is_leaf
+from .leaves import ends_otherwise, is_leaf
 from .nand_dump import NandDump, nand_layout
 from .streams import StreamFormat
 from .unblob_adapter import Chunk, find_chunks, shifted
-from .volume import VolumeWriter
+from .volume import VolumeWriter, Written
 
 _SMALLEST_GAP_KEPT = 16
 _SEARCHES_IN_FAILED = 4
@@ -236,7 +236,7 @@ class Engine:
         """Look into what came out; a content that came out before is counted as it was then."""
         total = Account()
         for written in writer.fresh:
-            if final or written.size == chunk_size or is_leaf(written.head, written.size):
+            if final or written.size == chunk_size or self._is_leaf(written):
                 inner = Account(size=written.size, explained=written.size)
             else:
                 name = _basename(written.path) or writer.name
@@ -246,6 +246,10 @@ class Engine:
         for digest in writer.known:
             total.add(self._accounts.get(digest, Account()))
         return total
+
+    def _is_leaf(self, written: Written) -> bool:
+        head, size = written.head, written.size
+        return is_leaf(head, size) and not ends_otherwise(self._store.path(written.digest), head, size)
 
     def _gap(self, content: "_Content", start: int, end: int) -> None:
         """Bytes between chunks. Inside a content they are kept with it, and only counted."""

@@ -1,5 +1,7 @@
 """Which contents hold nothing more inside, told from their first bytes: there is no use in searching them."""
 
+from pathlib import Path
+
 _LEAF_HEADS = (
     b"\x7fELF",
     b"\x89PNG\r\n",
@@ -20,8 +22,20 @@ _LEAF_HEADS = (
     b"BM",
     b"\x1bLua",
 )
+_READABLE = (b"#!", b"<!DOCTYPE", b"<html", b"<?xml", b"-----BEGIN")
 _SMALLEST = 32
+_LONG_TEXT, _TAIL = 8 << 10, 4096
 _LARGEST_PROGRAM = 8 << 20
+
+
+def ends_otherwise(path: Path, head: bytes, size: int) -> bool:
+    """A script or text with something else behind it: an installer with its archive, a header of words."""
+    if size < _LONG_TEXT or not (head.startswith(_READABLE) or _is_text(head)):
+        return False
+    with path.open("rb") as source:
+        source.seek(size - _TAIL)
+        tail = source.read(_TAIL)
+    return sum(byte < 0x09 or 0x0D < byte < 0x20 for byte in tail) > _TAIL // 50
 
 
 def is_leaf(head: bytes, size: int) -> bool:
