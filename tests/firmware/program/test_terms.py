@@ -80,3 +80,13 @@ def test_a_sign_spread_over_the_upper_half_of_an_index_is_dropped() -> None:
     upper = fold.binary(terms, AND, fold.binary(terms, MUL, sign, terms.const(terms.mask), 8), terms.const(~0xFFFF), 8)
     low = fold.binary(terms, SHL, index, terms.const(4), 8)
     assert fold.binary(terms, OR, upper, low, 8) == low
+
+
+def test_the_step_of_an_array_is_seen_through_shifts_and_sums() -> None:
+    terms = Terms(4)
+    index = terms.result(0x10, "atoi", ())
+    nine = fold.binary(terms, ADD, fold.binary(terms, SHL, index, terms.const(3), 4), index, 4)
+    whole = fold.binary(terms, SHL, nine, terms.const(2), 4)
+    assert terms.locate(fold.binary(terms, ADD, terms.const(0x20000), whole, 4)) == ((GLOBAL, 0x20000, 36),)
+    seven = fold.binary(terms, SUB, fold.binary(terms, SHL, index, terms.const(3), 4), index, 4)
+    assert terms.scale(seven) == 7

@@ -424,10 +424,9 @@ class Terms:
         if level > 6:
             return 1
         node = self.nodes[term]
-        if node[0] == OP and node[1] in (lift.MUL, lift.SHL):
-            factor = self.value(node[3])
-            if factor and factor < 1 << 20:
-                return factor if node[1] == lift.MUL else 1 << min(factor, 20)
+        base, factor = self.multiple(term)
+        if base != term:
+            return factor * self.scale(base, level + 1) if 0 < factor < 1 << 20 else 1
         if node[0] == OP and node[1] == lift.ADD:
             left, right = self.scale(node[2], level + 1), self.scale(node[3], level + 1)
             return _both(left, right)
@@ -441,6 +440,28 @@ class Terms:
             if len(steps) == 1:
                 return abs(int(steps.pop())) or 1
         return 1
+
+    def multiple(self, term: int, level: int = 0) -> tuple[int, int]:
+        """The term as a multiple of another, but for constants that are added: compilers write `i * 36` as
+        `((i << 3) + i) << 2`.
+        """
+        node = self.nodes[term]
+        if node[0] == ADDR and not node[3] and level <= 6:
+            return self.multiple(node[1], level + 1)
+        if node[0] != OP or level > 6:
+            return term, 1
+        if node[1] in (lift.MUL, lift.SHL):
+            factor = self.value(node[3])
+            if not factor or factor >= 1 << 20 or (node[1] == lift.SHL and factor > 20):
+                return term, 1
+            base, inner = self.multiple(node[2], level + 1)
+            return base, inner * (factor if node[1] == lift.MUL else 1 << factor)
+        if node[1] in (lift.ADD, lift.SUB):
+            left, many = self.multiple(node[2], level + 1)
+            right, more = self.multiple(node[3], level + 1)
+            if left == right:
+                return left, many + more if node[1] == lift.ADD else many - more
+        return term, 1
 
 
 class _Walk:
