@@ -136,7 +136,7 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
             return terms.add(a, _near(right[1], size, terms))
         if left[0] == CONST:
             return terms.add(b, _near(left[1], size, terms))
-        return _sum(terms, a, b)
+        return _multiple(terms, a, b, 1) or _sum(terms, a, b)
     if kind == SUB:
         if right[0] == CONST:
             # a comparison of bytes or halfwords subtracts an unsigned constant; the wrap of wider ones is a negative
@@ -148,6 +148,12 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
             return terms.const(left[2])
         if left[0] == ADDR and right[0] == ADDR and left[1] == right[1] and not left[3] and not right[3]:
             return terms.const(left[2] - right[2])
+        multiple = _multiple(terms, a, b, -1)
+        if multiple is not None:
+            return multiple
+    elif kind in (SHL, MUL) and right[0] == CONST and _factor(terms, a)[1] != 1:
+        base, factor = _factor(terms, a)
+        return _times(terms, base, factor << right[1] if kind == SHL else factor * right[1])
     elif kind == AND and right[0] == CONST:
         return _masked(terms, a, right[1], size)
     elif kind == XOR and a == b:
@@ -184,6 +190,27 @@ def _is_sign(terms: Terms, term: int) -> bool:
         return False
     bit = terms.nodes[inner[2]]
     return bool(bit[0] == OP and bit[1] == AND and terms.value(bit[3]) == 1)
+
+
+def _factor(terms: Terms, term: int) -> tuple[int, int]:
+    """A term as a multiple of another: `x << 2` is 4 times x."""
+    node = terms.nodes[term]
+    if node[0] == OP and node[1] in (SHL, MUL):
+        value = terms.value(node[3])
+        if value is not None and value < (24 if node[1] == SHL else 1 << 24):
+            return node[2], 1 << value if node[1] == SHL else value
+    return term, 1
+
+
+def _times(terms: Terms, base: int, factor: int) -> int:
+    return base if factor == 1 else terms.make((OP, MUL, base, terms.const(factor)), base)
+
+
+def _multiple(terms: Terms, a: int, b: int, sign: int) -> int | None:
+    """`a + b` or `a - b` of two multiples of one unknown: how compilers multiply by the size of a structure."""
+    (base, one), (other, two) = _factor(terms, a), _factor(terms, b)
+    factor = one + sign * two
+    return _times(terms, base, factor) if base == other and factor > 0 and one + two > 2 else None
 
 
 def _logic(terms: Terms, kind: int, a: int, b: int) -> int:
@@ -227,6 +254,11 @@ def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
         shifted = _rotated(terms, node, mask)
         if shifted is not None:
             return _masked(terms, shifted, mask, size)
+    if node[0] == OP and node[1] == SHL:
+        shift = terms.value(node[3])
+        if shift is not None and 0 < shift < 24 and mask >> shift << shift == mask:
+            inner = _masked(terms, node[2], mask >> shift, size)
+            return terms.make((OP, SHL, inner, node[3]), inner)
     full = (1 << (8 * min(size, terms.word))) - 1
     if mask == full:
         return a

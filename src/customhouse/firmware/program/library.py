@@ -459,11 +459,16 @@ def _receive_list(one: _Call) -> int:
 
 
 def _fill_list(one: _Call, vector: int) -> int:
+    """The first buffers of an array of `struct iovec` (address, length)."""
+    word = one.terms.word
     source = one.terms.result(one.caller.site, one.name, (one.nth(0),))
     for index in range(2):
-        target = one.memory.load(one.state, one.terms.add(vector, index * 2 * one.terms.word), one.terms.word)
+        place = one.terms.add(vector, index * 2 * word)
+        target = one.memory.load(one.state, place, word)
         if index == 0 or one.memory.is_pointer(target):
-            one.write(target, Content(frozenset({("X", source, 0, 0, False)}), "%s"))
+            span = one.caller.range_of(one.state, one.memory.load(one.state, one.terms.add(place, word), word))
+            limit = span[1] if span is not None and 0 < span[1] < 1 << 24 else 0
+            one.write(target, Content(frozenset({("X", source, 0, 0, False)}), "%s", limit))
     return source
 
 

@@ -406,6 +406,17 @@ class Memory:
                 fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
             )
 
+    def _zeros(self, state: State, spot: Location) -> int:
+        """Bytes of zeroed words from a place on: a buffer that was cleared before something of unknown length came."""
+        root, offset, _ = spot
+        length = 0
+        while length < 1 << 16:
+            entry = state.words.get((root, offset + length, 0))
+            if entry is None or entry[1] != self.terms.zero:
+                break
+            length += entry[0]
+        return length or 1
+
     def _about(self, pointer: int, spot: Location, end: int) -> bool:
         return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))
 
@@ -488,13 +499,20 @@ class Memory:
 
     def _moved(self, state: State, spot: Location) -> Content | None:
         """A text that was copied word by word, as compilers copy structures."""
-        entry = state.words.get(spot)
-        if entry is None:
-            return self._copied_in_loop(state, spot)
-        node = self.terms.nodes[entry[1]]
-        if node[0] == LOAD and node[4] == entry[0] >= 4:
-            return Content(frozenset({("T", node[1], node[2], node[3], False)}), "%s", 0, True)
-        return None
+        root, offset, stride = spot
+        for back in range(self.terms.word):
+            entry = state.words.get((root, offset - back, 0 if stride == 1 else stride))
+            if entry is None:
+                continue
+            if back >= entry[0]:
+                break
+            deps = frozenset(
+                ("T", place[0], place[1], place[2] or int(stride == 1), False)
+                for one in self.terms.flat(entry[1])
+                if (place := self.terms.moved(one, entry[0], back)) is not None
+            )
+            return Content(deps, "%s", 0, len(deps) == 1) if deps else None
+        return self._copied_in_loop(state, spot)
 
     def _copied_in_loop(self, state: State, spot: Location) -> Content | None:
         """The same, where the compiler made a loop of it."""

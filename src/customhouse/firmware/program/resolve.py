@@ -443,7 +443,22 @@ class Store:
                     out.append(("T", dep[1], dep[2] + inside, dep[3], dep[4]))
                 else:
                     out.append(dep)
-        return out
+        return out + self._moved(base, off, step)
+
+    def _moved(self, base: int, off: int, step: int) -> list[Dep]:
+        """Texts that were copied word by word into a place."""
+        cells = self.words.get(base)
+        if cells is None:
+            return []
+        out: list[Dep] = []
+        for back in range(self.terms.word):
+            for value in cells.at(off - back, step):
+                for one in self.terms.flat(value):
+                    for size in (4, 8):
+                        place = self.terms.moved(one, size, back) if back < size <= self.terms.word else None
+                        if place is not None:
+                            out.append(("T", *place, False))
+        return out[:_MAX_VALUES]
 
     def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
         if content.extent:

@@ -280,6 +280,19 @@ class Terms:
             return None
         return self.add(left[0], start), end
 
+    def moved(self, value: int, size: int, inside: int) -> Location | None:
+        """Where the bytes of a stored word come from, when it is a word of memory moved as it is; `inside` it, in
+        bytes.
+        """
+        node = self.nodes[value]
+        if size < 4:
+            return None
+        if node[0] == LOAD and node[4] == size:
+            return node[1], node[2] + inside, node[3]
+        if node[0] == BYTE and node[5] == size:
+            return node[2], node[3] + inside, node[4]
+        return None
+
     def locate(self, term: int) -> tuple[Location, ...]:
         """Where the term points when it is used as an address: one location an alternative."""
         found = self._located.get(term)
