@@ -240,18 +240,8 @@ def angr_environment() -> Path | None:
     if not (folder / ".complete").is_file():
         print("installing angr into an environment of its own ...", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        done = subprocess.run(
-            [
-                "nice",
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "angr",
-                "bitstring<5",
-            ]  # angr's lifters want its older interface, capture_output=True, text=True
-        )
+        install = ["nice", str(python), "-m", "pip", "install", "-q", *ANGR_REQUIREMENTS]
+        done = subprocess.run(install, capture_output=True, text=True)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             print(f"skipped: the comparison with angr, which could not be installed ({last[:150]})")

@@ -1,6 +1,8 @@
 """The lifter: what it saw in one program says nothing of the next, and calls are read in the right mode."""
 
 import struct
+import subprocess
+import sys
 
 from customhouse.firmware.program.elf import Image, Segment
 from customhouse.firmware.program.lift import Block, Lifter
@@ -37,3 +39,20 @@ def test_a_call_into_arm_code_at_the_end_of_what_is_lifted_at_once_is_still_a_ca
     image = thumb(*nops, 0xF000, 0xE802, *[NOP] * 8, BX_LR)
     calls = [one.exit for one in lifted(image) if one.exit.kind == "call"]
     assert [(one.target & 1, one.site) for one in calls] == [(0, AT + 158)]
+
+
+def test_data_that_reads_as_loads_of_too_many_registers_does_not_end_the_process() -> None:
+    """In a process of its own: what is tested against is a segmentation fault."""
+    words = [0x5C91EA5F, 0xEC910A5F, 0xECF1FA40, 0xEC91FB42, 0xED3CEA00, 0x0CDCEA5F]
+    script = (
+        "from customhouse.firmware.program.elf import Image, Segment\n"
+        "from customhouse.firmware.program.lift import Lifter\n"
+        f"for word in {words}:\n"
+        "    for thumb in (False, True):\n"
+        "        raw = bytearray(word.to_bytes(4, 'little') if not thumb else (word >> 16).to_bytes(2, 'little')\n"
+        "                        + (word & 0xFFFF).to_bytes(2, 'little')) + bytes(60)\n"
+        "        image = Image('arm', False, 4, 0x1000, segments=[Segment(0x1000, 0x1040, raw, True, False)])\n"
+        "        print(len(Lifter(image).block(0x1000, thumb)) >= 1)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.split()) == (0, ["True"] * 2 * len(words))

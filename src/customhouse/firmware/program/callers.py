@@ -32,7 +32,7 @@ def _by_stubs(code: Code, names: Collection[str], starts: Collection[int]) -> li
     image = code.image
     arm = image.architecture == "arm"
     calls = direct_calls(image)
-    stubs = {one: code.name(one) for one in {call[1] for call in calls} if _may_be_stub(image, one)}
+    stubs = {one: code.name(one) for one in {call[1] for call in calls} if code.may_be_stub(one)}
     sites = [site for site, target, _ in calls if stubs.get(target) in names]
     known = {target for _, target, returns in calls if returns and stubs.get(target) is None} | set(starts)
     if image.architecture in ("x86_64", "i386"):
@@ -52,16 +52,6 @@ def _holds(code: Code, start: int, sites: Collection[int]) -> bool:
 def _may_start(image: Image, target: int) -> bool:
     """Instructions of x86 are found where there are none; a function starts behind the end of another, or aligned."""
     return not target & 15 or image.bytes_at(target - 1, 1) in (b"\xc3", b"\x90", b"\xcc", b"\x00")
-
-
-def _may_be_stub(image: Image, target: int) -> bool:
-    """By the first instruction of stubs, as linkers write them."""
-    if image.architecture in ("x86_64", "i386"):
-        return image.bytes_at(target, 4)[:2] in (b"\xff\x25", b"\xff\xa3", b"\xf3\x0f")
-    word = image.number(target & ~1 if image.architecture == "arm" else target, 4) or 0
-    if image.architecture == "arm64":
-        return word & 0x9F00001F == 0x90000010 or word == 0xD503245F
-    return word & 0xFFFFF000 in (0xE28FC000, 0xE59FC000) or (bool(target & 1) and word & 0xFFFF == 0x4778)
 
 
 def _by_cells(image: Image, names: Collection[str]) -> list[int]:

@@ -89,8 +89,25 @@ class Code:
         if not self.image.dynamic:
             return None
         if target not in self.stubs:
-            self.stubs[target] = self._stub(target)
+            self.stubs[target] = self._stub(target) if self.may_be_stub(target) else None
         return self.stubs[target]
+
+    def may_be_stub(self, target: int) -> bool:
+        """By the first instruction of stubs, as linkers write them. Most targets are none, and lifting them costs."""
+        image = self.image
+        if image.architecture == "mips":
+            return True
+        if image.architecture in ("x86_64", "i386"):
+            return image.bytes_at(target, 2) in (b"\xff\x25", b"\xff\xa3", b"\xf3\x0f", b"\xf2\xff")
+        if image.architecture == "arm64":
+            word = image.number(target, 4) or 0
+            return word & 0x9F00001F == 0x90000010 or word == 0xD503245F  # adrp x16; bti c
+        word = image.number(target & ~1, 4) or 0
+        if target & 1:
+            half = (word >> 16 if image.big else word) & 0xFFFF
+            return half == 0x4778 or half & 0xFBF0 == 0xF240  # bx pc; movw
+        # add ip, pc; ldr ip or pc, [pc]; b
+        return word & 0xFFFFF000 in (0xE28FC000, 0xE59FC000, 0xE59FF000, 0xE51FF000) or word >> 24 == 0xEA
 
     def _stub(self, target: int) -> str | None:
         image = self.image

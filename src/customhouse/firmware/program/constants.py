@@ -175,7 +175,7 @@ def _near(value: int, mask: int) -> int:
 
 
 def _scale(kind: int, left: Known | None, right: Known | None, mask: int) -> Known | None:
-    if not isinstance(right, int):
+    if not isinstance(right, int) or (kind == SHL and right >= 64):
         return None
     factor = 1 << right if kind == SHL else right
     if isinstance(left, int):

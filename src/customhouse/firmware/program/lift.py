@@ -6,7 +6,7 @@ their p-code offset, temporaries from
 straight.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pypcode
 
@@ -226,12 +226,9 @@ class _Lowering:
         size = min(self.limit - position, 160, len(segment.data) - offset)
         raw = segment.data[offset : offset + size + 8]
         if self.thumb:
-            _plain_calls(raw)
+            _plain_thumb(raw)
         elif self.lifter.arm:
-            top = 0 if self.lifter.image.big else 3
-            for at in range(top, len(raw), 4):
-                if raw[at] & 0xFE == 0xFA:
-                    raw[at] = 0xEB
+            _plain_arm(raw, self.lifter.image.big)
         if self.lifter.image.architecture == "mips":
             size = min(size + 4, len(raw))  # the delay slot of the last branch
         return bytes(raw), size
@@ -502,17 +499,46 @@ class _Lowering:
         return out
 
 
-def _plain_calls(raw: bytearray) -> None:
-    """Turn Thumb BLX into BL: lifting BLX would switch the lifter's mode for everything behind its target."""
+def _plain_thumb(raw: bytearray) -> None:
+    """Turn Thumb BLX into BL: lifting BLX would switch the lifter's mode for everything behind its target. What the
+    lifter would die of is made nothing.
+    """
     at = 0
     while at + 3 < len(raw):
         high = raw[at + 1]
         if high >= 0xE8:
             if high & 0xF8 == 0xF0 and raw[at + 3] & 0xD0 == 0xC0:
                 raw[at + 3] |= 0x10
+            elif high & 0xFE == 0xEC and _too_many(high << 24 | raw[at] << 16 | raw[at + 3] << 8 | raw[at + 2]):
+                raw[at : at + 4] = b"\x00\xbf\x00\xbf"
             at += 4
         else:
             at += 2
+
+
+def _plain_arm(raw: bytearray, big: bool) -> None:
+    """The same for ARM code."""
+    order: Literal["big", "little"] = "big" if big else "little"
+    top = 0 if big else 3
+    for at in range(0, len(raw) - 3, 4):
+        high = raw[at + top]
+        if high & 0xFE == 0xFA:
+            raw[at + top] = 0xEB
+        elif high & 0x0E == 0x0C and _too_many(int.from_bytes(raw[at : at + 4], order)):
+            raw[at : at + 4] = 0xE1A00000.to_bytes(4, order)
+
+
+def _too_many(word: int) -> bool:
+    """Data that reads as a load or store of more floating-point registers than there are: the lifter recurses until
+    the process dies.
+    """
+    if word & 0xE00 != 0xA00 or (word >> 24 & 1 and not word >> 21 & 1):
+        return False
+    count = word & 0xFF
+    first = word >> 12 & 15
+    if word & 0x100:
+        return first + (word >> 22 & 1) * 16 + count // 2 > 32 or count < 2 or count > 33
+    return first * 2 + (word >> 22 & 1) + count > 32 or not count
 
 
 def _drop_dead(
