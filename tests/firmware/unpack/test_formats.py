@@ -54,3 +54,9 @@ def test_unblob_is_loaded_without_lief() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["False", "True"]
+
+
+def test_unblob_by_itself_does_not_cut_programs_out_of_themselves() -> None:
+    extractors = {handler.NAME: handler.EXTRACTOR for handler in handlers()}
+    assert extractors["elf"] is None
+    assert extractors["squashfs"] is not None

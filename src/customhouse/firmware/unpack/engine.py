@@ -20,7 +20,6 @@ from .contents import Budget, ContentStore
 from .folders import take_in_folder
 from .foreign import unpack_foreign
 from .format import DONE, BudgetSpent, Ending, Window
-from .formats.elf import Elf
 from .journal import ExtentLine, GapLine, Journal, NodeLine, PartLine, VolumeLine
 from .leaves import ends_otherwise, is_leaf
 from .nand_dump import NandDump, nand_layout
@@ -221,7 +220,7 @@ class Engine:
         if content.depth >= self._budget.quota.depth:
             return Ending(Outcome.SKIPPED, f"more than {self._budget.quota.depth} containers inside each other")
         try:
-            if chunk.format is not None and chunk.kind == Elf.name and not _stands_among_others(content, chunk):
+            if chunk.format is not None and chunk.format.cut_out and not _stands_among_others(content, chunk):
                 return DONE  # a file that is a program has been taken in already
             if chunk.format is not None:
                 ending = chunk.format.unpack(Window(content.data, chunk.start, chunk.end), writer)

@@ -135,6 +135,8 @@ class Format(ABC):
     limits: ClassVar[str] = ""
     carries: ClassVar[bool] = False
     """Its entries are pieces of the image itself (a header with its payload), not files of a file system."""
+    cut_out: ClassVar[bool] = False
+    """What comes out is the extent itself, which is of use only where it stands among other bytes."""
     final: ClassVar[bool] = False
     """Nothing more is to be sought inside its entries."""
 

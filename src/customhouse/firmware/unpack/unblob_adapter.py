@@ -61,7 +61,7 @@ def _handler_for(format_: Format, offset: int) -> type[Handler[Any]]:
         NAME = format_.name
         PATTERNS = [_Latin(pattern) for pattern in patterns]
         PATTERN_MATCH_OFFSET = -offset
-        EXTRACTOR = FormatExtractor(format_)
+        EXTRACTOR = None if format_.cut_out else FormatExtractor(format_)
         DOC = None
         FORMAT = format_
 

@@ -16,6 +16,7 @@ class Elf(Format):
     name = "elf"
     title = "ELF program among other bytes"
     final = True
+    cut_out = True
     magics = (Magic(0, b"\x7fELF[\x01\x02][\x01\x02]\x01", regex=True),)
     limits = "a signature behind a kernel module's end is not counted to it"
 
