@@ -8,6 +8,7 @@ from customhouse.model import Component, DeviceFacts, Digest, FileFacts, FileTre
 
 from .accounts import accounts
 from .boot import boot
+from .closed_files import closed_files
 from .components import components
 from .endpoints import endpoints
 from .files import Files, Mount, files_of
@@ -58,5 +59,10 @@ def link(
         sbom_differences=sbom_differences(supplier, named) if supplier else (),
         flows=(*programs.flows, *web_handlers(files, offered)),
         constructed_commands=programs.constructed_commands,
-        not_examined=(*started.not_examined, *logins.not_examined, *programs.not_examined),
+        not_examined=(
+            *started.not_examined,
+            *logins.not_examined,
+            *programs.not_examined,
+            *closed_files(files),
+        ),
     )
