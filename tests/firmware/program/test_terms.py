@@ -90,3 +90,9 @@ def test_the_step_of_an_array_is_seen_through_shifts_and_sums() -> None:
     assert terms.locate(fold.binary(terms, ADD, terms.const(0x20000), whole, 4)) == ((GLOBAL, 0x20000, 36),)
     seven = fold.binary(terms, SUB, fold.binary(terms, SHL, index, terms.const(3), 4), index, 4)
     assert terms.scale(seven) == 7
+
+
+def test_a_constant_shifted_by_an_unknown_is_bounded_by_itself() -> None:
+    terms = Terms(4)
+    amount = fold.binary(terms, AND, terms.param(0), terms.const(0x1F), 4)
+    assert bounds.most(terms, fold.binary(terms, SHR, terms.const(0x5001), amount, 4), {}) == 0x5001

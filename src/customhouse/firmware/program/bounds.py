@@ -50,7 +50,7 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Mapping[int, tuple[i
     if kind == lift.MUL:
         return min(left * right, HUGE)
     if kind in (lift.SHR, lift.SAR) and 0 <= right < 64:
-        return left >> right if left < HUGE else HUGE
+        return left >> (right if terms.nodes[node[3]][0] == CONST else 0) if left < HUGE else HUGE
     return left if kind == lift.SUB else HUGE
 
 

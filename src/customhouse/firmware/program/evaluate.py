@@ -14,8 +14,10 @@ from .lift import (
     BAND,
     BNOT,
     BOR,
+    EQ,
     MOV,
     MUL,
+    NE,
     NEG,
     NOT,
     OTHER,
@@ -37,7 +39,7 @@ from .loops import Loops
 from .memory import Memory
 from .state import Content, Places, State
 from .summary import Application, Event, Summary
-from .terms import ADDR, CONST, LOAD, OP, RESULT, STACK, Location, Terms
+from .terms import ADDR, CONST, LOAD, OP, PHI, RESULT, STACK, Location, Terms
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -82,6 +84,7 @@ class Evaluation:
         self.here: dict[Event, None] = {}
         self.returned: dict[int, tuple[int, State]] = {}
         self.edges: dict[tuple[int, int], State] = {}
+        self.befores: dict[int, list[int]] = {}
         self.heads: dict[int, Head] = {}
         self.site = 0
         self.now = State()
@@ -95,7 +98,7 @@ class Evaluation:
         position = {address: index for index, address in enumerate(order)}
         self.position = position
         self.loops = Loops(self.function, position, self.terms, self.whole.sets)
-        befores: dict[int, list[int]] = {address: [] for address in order}
+        befores = self.befores = {address: [] for address in order}
         for address in order:
             for after in self.function.successors.get(address, ()):
                 if after in befores:
@@ -213,6 +216,10 @@ class Evaluation:
         taken = state.copy()
         settle(self.terms, taken, term, True)
         settle(self.terms, state, term, False)
+        ways = self._ways(block.address, term)
+        if ways is not None:
+            _within(taken, ways[0])
+            _within(state, ways[1])
         if self.conditions.refine(taken, term, True):
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
@@ -220,6 +227,34 @@ class Evaluation:
                 self._tail(block.address, taken.copy(), self.function.tails[block.address])
         if self.conditions.refine(state, term, False) and block.exit.next in after:
             out.append((block.exit.next, state))
+        return out
+
+    def _ways(self, block: int, condition: int) -> tuple[list[State], list[State]] | None:
+        """Where several tests end in one branch (`a && b || c`): what holds on the ways here that take it, and on those
+        that do not. None when the condition is the same on all ways.
+        """
+        nodes = self.terms.nodes
+        holds = True
+        while nodes[condition][0] == OP and (
+            nodes[condition][1] == BNOT
+            or (nodes[condition][1] in (EQ, NE) and self.terms.value(nodes[condition][3]) == 0)
+        ):
+            holds = holds if nodes[condition][1] == NE else not holds
+            condition = nodes[condition][2]
+        node = nodes[condition]
+        if node[0] != PHI or node[1:3] != (self.function.address, block):
+            return None
+        out: tuple[list[State], list[State]] = ([], [])
+        for before in self.befores[block]:
+            state = self.edges.get((before, block))
+            value = state.registers.get(node[3]) if state is not None else None
+            if state is None or value is None:
+                return None
+            for index, truth in enumerate((True, False)):
+                probe = State()
+                probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
+                if self.conditions.refine(probe, value, truth == holds):
+                    out[index].append(probe)
         return out
 
     # -- straight code
@@ -245,7 +280,7 @@ class Evaluation:
                 if size > terms.word:
                     self._wide_store(state, value(state, a), b, size, kind == WEAK_STORE)
                 else:
-                    self.memory.store(state, value(state, a), value(state, b), size, kind == WEAK_STORE)
+                    self._store(state, value(state, a), value(state, b), size, out if kind == WEAK_STORE else 0)
                 continue
             if size > terms.word and kind in (OP_LOAD, MOV, XOR):
                 self._wide(state, kind, out, a, b, size, at)
@@ -278,6 +313,15 @@ class Evaluation:
             if out == gp:
                 continue
             registers[out] = result
+
+    def _store(self, state: State, address: int, value: int, size: int, guard: int) -> None:
+        """A store, only on a condition when `guard` is one (see the lifter)."""
+        self.memory.store(state, address, value, size, bool(guard))
+        if size == 1 and self.loops.bodies:
+            constant = self.terms.value(value)
+            mask = 1 << (constant & 255) if constant is not None else self.memory.byte_mask(state, value)
+            condition = (self._value(state, guard >> 1), not guard & 1) if guard else None
+            self.loops.overwritten(state, address, mask, condition)
 
     def _wide_store(self, state: State, address: int, operand: int, size: int, weak: bool) -> None:
         """A vector register holds several words; each is stored where it goes."""
@@ -691,3 +735,14 @@ class Evaluation:
 def _few(items: list[tuple[Location, T]], limit: int) -> list[tuple[Location, T]]:
     """At most so many, those of known places first."""
     return items if len(items) <= limit else sorted(items, key=lambda one: one[0][2] != 0)[:limit]
+
+
+def _within(state: State, ways: list[State]) -> None:
+    """One of the ways was taken: the bytes are what one of them leaves them to be."""
+    if not ways:
+        return
+    for key in set.intersection(*(set(one.masks) for one in ways)):
+        mask = 0
+        for one in ways:
+            mask |= one.masks[key]
+        state.masks[key] = state.masks.get(key, mask) & mask

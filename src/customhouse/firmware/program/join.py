@@ -34,14 +34,16 @@ def join(
         new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])
     _words(terms, function, block, states, new)
     _texts(states, new, terms)
-    for key, mask in first.masks.items():
-        for one in states[1:]:
-            other = one.masks.get(key)
-            if other is None:
+    for key in {key for one in states for key in one.masks if key in first.masks or key < 0}:
+        # a byte that was not replaced on a way is there as it was read
+        found = [one.masks.get(key, one.masks.get(-key) if key < 0 else None) for one in states]
+        whole = 0
+        for mask in found:
+            if mask is None:
                 break
-            mask |= other  # noqa: PLW2901 - the running value
+            whole |= mask
         else:
-            new.masks[key] = mask
+            new.masks[key] = whole
     for key, (low, high) in first.ranges.items():
         for one in states[1:]:
             span = one.ranges.get(key)

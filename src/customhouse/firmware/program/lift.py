@@ -387,7 +387,11 @@ class _Lowering:
         return (space == "unique" and out not in self.settled) or out == self.lifter.counter
 
     def _store(self, address: int, value: int, size: int) -> None:
-        self.ops.append((WEAK_STORE if self.guards else STORE, 0, address, value, size, self.here))
+        if not self.guards:
+            self.ops.append((STORE, 0, address, value, size, self.here))
+            return
+        _, condition, negated = self.guards[-1]
+        self.ops.append((WEAK_STORE, condition << 1 | negated, address, value, size, self.here))
 
     # -- control flow
     def _control(self, code: pypcode.OpCode, op: pypcode.PcodeOp, index: int, start: int) -> None:
@@ -494,7 +498,7 @@ class _Lowering:
             if kind == SELECT:
                 out.append((MOV, target, b, 0, size, at))
             else:
-                out.append((STORE if kind == WEAK_STORE else kind, target, a, b, size, at))
+                out.append((STORE, 0, a, b, size, at) if kind == WEAK_STORE else (kind, target, a, b, size, at))
         del self.ops[start:]
         return out
 

@@ -5,7 +5,7 @@ just read is in a set, and the
 loop is left where that byte is NUL or the end is reached, the whole string is made of that set.
 """
 
-from . import bytesets
+from . import bytesets, fold
 from .bytesets import ByteSets
 from .code import Function
 from .lift import ADD
@@ -30,7 +30,7 @@ class Loops:
         """At a loop's head the bytes of the last round are forgotten."""
         if block not in self.bodies:
             return
-        for term in [term for term in state.masks if block in self.heads_of(term)]:
+        for term in [term for term in state.masks if block in self.heads_of(abs(term))]:
             del state.masks[term]
         if any(fact[0] == "lacks" and block in self.heads_of(fact[1]) for fact in state.facts):
             state.facts = frozenset(
@@ -55,6 +55,48 @@ class Loops:
                 facts = self._concluded(head, state)
                 if facts and len(state.facts) < 60:
                     state.facts = state.facts | facts
+
+    def overwritten(self, state: State, address: int, mask: int | None, guard: tuple[int, bool] | None = None) -> None:
+        """A byte was put where one had been read: a loop that replaces what it does not like leaves what it put there.
+
+        What stands there now is kept as the mask of the negated term. With `guard` it was put there only if the
+        condition holds (or does not).
+        """
+        known = set(state.masks)
+        kept: dict[int, int] = {}
+        if guard is not None:
+            for variable, holds, fails in self.sets.holding(guard[0]):
+                kept[variable] = fails if guard[1] else holds
+                known.add(variable)
+        new = bytesets.ALL if mask is None else mask
+        for term in [term for term in known if term > 0 and self._is_at(term, address)]:
+            before = state.masks.get(-term, state.masks.get(term, bytesets.ALL))
+            state.masks[-term] = new if guard is None else new | before & kept.get(term, bytesets.ALL)
+
+    def _is_at(self, term: int, address: int) -> bool:
+        """Whether the byte was read at the address; a byte read ahead goes round the loop beside its pointer."""
+        node = self.terms.nodes[term]
+        if node[0] == BYTE:
+            return bool(node[1] == address)
+        if node[0] != PHI:
+            return False
+        read = [self.terms.nodes[one] for one in self.terms.alternatives[term] if one != term]
+        places = self._moved(address)
+        return bool(read) and all(one[0] == BYTE and one[1] in places for one in read)
+
+    def _moved(self, address: int) -> set[int]:
+        """The values of an address that walks: where it starts, and where it goes next."""
+        node = self.terms.nodes[address]
+        if node[0] == PHI:
+            return {one for one in self.terms.alternatives[address] if one != address}
+        if node[0] == ADDR and not node[3]:
+            return {self.terms.add(one, node[2]) for one in self._moved(node[1])}
+        if node[0] == OP and node[1] == ADD:
+            for base, index in ((node[2], node[3]), (node[3], node[2])):
+                if self.terms.nodes[index][0] == PHI:
+                    moved = self.terms.alternatives[index]
+                    return {fold.binary(self.terms, ADD, base, one, self.terms.word) for one in moved if one != index}
+        return set()
 
     def heads_of(self, term: int, level: int = 0) -> frozenset[int]:
         """The loop heads whose phis a term is made of."""
@@ -86,15 +128,17 @@ class Loops:
         if not back:
             return frozenset()
         out: set[Fact] = set()
-        for term in {term for masks in back.values() for term in masks if head in self.heads_of(term)}:
+        for term in {abs(term) for masks in back.values() for term in masks if head in self.heads_of(abs(term))}:
             passed = 0
             for masks in back.values():
-                passed |= masks.get(term, bytesets.ALL)
+                passed |= masks.get(-term, masks.get(term, bytesets.ALL))
             if passed & bytesets.SHELL == bytesets.SHELL:
                 continue
             last = self._last(head, term, state)
             for start in self._starts(head, term):
-                out.add(("lacks", start, ~(passed | last) & bytesets.ALL))
+                plain = self.terms.flat(start)
+                for one in {start, *plain} if len(plain) == 1 else {start}:
+                    out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
         return frozenset(out)
 
     def _last(self, head: int, term: int, state: State) -> int:
@@ -104,8 +148,8 @@ class Loops:
         last = 0
         roots = self._starts(head, term)
         for one, mask in state.masks.items():
-            if one == term or (head in self.heads_of(one) and self._starts(head, one) & roots):
-                last |= mask
+            if one > 0 and (one == term or (head in self.heads_of(one) and self._starts(head, one) & roots)):
+                last |= state.masks.get(-one, mask)
         return last
 
     def _starts(self, head: int, term: int, level: int = 0) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order

@@ -462,9 +462,9 @@ class Memory:
         if not content.deps:
             return content
         lacks = 0
-        wanted = {one, pointer}
+        wanted, alone = {one, pointer}, frozenset((one,))
         for fact in state.facts:
-            if fact[0] == "lacks" and (fact[1] in wanted):
+            if fact[0] == "lacks" and (fact[1] in wanted or self.terms.flat(fact[1]) == alone):
                 lacks |= fact[2]
         if bytesets.SHELL & ~lacks:
             return content
