@@ -147,3 +147,48 @@ def test_a_count_of_received_bytes_makes_no_export_a_source(tmp_path: Path, arch
     assert [(role.function, role.role, role.argument) for role in facts.exports] == [
         ("receive_all", "source-buffer", 1)
     ]
+
+
+TWO_KEYS = r"""
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static struct { char *key, *value; } words[8];
+static int count;
+__attribute__((noinline)) static char *word(const char *key) {
+    for (int i = 0; i < count; i++) if (strcmp(words[i].key, key) == 0) return words[i].value;
+    return NULL;
+}
+int main(void) {
+    static char line[512]; char command[640]; int s = accept(3, NULL, NULL);
+    while (recv(s, line, sizeof line - 1, 0) > 0) {
+        count = 0;
+        for (char *t = strtok(line, "&"); t && count < 8; t = strtok(NULL, "&")) {
+            char *value = strchr(t, '=');
+            if (!value) continue;
+            *value = 0; words[count].key = t; words[count++].value = value + 1;
+        }
+        char *checked = word("sum"), *url = word("url");
+        if (!checked || !url) continue;
+        for (char *p = checked; *p; p++) if (!isxdigit((unsigned char)*p)) return 1;
+        strcpy(command, "wget ");
+        strcpy(command + 5, USED);
+        system(command);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_check_of_what_one_key_gave_says_nothing_of_what_another_gave(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    commands = []
+    for used in ("url", "checked"):
+        facts = analyse(built(tmp_path, architecture, TWO_KEYS.replace("USED", used), level))
+        commands.append({flow.command for flow in facts.flows if flow.kind == "command"})
+    assert commands == [{"wget %s"}, set()]

@@ -96,3 +96,12 @@ def test_a_constant_shifted_by_an_unknown_is_bounded_by_itself() -> None:
     terms = Terms(4)
     amount = fold.binary(terms, AND, terms.param(0), terms.const(0x1F), 4)
     assert bounds.most(terms, fold.binary(terms, SHR, terms.const(0x5001), amount, 4), {}) == 0x5001
+
+
+def test_the_sign_bit_alone_spread_over_the_upper_bits_is_left_out_too() -> None:
+    terms = Terms(8)
+    index = terms.param(0)
+    sign = fold.binary(terms, MUL, fold.binary(terms, SHR, index, terms.const(31), 8), terms.const(terms.mask), 8)
+    scaled = fold.binary(terms, SHL, index, terms.const(4), 8)
+    upper = fold.binary(terms, AND, sign, terms.const(0xFFFFFFF000000000), 8)
+    assert fold.binary(terms, OR, upper, scaled, 8) == scaled

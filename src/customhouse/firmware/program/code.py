@@ -44,6 +44,7 @@ class Code:
         self.starts: set[int] = set()
         """Known function starts: a jump to one is a tail call."""
         self._changed: dict[int, frozenset[int] | None] = {}
+        self._parameters: dict[int, frozenset[int]] = {}
         self.local_names: dict[int, str] = {}
         """Functions of a static program that were recognised, by address."""
 
@@ -78,6 +79,27 @@ class Code:
             out |= inner
         self._changed[address] = frozenset(out)
         return self._changed[address]
+
+    def parameters(self, address: int) -> frozenset[int]:
+        """Registers that a function may read before it writes them; those that it never writes it may pass on."""
+        found = self._parameters.get(address)
+        if found is not None:
+            return found
+        read: set[int] = set()
+        written: set[int] = set()
+        calls = False
+        for block in self.function(address).blocks.values():
+            here: set[int] = set()
+            for op in block.ops:
+                read.update(one for one in op[2:4] if 0 <= one < UNIQUE and one not in here)
+                here.add(op[1])
+            written |= here
+            calls = (
+                calls or block.exit.kind in ("call", "icall", "ijump") or block.address in self.functions[address].tails
+            )
+        passed = {one for one in self.lifter.arguments if one not in written} if calls else set()
+        self._parameters[address] = frozenset(read | passed)
+        return self._parameters[address]
 
     def name(self, target: int) -> str | None:
         """The imported (or recognised) function at a call target, through its PLT stub."""

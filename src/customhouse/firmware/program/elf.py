@@ -94,6 +94,8 @@ class Image:
     """Writable memory that the loader makes read-only after relocation, and MIPS' GOT."""
     places: set[int] = field(default_factory=set)
     """Where relocations wrote."""
+    movable: bool = False
+    """Loaded at any address: each address that initialised data holds has a relocation."""
     dynamic_symbols: list[Symbol] = field(default_factory=list)
 
     @property
@@ -202,6 +204,7 @@ def _load(data: bytes) -> Image:
     dynamic = _segments(image, data, order, wide, phoff, phentsize, min(phnum, _MAX_SEGMENTS))
     if not any(one.executable for one in image.segments):
         raise NotAProgram("no executable segment")
+    image.movable = kind == 3
     if dynamic:
         _dynamic(image, dynamic, order)
     _symbol_table(image, data, order, wide)
@@ -229,6 +232,10 @@ def _segments(image: Image, data: bytes, order: str, wide: bool, phoff: int, siz
     return dynamic
 
 
+_PACKED = 36
+"""DT_RELR: relocations as a bitmap, which we do not read."""
+
+
 def _dynamic(image: Image, raw: bytes, order: str) -> None:
     image.dynamic = True
     form = order + ("qQ" if image.word == 8 else "iI")
@@ -241,6 +248,7 @@ def _dynamic(image: Image, raw: bytes, order: str) -> None:
             needed.append(value)
         else:
             tags.setdefault(tag, value)
+    image.movable = image.movable and _PACKED not in tags
     strings = image.bytes_at(tags.get(5, 0), min(tags.get(10, 0), 1 << 24))
     image.needed = tuple(_string(strings, at) for at in needed)
     image.soname = _string(strings, tags[14]) if 14 in tags else ""

@@ -53,7 +53,7 @@ time what loops carry round.
 _MAX_WORDS = 120
 _MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
-_MAX_TARGETS = 12
+_MAX_TARGETS = 24
 
 
 class Evaluation:

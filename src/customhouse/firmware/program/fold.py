@@ -189,7 +189,10 @@ def _is_sign(terms: Terms, term: int) -> bool:
     if inner[0] != OP or inner[1] != MUL or terms.value(inner[3]) != terms.mask:
         return False
     bit = terms.nodes[inner[2]]
-    return bool(bit[0] == OP and bit[1] == AND and terms.value(bit[3]) == 1)
+    return bool(
+        bit[0] == OP
+        and ((bit[1] == AND and terms.value(bit[3]) == 1) or (bit[1] == SHR and terms.value(bit[3]) in (7, 15, 31)))
+    )
 
 
 def _factor(terms: Terms, term: int) -> tuple[int, int]:

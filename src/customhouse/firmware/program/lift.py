@@ -144,6 +144,7 @@ class Lifter:
         self.low = ~3 if image.big and image.word == 4 else ~0
         """On big-endian machines the low part of a register has a higher offset: it is named by the whole register."""
         self.registers: dict[str, int] = {name: node.offset for name, node in self.plain.registers.items()}
+        self.arguments = tuple(self.registers[name] for name in self.convention.arguments)
         self.ignored = frozenset(self.registers[name] for name in self.convention.ignored if name in self.registers)
         self.flags = frozenset(self.registers[name] for name in self.convention.flags if name in self.registers)
         self.zero = self.registers.get("zero", -1) if image.architecture == "mips" else self.registers.get("xzr", -1)

@@ -241,17 +241,26 @@ class Memory:
             elif weak and kind != STACK:
                 value = terms.merge({value, before(terms, spot, size)}) if not stride else value
         else:
-            text = state.texts.get(spot)
-            if text is not None:
-                constant = terms.value(value)
-                if size == 1 and constant == 0:
-                    state.texts[spot] = EMPTY
-                elif constant is not None or (size > 1 and not (size < terms.word and text.deps)):
-                    del state.texts[spot]
+            self._over_texts(state, spot, terms.value(value), size)
         if len(state.words) < 600:
             state.words[spot] = (size, value)
         if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
             self.note(("word", root, offset, stride, size, value))
+
+    def _over_texts(self, state: State, spot: Location, constant: int | None, size: int) -> None:
+        """A word is stored where texts were."""
+        root, offset, _ = spot
+        if constant is not None and state.texts:
+            for inner in range(offset + 1, offset + size):
+                if (root, inner, 0) in state.texts:
+                    del state.texts[root, inner, 0]
+        text = state.texts.get(spot)
+        if text is None:
+            return
+        if size == 1 and constant == 0:
+            state.texts[spot] = EMPTY
+        elif constant is not None or (size > 1 and not (size < self.terms.word and text.deps)):
+            del state.texts[spot]
 
     def _byte(self, state: State, spots: tuple[Location, ...], value: int) -> None:
         """A byte copied by hand: the buffer now holds text of where the byte came from."""
@@ -392,6 +401,38 @@ class Memory:
         if len(state.texts) < 200:
             state.texts[key] = content
         self.note(("text", root, offset, stride, content))
+        if not stride and not weak and content.deps:
+            self._continue(state, spot, content)
+
+    def _continue(self, state: State, spot: Location, content: Content) -> None:
+        """A text written where a constant one ends goes on with it: `strcpy(p, "ping "); strcpy(p + 5, host)`."""
+        root, end, _ = spot
+        start, before = end, ""
+        while start > end - _MAX_TEXT:
+            part = self._ending(state, root, start)
+            if part is None:
+                break
+            start -= len(part)
+            before = part + before
+        if before:
+            whole = joined(literal(before), content)
+            state.texts[(root, start, 0)] = whole
+            self.note(("text", root, start, 0, whole))
+
+    def _ending(self, state: State, root: int, end: int) -> str | None:
+        """Constant text that ends at a place, without a NUL."""
+        order: Literal["big", "little"] = "big" if self.image.big else "little"
+        for back in range(1, self.terms.word + 1):
+            entry = state.words.get((root, end - back, 0))
+            if entry is None or self.terms.nodes[entry[1]][0] != CONST or entry[0] < back:
+                continue
+            raw = (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)[:back]
+            return raw.decode("latin-1") if 0 not in raw else None
+        for key in state.texts.of(root):
+            text = state.texts[key]
+            if not key[2] and not text.deps and text.template and key[1] + len(text.template) == end:
+                return text.template if "%" not in text.template else None
+        return None
 
     def _clear(self, state: State, spot: Location, extent: int) -> None:
         """A whole new text replaces what the buffer held, and facts about it."""
@@ -477,6 +518,9 @@ class Memory:
             if fixed is not None:
                 return fixed
         found = self._entry(state, spot)
+        words = None if stride or spot in state.texts else self._assembled(state, spot)
+        if words is not None:
+            return words
         if found is not None:
             key, content = found
             if key[1] == offset or stride:
@@ -487,9 +531,6 @@ class Memory:
                     moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])
                     return Content(frozenset({moved}), "%s", 0, True)
             return Content(content.deps, "%s" if content.deps else "")
-        words = self._assembled(state, spot)
-        if words is not None:
-            return words
         moved = self._moved(state, spot)  # type: ignore[assignment]  # fields of a node are of any type
         if moved is not None:
             return moved  # type: ignore[return-value]  # fields of a node are of any type
@@ -562,11 +603,12 @@ class Memory:
                 break
         if not raw:
             return None
-        if 0 in raw:
-            return literal(raw[: raw.index(0)].decode("latin-1"))
-        follow = state.texts.get((root, offset + len(raw), 0))
+        text = raw.split(b"\0")[0]
+        follow = state.texts.get((root, offset + len(text), 0)) if text else None
         if follow is not None:
-            return joined(literal(raw.decode("latin-1")), follow)
+            return joined(literal(text.decode("latin-1")), follow)
+        if 0 in raw:
+            return literal(text.decode("latin-1"))
         return None if not raw.isascii() else literal(raw.decode("latin-1"))
 
     def append(self, state: State, pointer: int, added: Content) -> None:

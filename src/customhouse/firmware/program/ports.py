@@ -123,9 +123,9 @@ class Ports:
 
     def of(self, descriptor: int | None, reader: str = "") -> tuple[int | None, str, str]:
         """(port, certainty, protocol) of the socket that a source reads; of the only port when that is not known."""
+        likely = "udp" if reader in _DATAGRAMS else ""
         if descriptor is not None:
             sockets = set(self.store.leaves(descriptor))
-            likely = "udp" if reader in _DATAGRAMS else ""
             for leaf in list(sockets):
                 node = self.terms.nodes[leaf]
                 if node[2] in ("accept", "accept4") and node[3]:
@@ -136,7 +136,9 @@ class Ports:
                 return value, certainty, protocol
         distinct = {(value, protocol, certainty) for value, protocol, certainty, _ in self.bound}
         if len({value for value, _, _ in distinct}) == 1:
-            value, protocol, certainty = sorted(distinct, key=lambda one: one[2] != "exact")[0]
+            value, protocol, certainty = min(
+                distinct, key=lambda one: (one[2] != "exact", not one[1], one[1] != likely, one)
+            )
             return value, certainty, protocol
         return None, "unknown", ""
 

@@ -42,6 +42,8 @@ _MAX_COPIES = 6
 _SPREAD = 1 << 16
 """How far apart two places of one array are at most, in bytes."""
 _PREFIX = 16
+_ROOM = 4096
+"""How far a text of unknown length reaches at most."""
 _NOWHERE: frozenset[Location] = frozenset()
 
 
@@ -282,8 +284,10 @@ class Store:
         for index in range(count):
             at = address + index * step
             value = self.image.number(at, size)
-            if value is None or at >= end:
+            if value is None or at >= end or (stride and not value and self._is_end(at, step)):
                 break
+            if stride and self.image.movable and at not in self.image.places and self.image.executable(value):
+                continue  # a number: an address would have been relocated
             name = self.image.data_imports.get(at)
             if name is not None:
                 out.add((self.terms.result("data", name), 0, 0))
@@ -292,6 +296,14 @@ class Store:
             elif value >= self.terms.floor or self.image.constant(address):
                 break
         return out
+
+    def _is_end(self, at: int, step: int) -> bool:
+        """Whether a word belongs to an entry of nothing but zeros, with which tables end."""
+        word = self.terms.word
+        if step <= word:
+            return False
+        around = self.image.bytes_at(at - step + word, 2 * step - word)
+        return any(not any(around[start : start + step]) for start in range(0, step, word)) and len(around) >= step
 
     def _table_end(self, address: int, step: int) -> int:
         """The next address that code names behind the first entries of a table."""
@@ -461,19 +473,15 @@ class Store:
         return out[:_MAX_VALUES]
 
     def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
-        if content.extent:
-            return overlap(off, step, text_off, text_step, content.extent)
-        if text_step == 1:
-            return overlap(off, step, text_off, 0, self._next_text(base, text_off) - text_off)
-        if overlap(off, step, text_off, text_step, 1):
-            return True
-        if step or text_step or off < text_off:
-            return False
-        if base == GLOBAL:
-            return off - text_off < 4096 and bisect.bisect_right(self._marks, off) == bisect.bisect_right(
-                self._marks, text_off
-            )
-        return off - text_off < 4096 and not any(text_off < one[0] <= off for one in self.texts[base])
+        if content.extent or text_step > 1:
+            return overlap(off, step, text_off, text_step, content.extent or 1)
+        if base == GLOBAL and not text_step:
+            at = bisect.bisect_right(self._marks, text_off)
+            end = self._marks[at] if at < len(self._marks) else text_off + _ROOM
+        else:
+            end = self._next_text(base, text_off)
+        room = min(end - text_off, _ROOM) if not text_step else end - text_off
+        return overlap(off, step, text_off, 0, room)
 
     def _next_text(self, base: int, off: int) -> int:
         """Where the next text begins: what a loop writes byte by byte ends there at the latest."""

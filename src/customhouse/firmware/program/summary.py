@@ -229,13 +229,29 @@ class Application:
         if not returns:
             return self.terms.unknown(("void", self.site))
         self.state.facts = self.state.facts | shared([facts for _, facts in returns])
-        if len({value for value, _ in returns}) == 1:
+        if len({value for value, _ in returns}) == 1 and not self.terms.several(returns[0][0]):
             return returns[0][0]
-        phi = self.terms.phi(self.caller.function.address, self.site, "result")
+        phi = self._named()
         for value, _ in returns:
             self.terms.add_alternative(phi, value)
         self.caller.conditions.implied[phi] = tuple(returns)
         return phi
+
+    def _named(self) -> int:
+        """A name for the result that may be one of several things: two entries of one table are not the same.
+
+        A function that changes nothing gives the same for the same arguments.
+        """
+        summary, function = self.summary, self.caller.function.address
+        if summary.words or summary.texts or any(event[0] in ("word", "text") for event in summary.events):
+            return self.terms.phi(function, self.site, "result")
+        live = self.caller.whole.code.parameters(summary.function)
+        arguments = tuple(
+            self.caller.argument(self.state, index)
+            for index, register in enumerate(self.caller.argument_registers)
+            if register in live
+        )
+        return self.terms.phi(function, summary.function, ("result", arguments))
 
     def event(self, event: Event) -> Event | None:
         """An event of the callee in the caller's words."""

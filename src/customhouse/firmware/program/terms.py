@@ -23,6 +23,7 @@ from .tables import table
 GLOBAL = 0
 """Root of every location with a constant address; the offset is the address."""
 
+_SCALED = frozenset((lift.SHL, lift.MUL, lift.SHR, lift.SAR, lift.AND))
 MAX_DEPTH = 20
 MAX_ALTERNATIVES = 10
 
@@ -48,6 +49,7 @@ class Terms:
         self.alternatives: dict[int, set[int]] = {}
         self._flat: dict[int, frozenset[int]] = {}
         self._located: dict[int, tuple[Location, ...]] = {}
+        self._several: dict[int, bool] = {}
         self._twins: dict[tuple[int, int, frozenset[int]], int] = {}
         self._ranks: dict[int, float] = {}
         self._users: dict[int, set[int]] = {}
@@ -233,6 +235,29 @@ class Terms:
             return frozenset(sorted(out)[:MAX_ALTERNATIVES])
         return frozenset(out)
 
+    def several(self, term: int) -> bool:
+        """Whether the term is one of several things and does not say which: an entry of a table, what a loop found."""
+        known = self._several.get(term)
+        if known is None:
+            self._several[term] = False
+            node = self.nodes[term]
+            known = node[0] in (PHI, MERGE) or (
+                node[0] in (ADDR, LOAD, BYTE) and bool(node[3 if node[0] != BYTE else 4])
+            )
+            known = known or any(self.several(one) for one in self._parts(node))
+            self._several[term] = known
+        return known
+
+    def _parts(self, node: tuple[Any, ...]) -> tuple[int, ...]:
+        kind = node[0]
+        if kind in (ADDR, LOAD):
+            return (node[1],)
+        if kind in (BYTE, DERIVED):
+            return (node[1], node[2])
+        if kind == OP:
+            return node[2:]
+        return tuple(node[3]) if kind == RESULT else ()
+
     def linear(self, term: int, factor: int = 1, level: int = 0) -> tuple[dict[int, int], int]:
         """A sum as its unknown parts with their factors, and its constant."""
         node = self.nodes[term]
@@ -364,7 +389,7 @@ class Terms:
         if node[0] == OP:
             if node[1] in (lift.ADD, lift.SUB):
                 return level < 6 and self._is_index(node[2], level + 1) and self._is_index(node[3], level + 1)
-            return node[1] in (lift.SHL, lift.MUL, lift.SHR, lift.AND) and self.rank(term) < 1
+            return node[1] in _SCALED and self.rank(term) < 1
         if node[0] == CONST:
             return bool(node[1] < self.floor)
         if node[0] == LOAD:
