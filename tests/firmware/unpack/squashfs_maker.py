@@ -1,4 +1,4 @@
-"""A small writer of squashfs 2, 3 and 4 in both byte orders, for what no tool makes any more."""
+"""A small writer of squashfs 1 to 4 in both byte orders, for what no tool makes any more."""
 
 import struct
 import zlib
@@ -77,7 +77,7 @@ class Squashfs:
     _numbers: int = 0
 
     def make(self, tree: Tree) -> bytes:
-        header = {4: 96, 3: 119, 2: 63}[self.major]
+        header = {4: 96, 3: 119, 2: 63, 1: 51}[self.major]
         self._data = b"\0" * header
         marker = b"\xff" if self.check_data else b""
         self._inodes = _Metadata(self.order, self.compress, marker)
@@ -95,7 +95,7 @@ class Squashfs:
 
     def _store(self, raw: bytes) -> int:
         """Append a data block; returns its size word."""
-        if not raw.strip(b"\0") and len(raw) == self.block:
+        if not raw.strip(b"\0") and len(raw) == self.block and self.major > 1:
             return 0
         packed = self.compress(raw)
         plain = len(packed) >= len(raw)
@@ -108,7 +108,7 @@ class Squashfs:
         for at in range(0, whole, self.block):
             sizes.append(self._store(content[at : at + self.block]))
         rest = content[whole:]
-        if rest and not self.fragments:
+        if rest and (self.major == 1 or not self.fragments):
             sizes.append(self._store(rest))
             rest = b""
         if not rest:
@@ -210,6 +210,8 @@ class Squashfs:
     def _base(self, type_: int, number: int) -> bytes:
         if self.major == 4:
             return struct.pack(self.order + "4H2I", type_, self.mode, 0, 1, 0, number)
+        if self.major == 1:
+            return self._bits((type_, 4), (self.mode, 12), (0, 4), (0, 4))
         base = self._bits((type_, 4), (self.mode, 12), (0, 8), (0, 8))
         return base + (struct.pack(self.order + "2I", 0, number) if self.major == 3 else b"")
 
@@ -222,7 +224,7 @@ class Squashfs:
             )
         if self.major == 4:
             return self._base(1, self._numbers) + struct.pack(self.order + "2I2HI", start, 2, size, offset, 0)
-        extended = self.extended or size >= 1 << 19
+        extended = self.major > 1 and (self.extended or size >= 1 << 19)
         made = self._base(8 if extended else 1, self._numbers)
         if self.major == 3:
             made += struct.pack(self.order + "I", 2) + self._bits((size, 27 if extended else 19), (offset, 13))
@@ -238,6 +240,9 @@ class Squashfs:
         start, sizes, fragment, offset = self._file(content)
         here = self._inodes.place()
         blocks = struct.pack(f"{self.order}{len(sizes)}I", *sizes)
+        if self.major == 1:
+            words = [size & 0x7FFF | (0x8000 if size >> 24 else 0) for size in sizes]
+            blocks = struct.pack(f"{self.order}{len(sizes)}H", *words)
         if self.major == 4 and self.extended:
             body = struct.pack(self.order + "3Q4I", start, len(content), 0, 1, fragment, offset, 0xFFFFFFFF)
         elif self.major == 4:
@@ -246,6 +251,8 @@ class Squashfs:
             body = struct.pack(self.order + "IQ2IQ", 1, start, fragment, offset, len(content))
         elif self.major == 3:
             body = struct.pack(self.order + "Q3I", start, fragment, offset, len(content))
+        elif self.major == 1:
+            body = struct.pack(self.order + "3I", 0, start, len(content))
         else:
             body = struct.pack(self.order + "5I", 0, start, fragment, offset, len(content))
         self._inodes.add(self._base(9 if self.extended and self.major > 2 else 2, number) + body + blocks)
@@ -253,7 +260,7 @@ class Squashfs:
 
     def _other(self, type_: int, number: int, value: Link | Device) -> tuple[int, int]:
         here = self._inodes.place()
-        body = b"" if self.major == 2 else struct.pack(self.order + "I", 1)
+        body = b"" if self.major < 3 else struct.pack(self.order + "I", 1)
         if isinstance(value, Link):
             body += struct.pack(self.order + ("I" if self.major == 4 else "H"), len(value.target)) + value.target
         else:
@@ -287,7 +294,8 @@ class Squashfs:
             flags = 0x4 if self.check_data else 0
             made = magic + struct.pack(order + "6I", self._numbers, *small)
             made += struct.pack(order + "4H3BIQ", self.major, 0, self.block & 0xFFFF, log, flags, 1, 1, 0, reference)
-            made += struct.pack(order + "3I", self.block, count, fragments & 0xFFFFFFFF)
+            if self.major > 1:
+                made += struct.pack(order + "3I", self.block, count, fragments & 0xFFFFFFFF)
             if self.major == 3:
                 made += struct.pack(order + "7Q", used, ids, ids + 4, inodes, directories, fragments, 0)
         return made + image[len(made) :]

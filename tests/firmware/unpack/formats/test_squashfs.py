@@ -21,7 +21,7 @@ from tests.firmware.unpack.squashfs_maker import Squashfs as Maker
 
 from customhouse.firmware.unpack.format import Window
 from customhouse.firmware.unpack.formats.squashfs import Squashfs
-from customhouse.firmware.unpack.formats.squashfs_layout import read_superblock
+from customhouse.firmware.unpack.formats.squashfs_layout import Cursor, read_inode, read_superblock
 from customhouse.model import NodeKind, Outcome
 
 TEXT = b"".join(b"line %d of a file that packs well\n" % number for number in range(700))
@@ -104,7 +104,7 @@ def test_every_compressor_and_dialect_opens(compressor: str) -> None:
 
 
 @pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("major", [2, 3, 4])
+@pytest.mark.parametrize("major", [1, 2, 3, 4])
 @pytest.mark.parametrize("fragments", [True, False])
 @pytest.mark.parametrize("extended", [True, False])
 def test_every_version_and_byte_order_opens(major: int, order: str, fragments: bool, extended: bool) -> None:
@@ -228,10 +228,37 @@ def test_the_time_of_making_is_told_when_there_is_one() -> None:
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_version_1_is_named_unsupported(order: str) -> None:
-    head = (b"hsqs" if order == "<" else b"sqsh") + struct.pack(order + "6I4H", 9, 900, 0, 0, 50, 60, 1, 0, 1 << 15, 15)
-    tree, ending = read(Squashfs(), head.ljust(1000, b"x"))
-    assert (ending.outcome, tree.files) == (Outcome.UNSUPPORTED, {})
+def test_version_1_keeps_owners_by_sixteens_and_fifos_by_a_kind_of_their_own(order: str) -> None:
+    """Written out by hand: inode kinds 6 to 10 are kinds 1 to 5 of owners 16 to 31, kind 0 names another behind it."""
+
+    def bits(*fields: tuple[int, int]) -> bytes:
+        made, shift, width = 0, 0, sum(size for _, size in fields)
+        for value, size in fields:
+            made |= value << (shift if order == "<" else width - shift - size)
+            shift += size
+        return made.to_bytes(width // 8, "little" if order == "<" else "big")
+
+    super_ = read_superblock(Window(Maker(major=1, order=order).make({b"a": b"x" * 5000})))
+    assert (super_.major, super_.block_size, super_.fragments) == (1, 4096, 0)
+    owners = tuple(range(100, 132))
+    device = bits((6 + 4, 4), (0o600, 12), (2, 4), (15, 4)) + struct.pack(order + "H", 0x1F03)
+    fifo = bits((0, 4), (0o644, 12), (1, 4), (0, 4)) + bits((6, 4), (0, 4))
+    found = [read_inode(_Plain(raw, order), super_, owners, (7,)) for raw in (device, fifo)]
+    assert [(node.kind.name, node.uid, node.gid, node.device) for node in found] == [
+        ("CHARACTER", 118, 118, (31, 3)),
+        ("FIFO", 101, 7, (0, 0)),
+    ]
+
+
+class _Plain(Cursor):
+    """Reads from bytes at hand."""
+
+    def __init__(self, raw: bytes, order: str) -> None:
+        self._raw, self._order = raw, order
+
+    def bytes(self, count: int) -> bytes:
+        piece, self._raw = self._raw[:count], self._raw[count:]
+        return piece
 
 
 def nested() -> Tree:

@@ -1,6 +1,6 @@
 """Squashfs: the compressed read-only file system of most Linux devices.
 
-Versions 2, 3 and 4, both byte orders, every compressor, vendors' magics and LZMA dialects included.
+Versions 1 to 4, both byte orders, every compressor, vendors' magics and LZMA dialects included.
 Source: Linux Documentation/filesystems/squashfs.rst; squashfs-tools; see `squashfs_layout`.
 """
 
@@ -40,13 +40,11 @@ _NODE_KINDS = {
 
 class Squashfs(Format):
     name = "squashfs"
-    title = "Squashfs 2, 3 and 4, little- and big-endian: gzip, xz, lzma with the vendors' dialects, lzo, lz4, zstd"
+    title = "Squashfs 1 to 4, little- and big-endian: gzip, xz, lzma with the vendors' dialects, lzo, lz4, zstd"
     magics = tuple(Magic(0, magic) for magic in _MAGICS)
-    limits = "version 1 is not read; extended attributes are not kept"
+    limits = "extended attributes are not kept"
 
     def _probe(self, data: Window) -> Extent | None:
-        if used := _version_1(data):
-            return Extent(size=min(used, data.size), detail={"version": "1.0"})
         super_ = read_superblock(data)
         if not 4096 <= super_.block_size <= 1 << 20 or not super_.inodes:
             return None
@@ -66,8 +64,6 @@ class Squashfs(Format):
         )
 
     def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
-        if _version_1(data):
-            return Ending(Outcome.UNSUPPORTED, "version 1 is not read")
         super_ = read_superblock(data)
         if super_.inode_table >= data.size:
             there = f"{data.size} of {super_.bytes_used} bytes are there"
@@ -80,16 +76,6 @@ class Squashfs(Format):
         if super_.bytes_used > data.size:
             tree.trouble(f"truncated: {super_.bytes_used} bytes are declared and {data.size} are there")
         return DONE
-
-
-def _version_1(data: Window) -> int:
-    """Bytes used, when the header is a sound one of version 1.0; else 0."""
-    for order in "<>":
-        version = data.unpack(order + "2H", 28)
-        block, log = data.unpack(order + "2H", 32)
-        if version == (1, 0) and 12 <= log <= 15 and block == 1 << log:
-            return data.unpack(order + "I", 8)[0]
-    return 0
 
 
 def _padded(data: Window, used: int) -> int:
@@ -155,7 +141,7 @@ class _Image(MetadataStream):
         return len(made) >= 12 and sum(byte == 0 or 0x2D <= byte < 0x7B for byte in made) >= len(made) // 2
 
     def _is_root(self, made: bytes, offset: int) -> bool:
-        if len(made) < offset + 15:  # the shortest directory inode, that of version 2
+        if len(made) < offset + 14:  # the shortest directory inode, that of version 1
             return False
         if self.super.major == 4:
             type_ = int.from_bytes(made[offset : offset + 2], "little" if self.super.order == "<" else "big")

@@ -1,6 +1,6 @@
-"""Squashfs on disk: superblocks, inodes and directories of versions 2, 3 and 4 in both byte orders.
+"""Squashfs on disk: superblocks, inodes and directories of versions 1 to 4 in both byte orders.
 
-Sources: Linux fs/squashfs/squashfs_fs.h (version 4); squashfs-tools' squashfs_compat.h (versions 2 and 3), which use
+Sources: Linux fs/squashfs/squashfs_fs.h (version 4); squashfs-tools' squashfs_compat.h (versions 1 to 3), which use
 C bit fields.
 """
 
@@ -15,6 +15,9 @@ from .bit_fields import Bits
 
 NO_FRAGMENT = 0xFFFFFFFF
 _GUID_SAME_AS_UID = 255
+_GROUP_SAME_AS_OWNER_V1 = 15
+_KINDS_V1 = 5
+_PLAIN = 1 << 24
 _V4_COMPRESSORS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 
 
@@ -87,7 +90,7 @@ def read_superblock(data: Window) -> Superblock:
     """Tries both byte orders; the version number tells which one holds."""
     for order in "<>":
         major, minor = data.unpack(order + "HH", 28)
-        if major in (2, 3) and minor < 4:
+        if major in (1, 2, 3) and minor < (1 if major == 1 else 4):
             return _read_old(data, order, major, minor)
         if major == 4 and minor < 4:
             return _read_v4(data, order, minor)
@@ -110,8 +113,8 @@ def _read_v4(data: Window, order: str, minor: int) -> Superblock:
 
 def _read_old(data: Window, order: str, major: int, minor: int) -> Superblock:
     inodes, used, uids, guids, inode_table, directory_table = data.unpack(order + "6I", 4)
-    _block_16, log, flags, uid_count, guid_count, made, root = data.unpack(order + "HHBBBIQ", 32)
-    block, fragments, fragment_table = data.unpack(order + "3I", 51)
+    block_16, log, flags, uid_count, guid_count, made, root = data.unpack(order + "HHBBBIQ", 32)
+    block, fragments, fragment_table = data.unpack(order + "3I", 51) if major > 1 else (block_16, 0, 0)
     if major == 3:
         used, uids, guids, inode_table, directory_table, fragment_table = data.unpack(order + "6Q", 63)
     if log > 20 or block != 1 << log:  # the 16-bit block size is left unset by some makers
@@ -159,6 +162,8 @@ def read_inode(cursor: Cursor, super_: Superblock, ids: tuple[int, ...], groups:
     """The inode at the cursor."""
     if super_.major == 4:
         return _read_inode_v4(cursor, super_, ids)
+    if super_.major == 1:
+        return _read_inode_v1(cursor, super_, ids, groups)
     return _read_inode_old(cursor, super_, ids, groups)
 
 
@@ -215,6 +220,40 @@ def _read_inode_old(cursor: Cursor, super_: Superblock, ids: tuple[int, ...], gr
     return node
 
 
+def _read_inode_v1(cursor: Cursor, super_: Superblock, ids: tuple[int, ...], groups: tuple[int, ...]) -> Inode:
+    """Three bytes; the kind also tells which sixteen owners the owner is one of. Kind 0 says its kind behind them."""
+    bits = cursor.bits(3)
+    type_, mode, uid, gid = (bits.take(width) for width in (4, 12, 4, 4))
+    if type_:
+        kind, table = Kind((type_ - 1) % _KINDS_V1 + 1), (type_ - 1) // _KINDS_V1
+    else:
+        bits = cursor.bits(1)
+        type_, table = bits.take(4), bits.take(4)
+        if not 1 <= type_ <= 7:
+            raise Malformed(f"inode type {type_} is unknown")
+        kind = Kind(type_)
+    owner = _pick(ids, 16 * table + uid)
+    node = Inode(
+        kind=kind, mode=mode & 0o7777, uid=owner, gid=owner if gid == _GROUP_SAME_AS_OWNER_V1 else _pick(groups, gid)
+    )
+    if kind is Kind.DIRECTORY:
+        _old_directory(cursor, node, three=False, extended=False)
+    elif kind is Kind.FILE:
+        _mtime, node.start, node.size = cursor.fields("3I")
+        node.blocks = tuple(_size_v1(word) for word in _block_list(cursor, node, super_))
+    elif kind is Kind.SYMLINK:
+        node.target = _target(cursor, cursor.fields("H")[0])
+    elif kind in (Kind.BLOCK, Kind.CHARACTER):
+        [number] = cursor.fields("H")
+        node.device = (number >> 8, number & 0xFF)
+    return node
+
+
+def _size_v1(word: int) -> int:
+    """Two bytes with the bit of plain blocks, in the form of the later versions."""
+    return (word & 0x7FFF or 0x8000) | (_PLAIN if word & 0x8000 else 0)
+
+
 def _old_directory(cursor: Cursor, node: Inode, *, three: bool, extended: bool) -> None:
     if three:
         cursor.fields("I")  # links
@@ -244,7 +283,7 @@ def _block_list(cursor: Cursor, node: Inode, super_: Superblock) -> tuple[int, .
         count += 1
     if count * super_.block_size > 1 << 40 or count > 1 << 24:
         raise Malformed("a file claims more blocks than any image holds")
-    return cursor.fields(f"{count}I")
+    return cursor.fields(f"{count}{'H' if super_.major == 1 else 'I'}")
 
 
 def _target(cursor: Cursor, size: int) -> bytes:
