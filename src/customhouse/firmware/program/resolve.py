@@ -464,7 +464,8 @@ class Store:
             return []
         out: list[Dep] = []
         for back in range(self.terms.word):
-            for value in cells.at(off - back, step):
+            # how far an array reaches is not known: a word of its elements may lie before this place, and need not
+            for value in cells.at(off - back, step) if step else cells.exact.get(off - back, ()):
                 for one in self.terms.flat(value):
                     for size in (4, 8):
                         place = self.terms.moved(one, size, back) if back < size <= self.terms.word else None
