@@ -5,7 +5,7 @@ holds.
 from collections.abc import Callable
 from typing import Any
 
-from . import bytesets
+from . import bounds, bytesets, fold
 from .bytesets import ByteSets
 from .join import Implied, shared
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
@@ -24,6 +24,7 @@ _EQUALITY = {
 }
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
 _FACTS_LIMIT = 60
+_STARTS = 3
 
 
 class Conditions:
@@ -55,27 +56,53 @@ class Conditions:
         if (kind == BAND and truth) or (kind == BOR and not truth):
             return self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
         if kind in (BAND, BOR):
-            return self._either(state, node, truth, level)
+            return self._either(state, tuple(((one, truth),) for one in node[2:4]), level)
         if kind in (EQ, NE):
             return self._equality(state, node, (kind == EQ) == truth, level)
         if kind in (LT, LE, SLT, SLE):
             self._order(state, kind, node[2], node[3], truth)
             return self._ordered_implied(state, node, truth)
         if kind == SELECT:
+            if all(self.terms.value(one) is None for one in node[3:5]):
+                return self._chosen(state, node, truth, level)
             return self._select(state, node, lambda value: bool(value) == truth, level)
         return True
 
-    def _either(self, state: State, node: tuple[Any, ...], truth: bool, level: int) -> bool:
-        """One side or the other holds: what both would tell is known."""
+    def _chosen(self, state: State, node: tuple[Any, ...], truth: bool, level: int) -> bool:
+        """A comparison that depends on one before it, as conditional compares of AArch64 make them."""
+        decided = self._decided(state, node[2])
+        if decided is not None:
+            return self.refine(state, node[3] if decided else node[4], truth, level + 1)
+        return self._either(state, (((node[2], True), (node[3], truth)), ((node[2], False), (node[4], truth))), level)
+
+    def _decided(self, state: State, term: int) -> bool | None:
+        """Whether an equality holds, when the value it asks for is known here."""
+        node = self.terms.nodes[term]
+        if node[0] != OP:
+            return None
+        if node[1] == BNOT:
+            inner = self._decided(state, node[2])
+            return None if inner is None else not inner
+        if node[1] in (EQ, NE) and self.terms.nodes[node[3]][0] == CONST:
+            base, more = self._base(node[2])
+            span = state.ranges.get(base)
+            if span is not None and span[0] == span[1]:
+                wanted = self.terms.signed(int(self.terms.nodes[node[3]][1]))
+                return bool((span[0] + more == wanted) == (node[1] == EQ))
+        return None
+
+    def _either(self, state: State, ways: tuple[tuple[tuple[int, bool], ...], ...], level: int) -> bool:
+        """One way or the other holds: what all would tell is known."""
         sides = []
-        for one in node[2:4]:
+        for way in ways:
             side = State()
             side.facts, side.masks, side.ranges = state.facts, dict(state.masks), dict(state.ranges)
-            if self.refine(side, one, truth, level + 1):
+            if all(self.refine(side, one, truth, level + 1) for one, truth in way):
                 sides.append(side)
         if not sides:
             return False
         first = sides[0]
+        orders = bounds.agreed([side.facts for side in sides])
         for other in sides[1:]:
             first.facts = shared([first.facts, other.facts])
             first.ranges = {
@@ -84,7 +111,7 @@ class Conditions:
                 if key in other.ranges
             }
             first.masks = {key: mask | other.masks[key] for key, mask in first.masks.items() if key in other.masks}
-        state.facts = state.facts | first.facts
+        state.facts = state.facts | first.facts | orders
         state.ranges = first.ranges
         state.masks = first.masks
         return True
@@ -105,10 +132,24 @@ class Conditions:
         if node[0] != BYTE:
             return
         self._add(state, frozenset({("lacks", node[1], bytesets.ALL)}))
-        top = self.terms.nodes[node[1]]
+        where, more = self._base(node[1])
+        top = self.terms.nodes[where]
         if top[0] == OP and top[1] == ADD:
             for base, index in ((top[2], top[3]), (top[3], top[2])):
                 self._spanned(state, index, base)
+                if self.terms.rank(base) >= self.terms.rank(index):
+                    self._ends_by(state, base, index, more)
+        elif top[0] == PHI:
+            for start in self.terms.alternatives[where]:
+                if self._base(start)[0] != where and len(self.terms.alternatives[where]) <= _STARTS:
+                    self._ends_by(state, start, fold.binary(self.terms, SUB, where, start, self.terms.word), more)
+
+    def _ends_by(self, state: State, text: int, index: int, more: int) -> None:
+        """The text is no longer than the index of a NUL byte: a length that was counted by hand."""
+        base, offset = self._base(index)
+        if self.terms.nodes[base][0] != CONST:
+            length = self.terms.result("strlen", "strlen", (text,))
+            self._add(state, frozenset({("most", length, base, offset + more)}))
 
     def _spanned(self, state: State, index: int, base: int) -> bool:
         node = self.terms.nodes[index]
@@ -152,7 +193,14 @@ class Conditions:
                     and span[3][0] == length[3][0]
                 ):
                     self._spanned(state, one, span[3][0])
+            if self._is_number(a) and self._is_number(b):
+                self._bounded_by(state, a, b, 0)
+                self._bounded_by(state, b, a, 0)
         return True
+
+    def _is_number(self, term: int) -> bool:
+        node = self.terms.nodes[term]
+        return bool(node[0] != CONST and not (node[0] == OP and node[1] in fold.BOOLEAN))
 
     def _against(self, state: State, term: int, value: int, equal: bool, level: int = 0) -> bool:  # noqa: C901 - one case a kind; a table of functions would hide the order
         """`term == value` or not."""
@@ -172,9 +220,10 @@ class Conditions:
                 return self._against(state, node[1], (value - node[2]) & self.terms.mask, equal, level + 1)
         if kind == DERIVED:
             term, node, kind = node[2], self.terms.nodes[node[2]], RESULT
-        if kind == ADDR and not node[3]:
-            value = (value - node[2]) & self.terms.mask
-            term, node = node[1], self.terms.nodes[node[1]]
+        base, more = self._base(term)
+        if more:
+            value = (value - more) & self.terms.mask
+            term, node = base, self.terms.nodes[base]
             kind = node[0]
         if equal and kind == BYTE:
             base, off = (node[2], node[3]) if not node[4] else self._base(node[1])
@@ -196,8 +245,9 @@ class Conditions:
             return True
         if kind == SELECT:
             return self._select(state, node, lambda known: (known == value) == equal, level)
-        if kind in (SUB, XOR) and not value:
-            return self._equality(state, (OP, EQ, node[2], node[3]), equal, level + 1)
+        if kind == SUB or (kind == XOR and not value):
+            other = self.terms.add(node[3], self.terms.signed(value & self.terms.mask))
+            return self._equality(state, (OP, EQ, node[2], other), equal, level + 1)
         if kind == XOR and self.terms.nodes[node[3]][0] == CONST:
             return self._against(state, node[2], value ^ self.terms.nodes[node[3]][1], equal, level + 1)
         if kind == OR and not value and equal:
@@ -254,8 +304,7 @@ class Conditions:
         return a < b if kind in (LT, SLT) else a <= b
 
     def _base(self, term: int) -> tuple[int, int]:
-        node = self.terms.nodes[term]
-        return (node[1], node[2]) if node[0] == ADDR and not node[3] else (term, 0)
+        return self.terms.based(term)
 
     def _library(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
         """Values of a library call, with what they say of its arguments."""
@@ -341,15 +390,19 @@ class Conditions:
             else:
                 self._bound(state, b, None if signed else 0, limit - (not strict))
         elif truth:
-            self._bounded_by(state, a, b)
+            self._bounded_by(state, a, b, int(strict))
         else:
-            self._bounded_by(state, b, a)
+            self._bounded_by(state, b, a, int(not strict))
 
-    def _bounded_by(self, state: State, a: int, b: int) -> None:
-        """a <= b for two unknowns: what bounds b bounds a."""
-        span = state.ranges.get(b)
-        if span is not None:
-            self._bound(state, a, None, span[1])
+    def _bounded_by(self, state: State, a: int, b: int, less: int) -> None:
+        """a <= b - less for two unknowns: what bounds b bounds a, and whoever learns more of b learns it of a."""
+        base, off = self._base(a)
+        other, more = self._base(b)
+        span = bounds.span(self.terms, other, state.ranges)
+        if span is not None and span[1] < bounds.HUGE:
+            self._bound(state, a, None, span[1] + more - less)
+        if base != other:
+            self._add(state, frozenset({("most", base, other, more - off - less)}))
 
     def _bound(self, state: State, term: int, low: int | None, high: int | None) -> None:
         base, off = self._base(term)

@@ -39,7 +39,7 @@ from .loops import Loops
 from .memory import Memory
 from .state import Content, Places, State
 from .summary import Application, Event, Summary
-from .terms import ADDR, CONST, LOAD, OP, PHI, RESULT, STACK, Location, Terms
+from .terms import ADDR, CONST, LOAD, OP, PARAM, PHI, RESULT, STACK, Location, Terms
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -54,6 +54,7 @@ _MAX_WORDS = 120
 _MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
 _MAX_TARGETS = 24
+_MAX_FACTS = 60
 
 
 class Evaluation:
@@ -365,9 +366,13 @@ class Evaluation:
     def _select(self, state: State, out: int, condition: int, new: int, sense: int) -> None:
         """`out = condition ? new : out` (the other way round when sense is 0)."""
         old = state.registers.get(out)
+        terms = self.terms
+        decided = terms.value(condition)
+        if old is None and decided is None and out not in self.whole.lifter.flags:
+            state.registers[out] = new  # where nothing is put there, nothing reads it
+            return
         if old is None:
             old = self.terms.unknown(("register", self.function.address, out))
-        terms = self.terms
         before = self.chosen.get(out)
         if (
             before is not None
@@ -378,7 +383,6 @@ class Evaluation:
         if old == new:
             state.registers[out] = new
             return
-        decided = terms.value(condition)
         if decided is not None:
             state.registers[out] = new if bool(decided) == bool(sense) else old
             return
@@ -395,23 +399,19 @@ class Evaluation:
 
     def _choice_range(self, state: State, condition: int, yes: int, no: int, merged: int) -> None:
         """`n < 80 ? n : 80` is at most 80."""
-        highs = []
+        sides = []
         for side, truth in ((yes, True), (no, False)):
-            value = self.terms.value(side)
-            if value is not None:
-                highs.append(self.terms.signed(value))
-                continue
             probe = State()
-            probe.masks, probe.ranges = dict(state.masks), dict(state.ranges)
+            probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
             self.conditions.refine(probe, condition, truth)
-            span = probe.ranges.get(side)
-            node = self.terms.nodes[side]
-            if span is None and node[0] == ADDR and not node[3] and node[1] in probe.ranges:
-                span = (0, probe.ranges[node[1]][1] + node[2])
-            if span is None or span[1] >= 1 << 62:
-                return
-            highs.append(span[1])
-        state.ranges[merged] = (0, max(highs))
+            sides.append((side, probe))
+        spans = [bounds.span(self.terms, side, probe.ranges) for side, probe in sides]
+        highs = [one[1] for one in spans if one is not None]
+        if len(highs) == len(sides):
+            state.ranges[merged] = (0, max(highs))
+        ordered = bounds.ordered(self.terms, merged, [(side, probe.facts) for side, probe in sides])
+        if ordered and len(state.facts) < _MAX_FACTS:
+            state.facts = state.facts | ordered
 
     def _is_byte_choice(self, yes: int, no: int) -> bool:
         """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""
@@ -532,10 +532,24 @@ class Evaluation:
 
     def _return(self, address: int, state: State) -> None:
         value = state.registers.get(self.result_register, self.terms.unknown("void"))
+        self._tested(state)
         low, high = state.ranges.get(value, (0, 1))
         if low == high:
             value = self.terms.const(low)  # tested on the way here
         self.returned[address] = (value, state)
+
+    def _tested(self, state: State) -> None:
+        """Lengths that the function tested, as facts that a caller can read."""
+        found = set()
+        for term, (_low, high) in state.ranges.items():
+            if self.terms.open[term] and 0 <= high < 1 << 31 and self.terms.nodes[term][0] in (RESULT, LOAD, PARAM, OP):
+                found.add(("most", term, self.terms.zero, high))
+        for fact in state.facts:
+            span = state.ranges.get(fact[2]) if fact[0] == "most" else None
+            if span is not None and 0 <= span[1] < 1 << 31:
+                found.add(("most", fact[1], self.terms.zero, span[1] + fact[3]))
+        if found and len(state.facts) < _MAX_FACTS:
+            state.facts = state.facts | found
 
     # -- the surface for library models
     def argument(self, state: State, index: int) -> int:
@@ -586,14 +600,25 @@ class Evaluation:
         self.note(("start", name, self.site, path, vector, state.facts, step))
 
     def overrun(
-        self, state: State, name: str, target: int, content: Content | None, size: int | None, source: int | None = None
+        self,
+        state: State,
+        name: str,
+        target: int,
+        content: Content | None,
+        size: int | None,
+        sources: tuple[tuple[int, int | None], ...] = (),
+        literal: int = 0,
     ) -> None:
-        """A copy that may be longer than its target; `size` is the length argument, None when the text alone ends
-        it.
+        """A copy that may be longer than its target; `size` is the length argument, None when the texts at `sources`
+        (each with a bound when one is known) and `literal` bytes between them say how much is written.
         """
         if content is None or not content.deps:
             return
-        limit = self.limit(state, size) if size is not None else self._string_limit(state, source)
+        limit = self.limit(state, size) if size is not None else None
+        told = []
+        for source, known in sources:
+            tested = self.string_limit(state, source)
+            told.append((source, tested if known is None else known if tested is None else min(known, tested)))
         self.note(
             (
                 "over",
@@ -605,28 +630,35 @@ class Evaluation:
                 -1 if size is None else size,
                 state.facts,
                 ((self.function.address, self.site),),
+                tuple(told),
+                literal,
             )
         )
 
     def limit(self, state: State, size: int) -> int | None:
         """An upper bound of a length here, None when nothing bounds it but the width of a word."""
-        found = bounds.most(self.terms, size, state.ranges)
+        found = min(bounds.most(self.terms, size, state.ranges), bounds.part(self.terms, size, state.ranges))
         return found if 0 <= found < bounds.HUGE else None
 
-    def _string_limit(self, state: State, source: int | None) -> int | None:
-        """A length that was tested: `strlen(source)` has an upper bound here."""
-        best: int | None = None
-        for term, (_low, high) in state.ranges.items():
-            node = self.terms.nodes[term]
-            if (
-                node[0] == RESULT
-                and node[2] in ("strlen", "strnlen")
-                and node[3]
-                and node[3][0] == source
-                and 0 <= high < 1 << 31
-            ):
-                best = high + 1 if best is None else min(best, high + 1)
-        return best
+    def string_limit(self, state: State, source: int) -> int | None:
+        """A length that was tested: bytes of the text at `source` with its end, when `strlen(source)` has a bound
+        here.
+        """
+        found = [high + 1 for term, (_low, high) in state.ranges.items() if self._measures(term, source)]
+        for fact in state.facts:
+            if fact[0] == "most" and self._measures(fact[1], source):
+                known = bounds.span(self.terms, fact[2], state.ranges)
+                found += [known[1] + fact[3] + 1] if known is not None else []
+        return min((one for one in found if 0 < one < 1 << 31), default=None)
+
+    def _measures(self, term: int, source: int, level: int = 0) -> bool:
+        """Whether the number is the length of the text, or that and more."""
+        node = self.terms.nodes[term]
+        if node[0] == RESULT:
+            return node[2] in ("strlen", "strnlen") and bool(node[3]) and node[3][0] == source
+        if node[0] == OP and node[1] == ADD and level < 4:
+            return any(self._measures(one, source, level + 1) for one in node[2:4])
+        return node[0] == ADDR and not node[3] and self._measures(node[1], source, level + 1)
 
     def note(self, event: Event) -> None:
         self.here[event] = None

@@ -33,7 +33,7 @@ from .lift import (
 )
 from .terms import ADDR, CONST, MERGE, OP, Terms
 
-_BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))
+BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))
 
 
 def _signed(value: int, size: int) -> int:
@@ -151,20 +151,21 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         multiple = _multiple(terms, a, b, -1)
         if multiple is not None:
             return multiple
-    elif kind in (SHL, MUL) and right[0] == CONST and _factor(terms, a)[1] != 1:
+        return _difference(terms, a, b)
+    if kind in (SHL, MUL) and right[0] == CONST and _factor(terms, a)[1] != 1:
         base, factor = _factor(terms, a)
         return _times(terms, base, factor << right[1] if kind == SHL else factor * right[1])
-    elif kind == AND and right[0] == CONST:
+    if kind == AND and right[0] == CONST:
         return _masked(terms, a, right[1], size)
-    elif kind == XOR and a == b:
+    if kind == XOR and a == b:
         return terms.zero
-    elif kind in (OR, XOR, SHL, SHR, SAR) and right[0] == CONST and not right[1]:
+    if kind in (OR, XOR, SHL, SHR, SAR) and right[0] == CONST and not right[1]:
         return a
-    elif kind == OR and left[0] == CONST and not left[1]:
+    if kind == OR and left[0] == CONST and not left[1]:
         return b
-    elif (kind in (AND, OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):
+    if (kind in (AND, OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):
         return a
-    elif kind in (EQ, NE):
+    if kind in (EQ, NE):
         if a == b:
             return terms.const(int(kind == EQ))
         if left[0] == ADDR and right[0] == ADDR and left[1] == right[1] and not left[3] and not right[3]:
@@ -242,6 +243,13 @@ def _sum(terms: Terms, a: int, b: int) -> int:
     if a > b and terms.rank(a) <= terms.rank(b):
         a, b = b, a
     return terms.add(terms.make((OP, ADD, a, b), a, b), offset)
+
+
+def _difference(terms: Terms, a: int, b: int) -> int:
+    """A difference keeps constant offsets outside, as a sum does."""
+    one, other = _plain(terms, a), _plain(terms, b)
+    offset = (terms.nodes[a][2] if one != a else 0) - (terms.nodes[b][2] if other != b else 0)
+    return terms.add(terms.make((OP, SUB, one, other), one, other), offset) if one != other else terms.const(offset)
 
 
 def _plain(terms: Terms, term: int) -> int:

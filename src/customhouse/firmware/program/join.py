@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from . import bounds
 from .state import Content, Fact, State, either
 from .terms import ADDR, BYTE, LOAD, OP, PHI, STACK, Location, Terms
 
+_MAX_FACTS = 60
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 """For a phi: each value it may have, with the facts that held on the path that gave it."""
 
@@ -104,6 +106,7 @@ def _registers(
 ) -> None:
     registers = new.registers
     made: dict[tuple[int, ...], int] = {}
+    compared = any(fact[0] == "most" for state in states for fact in state.facts)
     others = [one.registers for one in states[1:]]
     for key, value in states[0].registers.items():
         same = True
@@ -124,12 +127,7 @@ def _registers(
             for state in states:
                 terms.add_alternative(phi, state.registers[key])
             registers[key] = made[tuple(state.registers[key] for state in states)] = phi
-            mask = _mask(terms, states, key)
-            if mask is not None:
-                new.masks[phi] = mask
-            span = _span(terms, states, key)
-            if span is not None:
-                new.ranges[phi] = span
+            _learned(terms, states, key, phi, new, compared)
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
     _computed(terms, new, made)
@@ -179,6 +177,19 @@ def _alike(terms: Terms, values: tuple[int, ...], made: dict[tuple[int, ...], in
     return terms.make((OP, nodes[0][1], *known), *known)
 
 
+def _learned(terms: Terms, states: list[State], key: int, phi: int, new: State, compared: bool) -> None:
+    """What every path knows of its value is known of the phi."""
+    mask = _mask(terms, states, key)
+    if mask is not None:
+        new.masks[phi] = mask
+    span = _span(terms, states, key)
+    if span is not None:
+        new.ranges[phi] = span
+    if compared and len(new.facts) < _MAX_FACTS:
+        sides = [(state.registers[key], state.facts) for state in states]
+        new.facts = new.facts | bounds.ordered(terms, phi, sides)
+
+
 def _common(states: list[State]) -> frozenset[Fact]:
     """Facts of every path."""
     return shared([one.facts for one in states])
@@ -193,7 +204,7 @@ def shared(paths: Sequence[frozenset[Fact]]) -> frozenset[Fact]:
     for one in paths[1:]:
         common = common & one
     lacking = [_lacking(one) for one in paths]
-    out = set(common)
+    out = set(common | bounds.agreed(list(paths)))
     for pointer, mask in lacking[0].items():
         for other in lacking[1:]:
             mask &= other.get(pointer, 0)  # noqa: PLW2901 - the running value
@@ -234,15 +245,10 @@ def _span(terms: Terms, states: list[State], key: int) -> tuple[int, int] | None
     tested = False
     for state in states:
         value = state.registers[key]
-        span = state.ranges.get(value)
+        span = bounds.span(terms, value, state.ranges)
         if span is None:
-            constant = terms.value(value)
-            if constant is None:
-                return None
-            constant = terms.signed(constant)
-            span = (constant, constant)
-        else:
-            tested = True
+            return None
+        tested = tested or terms.value(value) is None
         low, high = min(low, span[0]), max(high, span[1])
     return (low, high) if tested else None
 

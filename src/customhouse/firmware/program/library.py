@@ -46,8 +46,16 @@ class Caller(Protocol):
     def sink(self, state: State, name: str, content: Content, extra: str = "") -> None: ...
     def start(self, state: State, name: str, path: int, vector: int) -> None: ...
     def overrun(
-        self, state: State, name: str, target: int, content: Content | None, size: int | None, prefix: int = 0
+        self,
+        state: State,
+        name: str,
+        target: int,
+        content: Content | None,
+        size: int | None,
+        sources: tuple[tuple[int, int | None], ...] = (),
+        literal: int = 0,
     ) -> None: ...
+    def limit(self, state: State, size: int) -> int | None: ...
     def note(self, event: tuple[Any, ...]) -> None: ...
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None: ...
     def range_of(self, state: State, term: int) -> tuple[int, int] | None: ...
@@ -98,20 +106,20 @@ class _Call:
         span = self.caller.range_of(self.state, self.arg(index))
         return span[1] if span is not None and 0 <= span[1] < 1 << 24 else None
 
-    def write(self, pointer: int, content: Content) -> None:
+    def write(self, pointer: int, content: Content, sized: bool = False) -> None:
         spots = self.terms.locate(pointer)
         for spot in spots[:6]:
-            self.memory.write_text(self.state, spot, content, weak=len(spots) > 1)
+            self.memory.write_text(self.state, spot, content, weak=len(spots) > 1, sized=sized)
 
 
 def _copy(one: _Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
     limit = one.size(one.number(2))
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, content, None, one.nth(1))
+        one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
     elif one.number(2) >= 0:
-        one.caller.overrun(one.state, one.name, target, content, one.nth(2))
-    one.write(target, content._replace(extent=limit or content.extent, verbatim=False))
+        one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
+    one.write(target, content._replace(extent=limit or content.extent, verbatim=False), sized=bool(limit))
     return target
 
 
@@ -123,7 +131,9 @@ def _copy_end(one: _Call) -> int:
 def _append(one: _Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, content, None, one.nth(1))
+        one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
+    elif one.number(2) >= 0 and one.name != "strlcat":
+        one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
     one.memory.append(one.state, target, content._replace(verbatim=False))
     return target
 
@@ -145,12 +155,12 @@ def _block(one: _Call) -> int:
 def _copy_block(one: _Call, target: int, source: int, size: int) -> int:
     length = one.terms.value(size)
     content = one.text(source)
-    one.caller.overrun(one.state, one.name, target, content, size)
+    one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
     sources = one.terms.locate(source)
     saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
     verbatim = content.verbatim or (not content.deps and not content.template)
     if content.deps or not saved:
-        one.write(target, content._replace(extent=length or 0, verbatim=verbatim))
+        one.write(target, content._replace(extent=length or 0, verbatim=verbatim), sized=bool(length))
     for offset, bytes_, value in saved:
         one.memory.store(one.state, one.terms.add(target, offset), value, bytes_)
     if len(sources) == 1:
@@ -265,25 +275,51 @@ def _is_clean(one: _Call, term: int) -> bool:
 
 
 def _format(one: _Call) -> int:
-    target = one.nth(0)
-    content = formatted(one, one.nth(2), lambda count: one.caller.variable_arguments(one.state, one.numbers[3], count))
-    return _formatted_into(one, target, content)
+    return _formatted_into(one, lambda count: one.caller.variable_arguments(one.state, one.numbers[3], count))
 
 
 def _vformat(one: _Call) -> int:
+    return _formatted_into(one, lambda count: one.caller.list_arguments(one.state, one.nth(3), count))
+
+
+def _formatted_into(one: _Call, arguments: Callable[[int], tuple[int, ...]]) -> int:
     target = one.nth(0)
-    content = formatted(one, one.nth(2), lambda count: one.caller.list_arguments(one.state, one.nth(3), count))
-    return _formatted_into(one, target, content)
-
-
-def _formatted_into(one: _Call, target: int, content: Content) -> int:
+    content = formatted(one, one.nth(2), arguments)
     if one.number(1) == -1:
-        one.caller.overrun(one.state, one.name, target, content, None)
+        sources, literal = _lengths(one, one.nth(2), arguments)
+        one.caller.overrun(one.state, one.name, target, content, None, sources, literal)
     elif one.number(1) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(1))
     limit = one.size(one.number(1)) if one.number(1) >= 0 else None
-    one.write(target, content._replace(extent=limit or 0))
+    one.write(target, content._replace(extent=limit or 0), sized=bool(limit))
     return one.terms.result(one.caller.site, one.name, ())
+
+
+def _lengths(
+    one: _Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]
+) -> tuple[tuple[tuple[int, int | None], ...], int]:
+    """The texts that a constant format takes, each with the bound that its precision gives, and the bytes between."""
+    value = one.terms.value(format_term)
+    text = one.memory.image.text(value) if value is not None and value >= one.terms.floor else None
+    if text is None:
+        return (), 0
+    pieces = conversions(text)
+    values = arguments(min(sum(1 + piece.stars for piece in pieces if piece.kind), 16))
+    index = literal = 0
+    sources: list[tuple[int, int | None]] = []
+    for piece in pieces:
+        index += piece.stars if piece.kind else 0
+        if piece.kind == "s" and index < len(values):
+            limit: int | None = piece.precision + 1 if piece.precision >= 0 else None
+            if piece.stars and limit is None:
+                limit = 1 + (one.caller.limit(one.state, values[index - 1]) or 0)
+            sources.append((values[index], limit))
+        elif piece.kind:
+            literal += 1
+        else:
+            literal += len(piece.text)
+        index += 1 if piece.kind else 0
+    return tuple(sources), literal
 
 
 def _new_text(one: _Call, content: Content) -> None:
@@ -390,7 +426,7 @@ def _separate(one: _Call) -> int:
     return one.terms.make((DERIVED, origin, one.result(2)), origin)
 
 
-def _scan_into(one: _Call, deps: frozenset[Dep]) -> int:
+def _scan_into(one: _Call, deps: frozenset[Dep], sources: tuple[tuple[int, int | None], ...] = ()) -> int:
     text = one.memory.image.text(one.terms.value(one.nth(1)) or 0)
     if text is None:
         return one.result(2)
@@ -403,17 +439,22 @@ def _scan_into(one: _Call, deps: frozenset[Dep]) -> int:
             kept = frozenset((*dep[:4], True) for dep in deps) if safe else deps
             content = Content(kept, "%s", piece.width + 1 if piece.width else 0)
             one.caller.overrun(
-                one.state, one.name, target, content, one.terms.const(piece.width + 1) if piece.width else None
+                one.state,
+                one.name,
+                target,
+                content,
+                one.terms.const(piece.width + (piece.kind != "c")) if piece.width else None,
+                sources,
             )
-            one.write(target, content)
+            one.write(target, content, sized=bool(piece.width))
         elif piece.kind not in "n%":
-            value = one.terms.result((one.caller.site, target), "number", ())
+            value = one.terms.result((one.caller.site, target), "number", tuple(pointer for pointer, _ in sources))
             one.memory.store(one.state, target, value, 8 if piece.long and one.terms.word == 8 else 4)
     return one.terms.result(one.caller.site, one.name, ())
 
 
 def _scan(one: _Call) -> int:
-    return _scan_into(one, one.text(one.nth(0)).deps)
+    return _scan_into(one, one.text(one.nth(0)).deps, ((one.nth(0), None),))
 
 
 def _scan_stream(one: _Call) -> int:
@@ -436,9 +477,9 @@ def _receive(one: _Call) -> int:
     whole = one.terms.reach(one.nth(1), size) if size is not None else None
     if whole is not None:
         for spot in one.terms.locate(whole[0])[:4]:
-            one.memory.write_text(one.state, spot, content._replace(extent=whole[1]), weak=True)
+            one.memory.write_text(one.state, spot, content._replace(extent=whole[1]), weak=True, sized=True)
     else:
-        one.write(one.nth(1), content)
+        one.write(one.nth(1), content, sized=bool(limit))
     if one.name in ("fgets", "__fgets_chk", "fgets_unlocked", "gets"):
         return one.nth(1)
     if limit:

@@ -50,8 +50,8 @@ class Memory:
         self.stack_arguments = 0
         self.register_arguments = 0
         self.shadow = 0
-        self.buffers: dict[int, set[int]] = {}
-        """Where texts are written in frames: the starts of buffers."""
+        self.buffers: dict[int, dict[int, set[int]]] = {}
+        """Where texts are written in frames, and how many bytes: the starts of buffers."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
 
     # -- words
@@ -114,10 +114,11 @@ class Memory:
             root == self.frame
             and not stride
             and entry is None
-            and size == terms.word
+            and size <= terms.word
             and offset >= self.stack_arguments - self.shadow
         ):
-            index = self._argument_index(offset)
+            # a narrow argument lies at the end of its word where the order is big-endian
+            index = self._argument_index(offset - (terms.word - size if self.image.big else 0))
             if index is not None:
                 return terms.param(index)
         return self._unwritten(state, spot, size, address)
@@ -138,6 +139,8 @@ class Memory:
     def _argument_index(self, offset: int) -> int | None:
         """Which parameter lives at this place above the frame."""
         at = offset - self.stack_arguments
+        if at % self.terms.word:
+            return None
         if at < 0:
             return (offset - (self.stack_arguments - self.shadow)) // self.terms.word
         index = self.register_arguments + at // self.terms.word
@@ -270,12 +273,12 @@ class Memory:
         mask = self.byte_mask(state, value)
         if mask is not None and (not mask & bytesets.SHELL or self._inside_quotes(state, spots, mask)):
             deps = frozenset((*dep[:4], True) for dep in deps)
-        content = Content(deps, "%s")
+        content = Content(deps, "%s", grown=True)
         for root, offset, stride in spots[:4]:
             if stride or (root, offset, 0) in state.texts:
                 self.write_text(state, (root, offset, 0), content, weak=True)
             else:
-                self.write_text(state, (root, offset, 0), content, weak=False)
+                self.write_text(state, (root, offset, 0), content, weak=False, begins=False)
 
     def byte_mask(self, state: State, value: int) -> int | None:
         """The byte values that `value` can have here, when it is a byte that was tested."""
@@ -376,15 +379,24 @@ class Memory:
         return bool(self.image.constant(node[3]))
 
     # -- texts
-    def write_text(self, state: State, spot: Location, content: Content, weak: bool = False) -> None:
+    def write_text(
+        self,
+        state: State,
+        spot: Location,
+        content: Content,
+        weak: bool = False,
+        begins: bool = True,
+        sized: bool = False,
+    ) -> None:
+        """`begins` when a buffer may begin here, rather than a field of one byte; `sized` when the program says
+        itself how many bytes may be written.
+        """
         root, offset, stride = spot
         kind = self.terms.nodes[root][0]
         if kind == UNKNOWN and (root != GLOBAL or offset < self.terms.floor or self.image.constant(offset)):
             return
-        if kind == STACK and not stride:
-            self.buffers.setdefault(root, set()).add(offset)
-            if content.extent >= 16:
-                self.buffers.setdefault(-root, set()).add(offset)  # a buffer of its own, not a field inside one
+        if kind == STACK and begins and not stride and not self._continues(state, root, offset):
+            self.buffers.setdefault(root, {}).setdefault(offset, set()).add(content.extent if sized else 0)
         key = (root, offset, 0) if stride == 1 else spot
         old = state.texts.get(key)
         if stride == 1 or weak:
@@ -433,6 +445,22 @@ class Memory:
             if not key[2] and not text.deps and text.template and key[1] + len(text.template) == end:
                 return text.template if "%" not in text.template else None
         return None
+
+    def _continues(self, state: State, root: int, offset: int) -> bool:
+        """Whether what is written here goes on with a constant string that ends just before: the same buffer."""
+        for back in range(1, self.terms.word + 1):
+            entry = state.words.get((root, offset - back, 0))
+            if entry is not None:
+                value = self.terms.value(entry[1])
+                if entry[0] < back or value is None:
+                    return False
+                last = value if self.image.big and entry[0] == back else value >> 8 * (back - 1)
+                return bool(last & 255) and last >> 8 == 0 if entry[0] == back else bool(last & 255)
+        for key in state.texts.of(root):
+            text = state.texts[key]
+            if not text.deps and text.template and key[1] + len(text.template) == offset and not key[2]:
+                return True
+        return False
 
     def _clear(self, state: State, spot: Location, extent: int) -> None:
         """A whole new text replaces what the buffer held, and facts about it."""
@@ -530,7 +558,7 @@ class Memory:
                 if dep[0] == "T":
                     moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])
                     return Content(frozenset({moved}), "%s", 0, True)
-            return Content(content.deps, "%s" if content.deps else "")
+            return Content(content.deps, "%s" if content.deps else "", grown=content.grown)
         moved = self._moved(state, spot)  # type: ignore[assignment]  # fields of a node are of any type
         if moved is not None:
             return moved  # type: ignore[return-value]  # fields of a node are of any type

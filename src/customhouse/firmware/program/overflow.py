@@ -1,22 +1,32 @@
 """Copies of outside bytes that are longer than their target.
 
-A target's size is what can be known of it from outside: up to the next buffer in the frame (or its end), up to the
-next named global, or the
-constant size of an allocation. What bounds the copy is a tested length, the width of the number, or the size of the
-buffer that the bytes come from.
+Three things have to be known: the target's room, that the bytes come from outside, and how long the copy can be at
+most. A length is told by a constant, by the width of a number that someone outside chooses, by the buffer that a
+string lies in, or by what it was compared with. A length that was compared with something whose size is not known
+is believed; one that is made in a way we cannot follow is reported only when a constant that it was compared with is
+too large.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from . import bounds
-from .state import Content
-from .terms import ADDR, BYTE, CONST, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK
+from . import bounds, lift
+from .extents import Extents
+from .state import Content, Fact
+from .tables import table
+from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
 
-_HUGE = 1 << 40
+_HUGE = bounds.HUGE
+"""As long as someone outside wants."""
 _STRINGS = frozenset(("strlen", "strnlen", "strcspn", "strspn"))
+_NUMBERS = frozenset(("atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
+_NAMES = table("libc.toml")["names"]
+_ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
+"""What gives text of any length."""
+_DEPTH = 8
+Sources = tuple[tuple[int, int | None], ...]
 
 
 class Overflows:
@@ -26,99 +36,199 @@ class Overflows:
         self.whole = whole
         self.terms = whole.terms
         self.store = whole.store
-        self.sizes = {event[1]: event[2] for event in whole.events if event[0] == "alloc"}
+        self.extents = Extents(whole)
         self.limits: dict[int, int] = {}
-        self._longest: dict[tuple[Any, ...], int] = {}
         for event in whole.events:
             if event[0] == "limit":
                 self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))
+        self._busy: set[int] = set()
+        self._known: dict[Location, int | None] = {}
+        self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, name, _site, target, limit, content, size, _facts, _chain = event
-        room = self.room(target, hard=size != -1 and self.terms.value(size) is not None)
+        _, _name, _site, target, limit, content, size, facts, _chain, sources, literal = event
+        if size == -1:
+            room = self.extents.room(target)
+            return room is not None and self._text(content, sources, facts) + literal > room
+        if self._within(target, sources):
+            return False
+        value = self.terms.value(size)
+        room = self.extents.room(target, value if value is not None else limit, value is not None)
         if room is None:
             return False
-        if size == -1:
-            return self.longest(content, 0) > room and (limit is None or limit > room)
-        if limit is not None:
-            return min(limit, self.most(size)) > room and (self.terms.value(size) is not None or self.tainted(size, 0))
-        return self.tainted(size, 0) and self.most(size) > room and bool(name)
+        if value is not None:
+            return self.terms.signed(value) > room
+        length = self.length(size, facts)
+        known = [one for one in (length, limit) if one is not None]
+        return bool(known) and min(known) > room and self.tainted(size, 0)
 
-    # -- targets
-    def room(self, target: int, hard: bool) -> int | None:
-        """Bytes from the target to the end of what it is a part of; None when not known. `hard` leaves guesses out."""
-        rooms = []
-        for root, offset, stride in self.store.points(target):
-            if stride:
-                return None
-            node = self.terms.nodes[root]
-            if root == GLOBAL:
-                rooms.append(None if hard else self._global(offset))
-            elif node[0] == STACK:
-                rooms.append(self._frame(root, offset, 16 if hard else 1))
-            elif node[0] == HEAP:
-                rooms.append(self._heap(root, offset))
-            else:
-                return None
-        if not rooms or any(one is None for one in rooms):
-            return None
-        return max(one for one in rooms if one is not None)
+    def _within(self, target: int, sources: Sources) -> bool:
+        """Whether bytes are moved inside of one object: the rest of a buffer down to its start."""
+        places = {self._object(*one) for one in self.store.points(target)}
+        return bool(places) and places == {self._object(*spot) for one, _ in sources for spot in self.store.points(one)}
 
-    def _global(self, address: int) -> int | None:
-        later = [one for one in self.whole.references if one > address]
-        segment = self.whole.image.segment(address)
-        if segment is None:
-            return None
-        return min(later[0] if later else segment.end, segment.end) - address
-
-    def _frame(self, root: int, offset: int, apart: int) -> int | None:
-        """To the next buffer; buffers of other scopes may share the place, so those that begin close by tell
-        nothing of a constant size.
-        """
-        if offset >= 0:
-            return None
-        later = [one for one in self.whole.buffers.get(root if apart == 1 else -root, ()) if offset + apart <= one < 0]
-        return min(later, default=0) - offset
-
-    def _heap(self, root: int, offset: int) -> int | None:
-        size = self.sizes.get(root)
-        value = self.terms.value(size) if isinstance(size, int) else None
-        return None if value is None or not 0 < value < 1 << 20 else value - offset
+    def _object(self, root: int, offset: int, _stride: int) -> tuple[int, int]:
+        """The object that a place lies in; those of one frame, and globals, by where they end."""
+        if root != GLOBAL and self.terms.nodes[root][0] != STACK:
+            return root, 0
+        end = self.extents.at((root, offset, 0))
+        return root, offset + end if end is not None else 0
 
     # -- lengths
-    def most(self, term: int) -> int:
-        """An upper bound of a number; a string's length is bounded by the buffer that holds it."""
-        ranges = {one: (0, limit) for one, limit in self.limits.items()}
-        found = bounds.most(self.terms, term, ranges | self._lengths(term, 0))
-        return found if found < bounds.HUGE else _HUGE
+    def length(self, term: int, facts: frozenset[Fact], level: int = 0) -> int | None:
+        """The largest value of a number, `_HUGE` when it is whatever someone outside says, None when not known."""
+        if term in self._busy:
+            return 0  # a value that only shrinks as the loop goes round
+        self._busy.add(term)
+        best = self._made(term, facts, level)
+        self._busy.discard(term)
+        if level > _DEPTH:
+            return best
+        base, more = self.terms.based(term)
+        for fact in facts:
+            if fact[0] != "most" or (fact[1] != base and not bounds.summand(self.terms, base, fact[1])):
+                continue
+            if self._counts(fact[2]):
+                continue
+            other = self.length(fact[2], facts - {fact}, level + 3)
+            if other is None:
+                return 0  # compared with a size that we do not know
+            if best is None or other + fact[3] + more < best:
+                best = other + fact[3] + more
+        return best
 
-    def _lengths(self, term: int, level: int) -> dict[int, tuple[int, int]]:
+    def _counts(self, term: int) -> bool:
+        """Whether the term is a counter of a loop: that a length is below it tells how the loop ended."""
         node = self.terms.nodes[term]
-        if node[0] == RESULT and node[2] in _STRINGS and node[3]:
-            held = Content(frozenset({("T", node[3][0], 0, 0, False)}), "%s")
-            return {term: (0, min(self.longest(held, 0), _HUGE - 1))}
-        out: dict[int, tuple[int, int]] = {}
-        if level < 6:
-            parts = (
-                node[2:]
-                if node[0] == OP
-                else (node[1],)
-                if node[0] == ADDR
-                else tuple(self.terms.flat(term))
-                if node[0] in (PHI, MERGE)
-                else ()
+        if node[0] == PHI:
+            return any(
+                self.terms.based(one)[0] == term or self.terms.nodes[one][0] == OP
+                for one in self.terms.alternatives[term]
             )
-            for one in parts:
-                if one != term:
-                    out |= self._lengths(one, level + 1)
-        return out
+        return False
 
-    def tainted(self, term: int, level: int) -> bool:
+    def _made(self, term: int, facts: frozenset[Fact], level: int) -> int | None:
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if kind == CONST:
+            return self.terms.signed(node[1])
+        if level > _DEPTH:
+            return None
+        if kind in (BYTE, LOAD):
+            size = int(node[5] if kind == BYTE else node[4])
+            if size <= 2:
+                return (1 << (8 * size)) - 1
+            if self.tainted(term, 0):
+                return _HUGE
+            return self._stored(node, facts, level) if kind == LOAD else None
+        if kind == ADDR and not node[3]:
+            inner = self.length(node[1], facts, level + 1)
+            return None if inner is None else inner + int(node[2]) if inner < _HUGE else _HUGE
+        if kind in (PHI, MERGE):
+            found = [self.length(one, facts, level + 1) for one in self.terms.flat(term) if one != term]
+            return _greatest(found)
+        if kind == RESULT:
+            return self._result(term, node, facts, level)
+        if kind == OP:
+            return self._operation(term, node, facts, level)
+        return None
+
+    def _stored(self, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
+        """A number that was put into a structure: the largest of what was put there."""
+        found: list[int | None] = []
+        for base, off, step in self.store._bases(node[1], node[2], node[3]):
+            cells = self.store.words.get(base)
+            found += [self.length(one, facts, level + 2) for one in (cells.at(off, step) if cells is not None else ())]
+        return _greatest(found)
+
+    def _result(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
+        name = str(node[2])
+        if term in self.limits:
+            return self.limits[term]
+        if name in _STRINGS and node[3]:
+            held = self.held(node[3][0])
+            return None if held is None else held - 1
+        if name.startswith("swap") and node[3]:
+            inner = self.length(node[3][0], facts, level + 1)
+            return None if inner is None else 65535 if name == "swap2" else _HUGE
+        if name in _NUMBERS:
+            return _HUGE if self.tainted(term, 0) else None
+        return None
+
+    def _operation(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
+        kind = node[1]
+        if kind == lift.SUB and self.terms.rank(node[2]) >= 1 and self.terms.rank(node[3]) >= 1:
+            return self.held(node[3])
+        parts = node[3:5] if kind == lift.SELECT else node[2:4] if kind not in (lift.SUB, lift.DIV) else node[2:3]
+        ranges = dict(self._ranges)
+        for one in parts:
+            known = self.length(one, facts, level + 1)
+            if known is None:
+                if kind == lift.AND:
+                    continue
+                return None
+            ranges[one] = (0, known)
+        found = bounds.most(self.terms, term, ranges)
+        return found if found < _HUGE else _HUGE
+
+    def held(self, pointer: int) -> int | None:
+        """The longest text that can lie where the pointer points, with its end: by the object, and by what wrote it.
+        None when it is not known where the pointer points.
+        """
+        own = self.extents.room(pointer)
+        written = self.longest(Content(frozenset({("T", pointer, 0, 0, False)}), "%s"), 0)
+        return min((one for one in (own, written) if one is not None), default=None)
+
+    def _text(self, content: Content, sources: Sources, facts: frozenset[Fact]) -> int:
+        """The most bytes that the texts from outside make, with the end; 0 when each of them was measured."""
+        if not sources:
+            return self.longest(content, 0) or 0
+        total = 1
+        tested = found = False
+        for source, limit in sources:
+            if self._fixed(source):
+                continue
+            known = limit if limit is not None else self._measured(source, facts)
+            outside = self._outside(source)
+            tested = tested or known is not None
+            found = found or (outside and known is None)
+            bounds_ = [one for one in (self.held(source), known) if one is not None]
+            if bounds_ and (outside or min(bounds_) < _HUGE):
+                total += min(bounds_) - 1
+        if found or (tested and len(sources) == 1):
+            return total
+        return 0 if tested else max(total, self.longest(content, 0) or 0)
+
+    def _fixed(self, pointer: int) -> bool:
+        """Whether it can only point to constant text."""
+        places = self.store.points(pointer)
+        return bool(places) and all(
+            root == GLOBAL and (off < self.terms.floor or self.whole.image.constant(off)) for root, off, _ in places
+        )
+
+    def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:
+        """The bound that a comparison of the text's length gives; 0 when it is one that we do not know."""
+        for fact in facts:
+            if fact[0] == "most" and self._measures(fact[1], source):
+                other = self.length(fact[2], facts - {fact}, 3)
+                return 0 if other is None else other + fact[3] + 1
+        return None
+
+    def _measures(self, term: int, source: int) -> bool:
+        node = self.terms.nodes[term]
+        if node[0] == OP and node[1] == lift.ADD:
+            return any(self._measures(self.terms.based(one)[0], source) for one in node[2:4])
+        return node[0] == RESULT and node[2] in ("strlen", "strnlen") and bool(node[3]) and node[3][0] == source
+
+    def _outside(self, pointer: int) -> bool:
+        return bool(self.store.origins(Content(frozenset({("T", pointer, 0, 0, False)}), "%s")))
+
+    def tainted(self, term: int, level: int) -> bool:  # noqa: C901 - one case a kind
         """Whether someone outside chooses the number."""
         node = self.terms.nodes[term]
         kind = node[0]
-        if level > 8 or kind == CONST:
+        if level > _DEPTH or kind == CONST:
             return False
         deps = self.whole.number_deps.get(term)
         if deps:
@@ -127,19 +237,18 @@ class Overflows:
             return bool(self.store.origins(Content(frozenset({("T", node[2], node[3], node[4], False)}), "%s")))
         if kind == LOAD:
             held = frozenset({("T", node[1], node[2], node[3], False)})
-            return node[4] <= 4 and bool(self.store.origins(Content(held, "%s")))
+            return node[4] <= 4 and (bool(self.store.origins(Content(held, "%s"))) or self._put(node, level))
         if kind == RESULT:
             if term in self.limits:
                 return True
             if node[2] in _STRINGS and node[3]:
-                held = frozenset({("T", node[3][0], 0, 0, False)})
-                return bool(self.store.origins(Content(held, "%s")))
-            return (
-                any(self.tainted(one, level + 1) for one in node[3])
-                if str(node[2]).startswith("swap") or node[2] in ("atoi", "strtol", "strtoul")
-                else False
-            )
+                return self._outside(node[3][0])
+            if node[2] in _NUMBERS and node[3]:
+                return self._outside(node[3][0])
+            return str(node[2]).startswith("swap") and any(self.tainted(one, level + 1) for one in node[3])
         if kind == OP:
+            if node[1] == lift.SUB and self.terms.rank(node[2]) >= 1 and self.terms.rank(node[3]) >= 1:
+                return self._outside(node[3])
             return any(self.tainted(one, level + 1) for one in node[2:])
         if kind == ADDR:
             return self.tainted(node[1], level + 1)
@@ -147,32 +256,54 @@ class Overflows:
             return any(self.tainted(one, level + 1) for one in self.terms.flat(term) if one != term)
         return False
 
-    def longest(self, content: Content, level: int) -> int:
-        """The longest that a text can be, by the buffers its parts lie in."""
-        best = content.extent or 0
-        if best or level > 6:
-            return best or _HUGE
-        for dep in content.deps:
-            key = (*dep, level)
-            if key not in self._longest:
-                self._longest[key] = self._part(dep, level)
-            best = max(best, self._longest[key])
-            if best >= _HUGE:
-                break
-        return best
+    def _put(self, node: tuple[Any, ...], level: int) -> bool:
+        """Whether what was put into a structure's field is chosen outside."""
+        for base, off, step in self.store._bases(node[1], node[2], node[3]):
+            cells = self.store.words.get(base)
+            if cells is not None and any(self.tainted(one, level + 3) for one in cells.at(off, step)):
+                return True
+        return False
 
-    def _part(self, dep: tuple[Any, ...], level: int) -> int:
+    def longest(self, content: Content, level: int) -> int | None:
+        """The longest that a text can be, by the buffers its parts lie in; None when nothing is known of them."""
+        if content.grown or content.extent or level > 6:
+            return content.extent or None
+        found = [self._part(dep, level) for dep in content.deps]
+        return max((one for one in found if one is not None), default=None)
+
+    def _part(self, dep: tuple[Any, ...], level: int) -> int | None:
         if dep[0] == "X":
             return self.limits.get(dep[1], _HUGE)
         if dep[0] != "T":
-            return _HUGE
-        best = 0
+            return None
+        found: list[int | None] = []
         for base, off, step in self.store._bases(dep[1], dep[2], dep[3]):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
-                return _HUGE
-            for _, _, content in self.store.holding(base, off, step):
-                best = max(best, self.longest(content, level + 1))
-                if best >= _HUGE:
-                    return best
-        return best
+                found.append(_HUGE if node[2] in _ENDLESS else None)
+                continue
+            found.append(self._place((base, off, step), level))
+        return max((one for one in found if one is not None), default=None)
+
+    def _place(self, place: Location, level: int) -> int | None:
+        """The longest text at a place, by what was written there and by the object's end."""
+        if place in self._known:
+            return self._known[place]
+        self._known[place] = None  # a text made of itself tells nothing
+        base, off, step = place
+        written = [
+            self.longest(content, level + 1)
+            for text_off, text_step, content in self.store.texts.get(base, ())
+            if self.store._covers(base, off, step, text_off, text_step, content)
+        ]
+        if written:
+            known = [one for one in written if one is not None]
+            told = (min if step else max)(known, default=None)  # of places not kept apart the least says enough
+            own = self.extents.at(place)
+            self._known[place] = min((one for one in (own, told) if one is not None), default=None)
+        return self._known[place]
+
+
+def _greatest(found: list[int | None]) -> int | None:
+    known = [one for one in found if one is not None]
+    return max(known) if found and len(known) == len(found) else None

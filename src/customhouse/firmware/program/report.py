@@ -186,7 +186,7 @@ class Reporter:
         judge = Overflows(self.whole)
         events = [event for event in self.whole.events if event[0] == "over"]
         for event in events:
-            _, name, site, _target, _limit, content, _size, facts, chain = event
+            _, name, site, _target, _limit, content, _size, facts, chain = event[:9]
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")
             origins = self.store.origins(content)
             if self.store.lost or self._blurred(origins):

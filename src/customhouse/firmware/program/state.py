@@ -14,7 +14,8 @@ what memory held before,
 characters out."""
 
 Fact = tuple[Any, ...]
-"""`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`."""
+"""`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`,
+`("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
 
 _MAX_DEPS = 12
 _SPREAD = 4096
@@ -25,13 +26,15 @@ class Content(NamedTuple):
     """Text in a buffer: what it is made of, and its form with `%s` for what is not constant. `extent` in bytes, 0
     when unknown.
 
-    `verbatim` when the buffer is a byte-for-byte copy of the one dependency, so that offsets carry over.
+    `verbatim` when the buffer is a byte-for-byte copy of the one dependency, so that offsets carry over. `grown` when
+    it was written byte by byte in a loop, and how far is not known.
     """
 
     deps: frozenset[Dep]
     template: str
     extent: int = 0
     verbatim: bool = False
+    grown: bool = False
 
 
 EMPTY = Content(frozenset(), "")
@@ -55,12 +58,13 @@ def either(a: Content, b: Content) -> Content:
         template,
         max(a.extent, b.extent) if a.extent and b.extent else 0,
         a.verbatim and b.verbatim and a.deps == b.deps,
+        a.grown or b.grown,
     )
 
 
 def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
-    return Content(_united(a.deps, b.deps), (a.template + b.template)[:400])
+    return Content(_united(a.deps, b.deps), (a.template + b.template)[:400], grown=a.grown or b.grown)
 
 
 def _united(a: frozenset[Dep], b: frozenset[Dep]) -> frozenset[Dep]:

@@ -142,7 +142,9 @@ class Application:
         elif single and next(iter(content.deps))[0] == "V":
             template = out.template
         verbatim = content.verbatim and out.verbatim and single
-        return Content(out.deps, template[:400], content.extent or (out.extent if content.verbatim else 0), verbatim)
+        return Content(
+            out.deps, template[:400], content.extent or (out.extent if content.verbatim else 0), verbatim, content.grown
+        )
 
     def _part(self, dep: Dep) -> Content:
         found = self.parts.get(dep)
@@ -194,6 +196,11 @@ class Application:
             if fact[0] in ("lacks", "eq"):
                 pointer = self.term(fact[1])
                 out.add((fact[0], pointer, fact[2]))
+            elif fact[0] == "most":
+                one, off = self.terms.based(self.term(fact[1]))
+                other, more = self.terms.based(self.term(fact[2]))
+                if one != other and self.terms.nodes[one][0] != CONST:
+                    out.add(("most", one, other, fact[3] + more - off))
             elif fact[0] == "word":
                 address = self.address(fact[1], fact[2], 0)
                 for root, offset, stride in self.terms.locate(address)[:2]:
@@ -317,7 +324,7 @@ class Application:
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))
 
     def _over(self, event: Event) -> Event | None:
-        _, name, site, target, limit, content, size, facts, chain = event
+        _, name, site, target, limit, content, size, facts, chain, sources, literal = event
         if len(chain) >= 6:
             return None
         moved = self.content(content)
@@ -328,5 +335,13 @@ class Application:
         step = ((self.caller.function.address, self.site), *chain)
         if size != -1:
             size = self.term(size)
-            limit = self.caller.limit(self.state, size) if limit is None else limit
-        return ("over", name, site, address, limit, moved, size, gathered, step)
+            limit = _least(limit, self.caller.limit(self.state, size))
+        told = []
+        for source, known in sources:
+            pointer = self.term(source)
+            told.append((pointer, _least(known, self.caller.string_limit(self.state, pointer))))
+        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), literal)
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else min(a, b)

@@ -100,6 +100,17 @@ class Terms:
     def unknown(self, tag: object) -> int:
         return self.make((UNKNOWN, tag))
 
+    def based(self, term: int) -> tuple[int, int]:
+        """The term without a constant that is added to it, and that constant."""
+        node = self.nodes[term]
+        if node[0] == ADDR and not node[3]:
+            return node[1], node[2]
+        if node[0] == MERGE:
+            parts = [self.nodes[one] for one in node[1]]
+            if all(one[0] == ADDR and not one[3] and one[2] == parts[0][2] for one in parts):
+                return self.merge({one[1] for one in parts}), parts[0][2]
+        return term, 0
+
     def result(self, site: object, name: str, arguments: tuple[int, ...] = ()) -> int:
         return self.make((RESULT, site, name, arguments), *arguments)
 

@@ -41,7 +41,7 @@ class Whole:
         self.number_deps: dict[int, frozenset[Dep]] = {}
         self.proofs: dict[Content, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
-        self.buffers: dict[int, set[int]] = {}
+        self.buffers: dict[int, dict[int, set[int]]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
         self.closed: dict[int, list[Event]] = {}
@@ -189,7 +189,12 @@ class Whole:
         if kind == "word":
             return is_open[event[1]] or is_open[event[5]]
         if kind == "over":
-            return is_open[event[3]] or self.open_content(event[5])
+            return (
+                is_open[event[3]]
+                or self.open_content(event[5])
+                or (event[6] != -1 and is_open[event[6]])
+                or any(is_open[one] for one, _ in event[9])
+            )
         if kind == "bind":
             return any(is_open[one] for one in event[2:])
         if kind == "service":

@@ -1,0 +1,111 @@
+"""How large the things are that pointers point to: as much as can be known of them from outside.
+
+A frame's buffers lie between the places where texts begin; a place inside of what another write of known size covers
+is no beginning. A global ends where the next one begins that is written or read as a thing of its own. An allocation
+has the size that was asked for, when that is a constant.
+"""
+
+import bisect
+from typing import TYPE_CHECKING
+
+from .terms import GLOBAL, HEAP, LOAD, STACK, Location
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+_OWN = 16
+"""A buffer at least this large, known by what is written to it, is one of its own."""
+_APART = 8
+"""Globals that begin closer than this to a buffer's start are rather a place inside of it."""
+
+
+class Extents:
+    """Sizes of frames' buffers, globals and allocations of one program."""
+
+    def __init__(self, whole: "Whole") -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.store = whole.store
+        self.sizes: dict[int, set[int | None]] = {}
+        for event in whole.events:
+            if event[0] == "alloc":
+                self.sizes.setdefault(event[1], set()).add(self.terms.value(event[2]))
+        self._globals: list[int] | None = None
+        self._covers: list[tuple[int, int]] = []
+
+    def room(self, target: int, own: int | None = None, told: bool = False) -> int | None:
+        """Bytes from where the pointer points to the end of what it points into; None when not known. Of a pointer
+        somewhere into a buffer the whole buffer counts. `own` is the length of the copy that asks: what it writes
+        itself tells nothing of the buffer. `told` when the program itself tells the length as a constant: it is right
+        unless what follows is surely a buffer of its own. Scopes may share their places in a frame.
+        """
+        rooms = [self.at(place, own, told) for place in self.store.points(target)]
+        if not rooms or any(one is None for one in rooms):
+            return None
+        return max(one for one in rooms if one is not None)
+
+    def at(self, place: Location, own: int | None = None, told: bool = False) -> int | None:
+        """The same for one place."""
+        root, offset, stride = place
+        kind = self.terms.nodes[root][0]
+        if root == GLOBAL:
+            return None if told or stride > 1 else self._global(offset, own)
+        if kind == STACK:
+            return self._frame(root, offset, own, told)
+        if kind == HEAP:
+            sizes = self.sizes.get(root, {None})
+            size = max((one for one in sizes if one is not None), default=0)
+            return size - offset if None not in sizes and 0 < size < 1 << 20 else None
+        return None
+
+    def _frame(self, root: int, offset: int, own: int | None, told: bool) -> int | None:
+        if offset >= 0:
+            return None
+        starts = self.whole.buffers.get(root, {})
+        covers = [
+            (start, start + size)
+            for start, sizes in starts.items()
+            for size in sizes
+            if size and not (start == offset and size == own)
+        ]
+        end = 0
+        for start in sorted(starts):
+            if start <= offset or start >= 0:
+                continue
+            if told and (start < offset + _OWN or not self._apart(start, starts)):
+                continue
+            if not any(low <= offset and start < high for low, high in covers):
+                end = start
+                break
+        return end - offset
+
+    def _apart(self, start: int, starts: dict[int, set[int]]) -> bool:
+        """Whether a buffer is surely one of its own: large, and no other begins inside of it."""
+        size = max(starts[start])
+        return size >= _OWN and not any(start < other < start + size for other in starts)
+
+    def _global(self, address: int, own: int | None) -> int | None:
+        segment = self.whole.image.segment(address)
+        if segment is None or self.whole.image.constant(address):
+            return None
+        if self._globals is None:
+            self._globals = self._beginnings()
+            texts = self.store.texts.get(GLOBAL, {})
+            self._covers = [(at, at + content.extent) for at, step, content in texts if content.extent and not step]
+        covers = [one for one in self._covers if one[0] <= address and one != (address, address + (own or 0))]
+        for start in self._globals[bisect.bisect_left(self._globals, address + _APART) :]:
+            if not any(start < high for _low, high in covers):
+                return min(start, segment.end) - address
+        return segment.end - address
+
+    def _beginnings(self) -> list[int]:
+        """Addresses that the code names and that are written as texts, or as numbers of more than a byte."""
+        found = {at for at, step, _content in self.store.texts.get(GLOBAL, ()) if not step}
+        for event in self.whole.events:
+            if event[0] == "word" and event[1] == GLOBAL and event[4] > 1 and not self._cleared(event[5]):
+                found.add(event[2])
+        return sorted(found & set(self.whole.references))
+
+    def _cleared(self, value: int) -> bool:
+        """Zeroes, and words that were read as they are, are written in the middle of buffers too."""
+        return self.terms.value(value) == 0 or self.terms.nodes[value][0] == LOAD
