@@ -10,7 +10,7 @@ from .bytesets import ByteSets
 from .join import Implied, shared
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
 from .state import Fact, State
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, OP, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, OP, PARAM, PHI, RESULT, Terms
 
 _EQUALITY = {
     "strcmp": False,
@@ -212,6 +212,7 @@ class Conditions:
             return True
         if equal:
             state.ranges[term] = (self.terms.signed(value),) * 2
+            self._settle(state, term, value)
         if kind == OP:
             return self._operation(state, node, value, equal, level)
         if kind == ADDR and not node[3] and self.terms.nodes[node[1]][0] not in (LOAD, BYTE):
@@ -235,6 +236,15 @@ class Conditions:
         elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:
             state.ranges[term] = (1, max(1, state.ranges[term][1]))
         return self._implied(state, term, lambda known: (known == value) == equal)
+
+    def _settle(self, state: State, term: int, value: int) -> None:
+        """Registers that hold the term hold the value here: `strtok(r0)` behind `strcmp` that gave 0 is strtok(NULL)."""
+        if self.terms.nodes[term][0] not in (RESULT, PHI, LOAD, DERIVED, PARAM):
+            return
+        known = self.terms.const(value)
+        for register, held in state.registers.items():
+            if held == term:
+                state.registers[register] = known
 
     def _operation(self, state: State, node: tuple[Any, ...], value: int, equal: bool, level: int) -> bool:
         kind = node[1]

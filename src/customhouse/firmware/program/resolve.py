@@ -5,6 +5,7 @@ Questions are answered on demand: what does a pointer point to, what is a text m
 """
 
 import bisect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .formats import conversions
@@ -58,9 +59,11 @@ class Origin(NamedTuple):
 class Cells:
     """The words stored under one root: by exact offset, and those of arrays."""
 
-    def __init__(self) -> None:
+    def __init__(self, end: Callable[[int, int], int] | None = None) -> None:
         self.exact: dict[int, dict[int, None]] = {}
         self.strided: dict[tuple[int, int, int], None] = {}
+        self.end = end or (lambda place, _step: place + _SPREAD)
+        """Where an array ends that begins at a place, by its step."""
 
     def add(self, offset: int, stride: int, value: int) -> bool:
         if stride:
@@ -81,10 +84,13 @@ class Cells:
         if not stride:
             out += self.exact.get(offset, ())
         else:
+            end = self.end(offset, stride)
             for place, values in self.exact.items():
-                if offset <= place < offset + _SPREAD and overlap(offset, stride, place, 0):
+                if offset <= place < end and overlap(offset, stride, place, 0):
                     out += values
         for place, step, value in self.strided:
+            if place < offset and self.end(place, step) <= offset:
+                continue
             if abs(place - offset) < _SPREAD and overlap(offset, stride, place, step):
                 out.append(value)
         return out[:_MAX_VALUES]
@@ -154,13 +160,26 @@ class Store:
 
     def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
         if event[0] == "word":
-            return self.words.setdefault(root, Cells()).add(offset, stride, event[5])
+            return self._cells(root).add(offset, stride, event[5])
         texts = self.texts.setdefault(root, {})
         text = (offset, stride, event[4])
         if text in texts or len(texts) > _MAX_TEXTS:
             return False
         texts[text] = None
         return True
+
+    def _cells(self, root: int) -> Cells:
+        cells = self.words.get(root)
+        if cells is None:
+            cells = self.words[root] = Cells(self._array_end if root == GLOBAL else None)
+        return cells
+
+    def _array_end(self, place: int, step: int) -> int:
+        """An array of numbers or pointers ends where the code names the next object."""
+        if step > self.terms.word:
+            return place + _SPREAD
+        at = bisect.bisect_right(self.whole.references, place + 2 * step)
+        return self.whole.references[at] if at < len(self.whole.references) else place + _SPREAD
 
     def _place(self, later: list[tuple[Any, ...]]) -> bool:
         """Stores through pointers that memory held: now that more is known, where do they go?"""
