@@ -238,7 +238,7 @@ class Conditions:
         return self._implied(state, term, lambda known: (known == value) == equal)
 
     def _settle(self, state: State, term: int, value: int) -> None:
-        """Registers that hold the term hold the value here: `strtok(r0)` behind `strcmp` that gave 0 is strtok(NULL)."""
+        """Registers that hold the term hold the value here: behind a `strcmp` that gave 0, `strtok(r0)` gets NULL."""
         if self.terms.nodes[term][0] not in (RESULT, PHI, LOAD, DERIVED, PARAM):
             return
         known = self.terms.const(value)

@@ -120,12 +120,16 @@ class Application:
 
     # -- texts
     def content(self, content: Content) -> Content:
-        """A text in the caller's words."""
+        """A text in the caller's words, with the comparisons that held where it was stored."""
         if not content.deps:
             return content
         found = self.texts.get(content)
         if found is None:
             found = self.texts[content] = self._content(content)
+            proofs = self.caller.whole.proofs
+            proof = proofs.get(content)
+            if proof and found != content:
+                proofs[found] = proofs.get(found, frozenset()) | self.facts(proof)
         return found
 
     def _content(self, content: Content) -> Content:
