@@ -231,6 +231,8 @@ class Conditions:
             self._add(state, frozenset({("word", base, off, node[5], value)}))
         if equal and kind == LOAD and not node[3]:
             self._add(state, frozenset({("word", node[1], node[2], node[4], value)}))
+        if equal and kind == PHI:
+            self._cell(state, node, term, value)
         if equal:
             state.ranges[term] = (self.terms.signed(value),) * 2
         elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:
@@ -245,6 +247,17 @@ class Conditions:
         for register, held in state.registers.items():
             if held == term:
                 state.registers[register] = known
+
+    def _cell(self, state: State, node: tuple[Any, ...], term: int, value: int) -> None:
+        """What memory holds after paths met is compared: the cell is known by the phi."""
+        slot = node[3]
+        if not isinstance(slot, tuple) or len(slot) != 3 or slot[2]:
+            return
+        read = [self.terms.nodes[one] for one in self.terms.flat(term)]
+        sizes = {one[4] for one in read if one[0] == LOAD and one[1:3] == slot[:2]}
+        needed = next(size for size in (1, 2, 4, 8) if value < 1 << (8 * size))
+        if sizes:
+            self._add(state, frozenset({("word", slot[0], slot[1], max(needed, *sizes), value)}))
 
     def _operation(self, state: State, node: tuple[Any, ...], value: int, equal: bool, level: int) -> bool:
         kind = node[1]

@@ -1,10 +1,14 @@
 """The word that a packet must begin with, from the comparisons that hold on the way to the sink."""
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 from .state import Fact
 from .whole import Whole
+
+_SHORTEST = 3
+_READABLE = re.compile(rb"[ -~]{3,}")
 
 
 def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
@@ -43,6 +47,7 @@ def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
             after = offset + len(parts[offset])
             end = after if end is None else max(end, after)
         out.append(run)
-    facts = list(facts)
-    texts = [one.split(b"\0")[0].strip() for one in out]
-    return [one.decode("ascii") for one in texts if len(one) >= 3 and all(32 <= c < 127 for c in one)]
+    # numbers stand beside the text (a state, a length): what can be read counts
+    return [
+        text.decode("ascii").strip() for one in out for text in _READABLE.findall(one) if len(text.strip()) >= _SHORTEST
+    ]
