@@ -391,7 +391,10 @@ class Evaluation:
             state.registers[out] = self._flag(condition, yes, no)
             return
         if (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(yes, no):
-            state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+            made = state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+            mask = self.memory.byte_mask(state, made)
+            if mask is not None:
+                state.masks[made] = mask
         else:
             merged = state.registers[out] = terms.merge({yes, no})
             self._choice_range(state, condition, yes, no, merged)

@@ -205,7 +205,10 @@ class Memory:
             return None
         return (dep[1], dep[2] + spot[1] - key[1], dep[3])
 
-    def store(self, state: State, address: int, value: int, size: int, weak: bool = False) -> None:
+    def store(
+        self, state: State, address: int, value: int, size: int, weak: bool = False, told: bool = False
+    ) -> None:
+        """`told`: what a byte does to the text there is known already."""
         terms = self.terms
         node = terms.nodes[value]
         if size > terms.word:
@@ -228,7 +231,7 @@ class Memory:
         weak = weak or len(spots) > 1
         for spot in spots[:8]:
             self._store_at(state, spot, value, size, weak)
-        if size == 1 and node[0] != CONST:
+        if size == 1 and node[0] != CONST and not told:
             self._byte(state, spots, value)
 
     def _store_at(self, state: State, spot: Location, value: int, size: int, weak: bool) -> None:

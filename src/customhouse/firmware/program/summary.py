@@ -221,7 +221,7 @@ class Application:
             if moved is not None:
                 self.caller.note(moved)
         words = [
-            (self.address(*key), size, self.term(value), key in summary.sure)
+            (self.address(*key), size, self.term(value), key in summary.sure, (key[0], key[1], 0) in summary.texts)
             for key, (size, value) in summary.words.items()
         ]
         texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
@@ -230,8 +230,8 @@ class Application:
             spots = self.terms.locate(address)
             for spot in spots[:4]:
                 self.memory.write_text(self.state, spot, text, weak=not sure or len(spots) > 1)
-        for address, size, value, sure in words:
-            self.memory.store(self.state, address, value, size, weak=not sure)
+        for address, size, value, sure, told in words:
+            self.memory.store(self.state, address, value, size, weak=not sure, told=told)
         if not summary.returning:
             return None
         return self._result(returns)
