@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from . import constants
 from .elf import Image
 from .lift import EQ, LE, LT, SLE, SLT, STUB, SUB, UNIQUE, VIRTUAL, Block, Exit, Lifter
+from .order import loop_order
 from .tables import NORETURN
 
 _MAX_BLOCKS = 1500
@@ -386,23 +387,8 @@ class _Recovery:
         return 0
 
     def _order(self) -> None:
-        seen: set[int] = set()
-        order: list[int] = []
-        stack: list[tuple[int, int]] = [(self.entry, 0)]
-        seen.add(self.entry)
-        successors = self.function.successors
-        while stack:
-            address, index = stack.pop()
-            after = successors.get(address, ())
-            if index < len(after):
-                stack.append((address, index + 1))
-                one = after[index]
-                if one not in seen and one in self.function.blocks:
-                    seen.add(one)
-                    stack.append((one, 0))
-            else:
-                order.append(address)
-        self.function.order = order[::-1]
+        function = self.function
+        function.order = loop_order(self.entry, function.blocks, function.successors)
 
 
 def _compared(block: Block) -> int:

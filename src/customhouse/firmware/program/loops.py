@@ -9,6 +9,7 @@ from . import bytesets, fold
 from .bytesets import ByteSets
 from .code import Function
 from .lift import ADD
+from .order import natural_loops
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
@@ -20,7 +21,7 @@ class Loops:
         self.function = function.address
         self.terms = terms
         self.sets = sets
-        self.bodies = _natural_loops(function, position)
+        self.bodies = natural_loops(function.successors, position)
         self.back: dict[int, dict[int, dict[int, int]]] = {head: {} for head in self.bodies}
         """head -> source of the back edge -> masks there."""
         self._dirty: set[int] = set()
@@ -195,26 +196,3 @@ class Loops:
         if node[0] == PHI and level < 4:
             return any(self._steps(one, phi, level + 1) for one in self.terms.alternatives[term] if one != term)
         return False
-
-
-def _natural_loops(function: Function, position: dict[int, int]) -> dict[int, set[int]]:
-    """Loop bodies by head: the blocks that reach a back edge without passing the head."""
-    before: dict[int, list[int]] = {}
-    backs: list[tuple[int, int]] = []
-    for address in function.order:
-        for after in function.successors.get(address, ()):
-            if after not in position:
-                continue
-            before.setdefault(after, []).append(address)
-            if position[after] <= position[address]:
-                backs.append((address, after))
-    bodies: dict[int, set[int]] = {}
-    for source, head in backs:
-        body = bodies.setdefault(head, {head})
-        stack = [source]
-        while stack:
-            one = stack.pop()
-            if one not in body:
-                body.add(one)
-                stack += before.get(one, ())
-    return bodies

@@ -205,9 +205,7 @@ class Memory:
             return None
         return (dep[1], dep[2] + spot[1] - key[1], dep[3])
 
-    def store(
-        self, state: State, address: int, value: int, size: int, weak: bool = False, told: bool = False
-    ) -> None:
+    def store(self, state: State, address: int, value: int, size: int, weak: bool = False, told: bool = False) -> None:
         """`told`: what a byte does to the text there is known already."""
         terms = self.terms
         node = terms.nodes[value]
