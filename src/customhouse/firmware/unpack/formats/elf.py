@@ -26,8 +26,8 @@ class Elf(Format):
         kind, machine, version = data.unpack(f"{order}2HI", 16)
         if kind not in _KINDS or not machine or version != 1:
             return None
-        ends = [end for end in _ends(data, order, wide=wide) if end <= data.size]
-        return Extent(size=max(ends), detail={"bits": "64" if wide else "32"}) if ends else None
+        end = max(_ends(data, order, wide=wide))  # one that is cut off is left with the bytes around it
+        return Extent(size=end, detail={"bits": "64" if wide else "32"}) if end <= data.size else None
 
     def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
         tree.file(b"program.elf", (data.view(),), Meta(mode=0o755))
@@ -35,7 +35,7 @@ class Elf(Format):
 
 
 def _ends(data: Window, order: str, *, wide: bool) -> Iterator[int]:
-    """Ends of both header tables and of what they list; a program cut off has some behind the data's end."""
+    """Ends of both header tables and of what they list; of a program cut off, some lie behind the data's end."""
     programs, sections = data.unpack(f"{order}2Q" if wide else f"{order}2I", 32 if wide else 28)
     own, program_size, program_count, section_size, section_count = data.unpack(f"{order}5H", 52 if wide else 40)
     if own != (64 if wide else 52) or max(program_count, section_count) > _MOST_HEADERS:
