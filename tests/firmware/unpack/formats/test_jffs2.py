@@ -146,3 +146,11 @@ def test_the_magic_with_a_wrong_checksum_is_not_jffs2() -> None:
 def test_any_bytes_give_an_outcome(tail: bytes, seed: int) -> None:
     survives(Jffs2(), b"\x85\x19\x01\xe0" + tail)
     survives(Jffs2(), damaged(flash(), seed))
+
+
+def test_a_file_packed_with_rubin_is_named_and_the_others_are_read() -> None:
+    maker = Maker(compressor="none").name(1, 2, b"good").piece(2, stat.S_IFREG, b"G" * 500)
+    maker.number = 5
+    tree, _ = read(Jffs2(), maker.name(1, 3, b"rubin").piece(3, stat.S_IFREG, b"R" * 500).done())
+    assert tree.files == {b"good": b"G" * 500}
+    assert any("dynamic rubin" in trouble for trouble in tree.troubles)

@@ -280,7 +280,8 @@ class _Writer:
                 return unlzo(raw, piece.made)
             case 8:
                 return self._unlzma(raw, piece.made)
-        raise Malformed(f"compressor {piece.compressor} is unknown")
+        named = {3: "rubin", 5: "dynamic rubin"}.get(piece.compressor, f"number {piece.compressor}")
+        raise Malformed(f"its compressor ({named}) is one that no reader here knows")
 
     def _unlzma(self, raw: bytes, size: int) -> bytes:
         """OpenWrt leaves the header out and sets lc, lp and pb to zero; others did otherwise."""
