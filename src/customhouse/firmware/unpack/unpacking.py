@@ -17,7 +17,7 @@ from .journal import read_journal
 from .order import Order
 from .quota import Quota
 
-UNPACK_VERSION = "8"
+UNPACK_VERSION = "9"
 """Raise it whenever the same image could now unpack differently: the cache of unpackings is keyed by it."""
 
 _MINUTES = 10.0

@@ -43,11 +43,11 @@ def blocks(order: str, content: bytes, at: int, compress: Callable[[bytes], byte
     return pointers + b"".join(packed)
 
 
-def make(order: str = "<", compress: Callable[[bytes], bytes] = zlib.compress) -> bytes:
-    """A root directory with a program, a device node, a file with a hole and a link."""
+def make(order: str = "<", compress: Callable[[bytes], bytes] = zlib.compress, pad: int = 0) -> bytes:
+    """A root directory with a program, a device node, a file with a hole and a link. `pad` bytes stood before it."""
     names = [name.ljust(-(-len(name) // 4) * 4, b"\0") for name, _, _ in ENTRIES]
     listing = sum(12 + len(name) for name in names)
-    at, bodies, directory = 76 + listing, b"", b""
+    at, bodies, directory = pad + 76 + listing, b"", b""
     for name, (_, mode, value) in zip(names, ENTRIES, strict=True):
         if not isinstance(value, bytes):
             directory += inode(order, mode, value[0] << 8 | value[1], len(name), 0) + name
@@ -57,7 +57,7 @@ def make(order: str = "<", compress: Callable[[bytes], bytes] = zlib.compress) -
         bodies += body + bytes(-len(body) % 4)
     size = at + len(bodies)
     magic = struct.pack(order + "I", 0x28CD3D45)
-    root = inode(order, stat.S_IFDIR | 0o755, listing, 0, 76)
+    root = inode(order, stat.S_IFDIR | 0o755, listing, 0, pad + 76)
     rest = struct.pack(order + "3I", 0, 1, len(ENTRIES) + 1) + b"Camera".ljust(16, b"\0") + root + directory + bodies
     head = magic + struct.pack(order + "3I", size, 3, 0) + b"Compressed ROMFS"
     crc = zlib.crc32(head + bytes(4) + rest)
@@ -72,6 +72,17 @@ def test_both_byte_orders_open(order: str) -> None:
     assert tree.links == {b"sh": b"busybox"}
     assert tree.specials == {b"console": (NodeKind.CHARACTER_DEVICE, (5, 1))}
     assert (tree.metas[b"busybox"].mode, tree.metas[b"busybox"].uid, tree.metas[b"busybox"].gid) == (0o4755, 7, 9)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_an_image_with_room_for_a_boot_sector_opens(order: str) -> None:
+    image = make(order, pad=512)
+    tree, ending = read(Cramfs(), b"\0" * 512 + image + b"\xff" * 700, 512)
+    assert (ending.outcome, tree.troubles) == (Outcome.DONE, [])
+    assert tree.files == {b"busybox": TEXT, b"hole": bytes(4096) + b"end"}
+    extent = Cramfs().probe(Window(image))
+    assert extent is not None
+    assert extent.size == len(image)
 
 
 def test_blocks_packed_with_lzma_open() -> None:

@@ -19,6 +19,8 @@ _SIGNATURE = b"Compressed ROMFS"
 _BLOCK = 4096
 _ROOT = 64
 _VERSION_2 = 0x1
+_SUPERBLOCK, _PAD = 76, 512
+_ROOT_ELSEWHERE = 0x400
 _EXTENDED_POINTERS = 0x800
 _PLAIN_BLOCK, _DIRECT_BLOCK = 1 << 31, 1 << 30
 _DEEPEST = 64
@@ -54,6 +56,7 @@ class Cramfs(Format):
         [files] = data.unpack(order + "I", 44)
         if size < _ROOT + 12:
             return None
+        size -= _pad(data, order)
         name = data.read(48, 16).split(b"\0")[0].decode("utf-8", "replace")
         return Extent(
             size=min(size, data.size),
@@ -69,6 +72,7 @@ class Cramfs(Format):
         _Reader(data, tree).all()
         order = _order(data)
         size, flags = data.unpack(order + "2I", 4)
+        size -= _pad(data, order)
         if size > data.size:
             return Ending(Outcome.PARTIAL, f"truncated: {size} bytes are declared and {data.size} are there")
         if flags & _VERSION_2 and not _checksum_holds(data, order):
@@ -78,6 +82,15 @@ class Cramfs(Format):
 
 def _order(data: Window) -> str:
     return "<" if data.exactly(0, 4) == b"\x45\x3d\xcd\x28" else ">"
+
+
+def _pad(data: Window, order: str) -> int:
+    """`mkcramfs -p` leaves 512 bytes for a boot sector before the superblock, from whose start all offsets count; the
+    root directory, which follows the superblock, then claims to stand 512 bytes further behind."""
+    [flags] = data.unpack(order + "I", 8)
+    bits = Bits(data.exactly(_ROOT + 8, 4), order)
+    bits.take(6)
+    return _PAD if bits.take(26) * 4 == _SUPERBLOCK + _PAD and not flags & _ROOT_ELSEWHERE else 0
 
 
 def _checksum_holds(data: Window, order: str) -> bool:
@@ -92,6 +105,7 @@ class _Reader:
     def __init__(self, data: Window, tree: TreeWriter) -> None:
         self._data, self._tree, self._order = data, tree, _order(data)
         self._extended = bool(data.unpack(self._order + "I", 8)[0] & _EXTENDED_POINTERS)
+        self._pad = _pad(data, self._order)
         self._entered: set[int] = set()
         self._blocks: Blocks | None = None
 
@@ -103,7 +117,7 @@ class _Reader:
         mode, uid = bits[0].take(16), bits[0].take(16)
         size, gid = bits[1].take(24), bits[1].take(8)
         length, offset = bits[2].take(6), bits[2].take(26)
-        return _Inode(mode, uid, size, gid, length * 4, offset * 4)
+        return _Inode(mode, uid, size, gid, length * 4, offset * 4 - self._pad if offset else 0)
 
     def _write(self, path: bytes, node: _Inode, depth: int) -> None:
         meta = Meta(mode=node.mode & 0o7777, uid=node.uid, gid=node.gid)
@@ -152,6 +166,7 @@ class _Reader:
             plain, end = self._extended and bool(pointer & _PLAIN_BLOCK), pointer
             if self._extended:
                 end = pointer & ~(_PLAIN_BLOCK | _DIRECT_BLOCK)
+            end -= self._pad
             yield self._block(at, end, wanted, plain=plain)
             at, left = end, left - wanted
 
