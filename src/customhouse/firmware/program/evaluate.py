@@ -668,8 +668,7 @@ class Evaluation:
         if event[0] in ("text", "out", "put") and self.now.facts:
             proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
             if proof:
-                content = event[4] if event[0] == "text" else event[2] if event[0] == "out" else event[3]
-                self.whole.proofs[content] = self.whole.proofs.get(content, frozenset()) | proof
+                self.whole.prove(event[4] if event[0] == "text" else event if event[0] == "out" else event[3], proof)
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
         """A function that the library will call: with what memory may hold by then, not with what it holds now."""

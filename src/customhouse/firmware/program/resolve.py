@@ -109,7 +109,7 @@ class Store:
         self.words: dict[int, Cells] = {}
         self.texts: dict[int, dict[tuple[int, int, Content], None]] = {}
         self.puts: dict[str, list[Content]] = {}
-        self.outs: list[tuple[int, Content]] = []
+        self.outs: list[tuple[int, Content, frozenset[Fact]]] = []
         self._points: dict[int, frozenset[Location]] = {}
         self._known: set[int] = set()
         """Terms whose answer of this round is in `_points`; a cycle meets the answer of the round before."""
@@ -155,7 +155,7 @@ class Store:
             elif kind == "put":
                 self.puts.setdefault(str(event[2]), []).append(event[3])
             elif kind == "out":
-                self.outs.append((event[1], event[2]))
+                self.outs.append((event[1], event[2], self.whole.proofs.get(event, frozenset())))
         return later
 
     def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
@@ -517,10 +517,10 @@ class Store:
         mine = self.channels(node[3][0]) if node[0] == RESULT and node[3] else frozenset()
         if not mine:
             return []
-        found = [content for stream, content in self.outs if self.channels(stream) & mine]
-        for content in found:
-            self.trail |= self.whole.proofs.get(content, frozenset())
-        return [dep for content in found for dep in content.deps]
+        found = [one for one in self.outs if one[1].deps and self.channels(one[0]) & mine]
+        for _, _, proofs in found:
+            self.trail |= proofs
+        return [dep for _, content, _ in found for dep in content.deps]
 
     def channels(self, term: int) -> frozenset[object]:
         """Pipes and constant file names behind a descriptor."""

@@ -292,7 +292,11 @@ class Application:
         if kind == "service":
             return ("service", event[1], self.term(event[2]), self.content(event[3]), self.term(event[4]))
         if kind == "out":
-            return ("out", self.term(event[1]), self.content(event[2]), event[3])
+            moved = ("out", self.term(event[1]), self.content(event[2]), event[3])
+            proof = self.caller.whole.proofs.get(event)
+            if proof:
+                self.caller.whole.prove(moved, self.facts(proof))
+            return moved
         if kind == "put":
             return ("put", event[1], event[2], self.content(event[3]))
         if kind == "dup2":

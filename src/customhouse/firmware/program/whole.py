@@ -39,7 +39,7 @@ class Whole:
         self.cut = False
         self.resolved: dict[tuple[int, int], tuple[int, ...]] = {}
         self.number_deps: dict[int, frozenset[Dep]] = {}
-        self.proofs: dict[Content, frozenset[Fact]] = {}
+        self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
         self.buffers: dict[int, dict[int, set[int]]] = {}
         self.summaries: dict[int, Summary | None] = {}
@@ -53,6 +53,10 @@ class Whole:
         self.references: list[int] = []
         """Addresses in data that the code names, in order."""
         self.store = Store(self)
+
+    def prove(self, what: Content | Event, facts: frozenset[Fact]) -> None:
+        """Comparisons that held where a text was stored, or where one was written to a stream."""
+        self.proofs[what] = self.proofs.get(what, frozenset()) | facts
 
     def model(self, name: str) -> list[Any] | None:
         found = MODELS.get(name)
