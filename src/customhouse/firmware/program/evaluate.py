@@ -1,9 +1,9 @@
 """Evaluates one function over symbolic values: every path together, loops to a fixpoint, calls by summary."""
 
-import heapq
 from typing import TYPE_CHECKING, TypeVar
 
-from . import bounds, fold, library
+from . import bounds, fold, library, quoting
+from .agenda import Agenda
 from .choices import Choice, normal, settle
 from .code import Function
 from .conditions import Conditions
@@ -26,6 +26,7 @@ from .lift import (
     SELECT,
     SEXT,
     STORE,
+    SUB,
     TRUNC,
     UNIQUE,
     VIRTUAL,
@@ -55,6 +56,8 @@ _MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
 _MAX_TARGETS = 24
 _MAX_FACTS = 60
+_MAX_PATHS = 40
+"""Ways that are gone back from a byte that is written."""
 
 
 class Evaluation:
@@ -75,6 +78,7 @@ class Evaluation:
         self.memory.shadow = convention.shadow
         self.memory.number_deps = whole.number_deps
         self.memory.buffers = whole.buffers
+        self.memory.written = self._written
         self.argument_registers = [registers[name] for name in convention.arguments]
         self.result_register = registers[convention.result]
         self.stack_register = registers[convention.stack]
@@ -88,6 +92,8 @@ class Evaluation:
         self.befores: dict[int, list[int]] = {}
         self.heads: dict[int, Head] = {}
         self.site = 0
+        self.choices: dict[int, tuple[int, int, int, int]] = {}
+        """Registers that a conditional instruction of the block set: the value, the condition, and both its sides."""
         self.now = State()
         """The state that the block at hand works on."""
         self.frame_marks: set[int] = set()
@@ -99,17 +105,17 @@ class Evaluation:
         position = {address: index for index, address in enumerate(order)}
         self.position = position
         self.loops = Loops(self.function, position, self.terms, self.whole.sets)
-        befores = self.befores = {address: [] for address in order}
+        befores: dict[int, list[int]] = {address: [] for address in order}
+        self.befores = befores
         for address in order:
             for after in self.function.successors.get(address, ()):
                 if after in befores:
                     befores[after].append(address)
         visits: dict[int, int] = {}
-        queue = [0]
-        queued = {0}
-        while queue:
-            index = heapq.heappop(queue)
-            queued.discard(index)
+        agenda = Agenda(
+            {position[head]: frozenset(position[one] for one in body) for head, body in self.loops.bodies.items()}
+        )
+        while (index := agenda.next()) is not None:
             address = order[index]
             if visits.get(address, 0) >= self._limit(address) or self.whole.expired():
                 self.whole.cut = self.whole.cut or self.whole.expired()
@@ -128,10 +134,7 @@ class Evaluation:
                 if after not in position:
                     continue
                 self.edges[(address, after)] = out
-                target = position[after]
-                if target not in queued:
-                    heapq.heappush(queue, target)
-                    queued.add(target)
+                agenda.add(index, position[after])
         return self._summary()
 
     def _met(self, address: int, index: int, befores: list[int]) -> Head | None:
@@ -184,6 +187,7 @@ class Evaluation:
 
     def _block(self, block: Block, state: State) -> list[tuple[int, State]]:
         self.here = self.events[block.address] = {}
+        self.choices = {}
         self.now = state
         self.site = block.address
         self._ops(block, state)
@@ -215,8 +219,8 @@ class Evaluation:
         term = self._value(state, block.exit.value)
         out = []
         taken = state.copy()
-        settle(self.terms, taken, term, True)
-        settle(self.terms, state, term, False)
+        self._choose(taken, term, True)
+        self._choose(state, term, False)
         ways = self._ways(block.address, term)
         if ways is not None:
             _within(taken, ways[0])
@@ -258,6 +262,63 @@ class Evaluation:
                     out[index].append(probe)
         return out
 
+    def _choose(self, state: State, term: int, truth: bool) -> None:
+        """Behind a branch by the condition of conditional instructions, which of two pointers they chose is known."""
+        settle(self.terms, state, term, truth)
+        for register, (merged, condition, yes, no) in self.choices.items():
+            if state.registers.get(register) != merged:
+                continue
+            now = normal(self.terms, term, truth)
+            if normal(self.terms, condition, True) == now:
+                state.registers[register] = yes
+            elif normal(self.terms, condition, False) == now:
+                state.registers[register] = no
+
+    # -- a shell's line that is written byte by byte
+    def _written(self, state: State, address: int, value: int) -> list[tuple[State, quoting.Places, int]]:
+        """By which paths an address was reached, where they are in a shell's line there, and a value on each."""
+        out: list[tuple[State, quoting.Places, int]] = []
+        seen: set[tuple[int, int, int]] = set()
+        work = [(state, address, value)]
+        while work:
+            there, where, what = work.pop()
+            known = [fact[2] for fact in there.facts if fact[0] == "place" and fact[1] == where]
+            if known:
+                out.append((there, known[0], what))
+                continue
+            blocks = self.loops.heads_of(where)
+            if not blocks:
+                out.append((there, quoting.START, what))
+                continue
+            block = max(blocks, key=lambda one: self.position.get(one, -1))
+            if len(seen) > _MAX_PATHS:
+                return [(state, quoting.UNTOLD, value)]
+            for before in self.befores.get(block, ()):
+                edge = self.edges.get((before, block))
+                if edge is None or (before, block, where) in seen:
+                    continue
+                seen.add((before, block, where))
+                moved = self._carried_by(edge, block, where)
+                if moved != where:
+                    work.append((edge, moved, self._carried_by(edge, block, what)))
+        return out or [(state, quoting.UNTOLD, value)]
+
+    def _carried_by(self, edge: State, block: int, term: int) -> int:
+        """A term with what the block's head joins replaced by what came over one edge."""
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if kind == PHI and node[1] == self.function.address and node[2] == block:
+            if isinstance(node[3], int):
+                return edge.registers.get(node[3], term)
+            entry = edge.words.get(node[3])
+            return term if entry is None else entry[1]
+        if kind == ADDR:
+            return self.terms.add(self._carried_by(edge, block, node[1]), node[2], node[3])
+        if kind == OP and node[1] in (ADD, SUB):
+            left, right = (self._carried_by(edge, block, one) for one in node[2:4])
+            return fold.binary(self.terms, node[1], left, right, self.terms.word)
+        return term
+
     # -- straight code
     def _value(self, state: State, operand: int) -> int:
         if operand < 0:
@@ -278,10 +339,12 @@ class Evaluation:
         for kind, out, a, b, size, at in block.ops:
             if kind in (STORE, WEAK_STORE):
                 self.site = at
-                if size > terms.word:
-                    self._wide_store(state, value(state, a), b, size, kind == WEAK_STORE)
+                if kind == WEAK_STORE:
+                    self._guarded_store(state, value(state, a), b, size, out)
+                elif size > terms.word:
+                    self._wide_store(state, value(state, a), b, size, False)
                 else:
-                    self._store(state, value(state, a), value(state, b), size, out if kind == WEAK_STORE else 0)
+                    self._store(state, value(state, a), value(state, b), size)
                 continue
             if size > terms.word and kind in (OP_LOAD, MOV, XOR):
                 self._wide(state, kind, out, a, b, size, at)
@@ -315,14 +378,41 @@ class Evaluation:
                 continue
             registers[out] = result
 
-    def _store(self, state: State, address: int, value: int, size: int, guard: int) -> None:
-        """A store, only on a condition when `guard` is one (see the lifter)."""
-        self.memory.store(state, address, value, size, bool(guard))
+    def _store(self, state: State, address: int, value: int, size: int) -> None:
+        self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
-            constant = self.terms.value(value)
-            mask = 1 << (constant & 255) if constant is not None else self.memory.byte_mask(state, value)
-            condition = (self._value(state, guard >> 1), not guard & 1) if guard else None
-            self.loops.overwritten(state, address, mask, condition)
+            self._overwritten(state, address, value, None)
+
+    def _overwritten(self, state: State, address: int, value: int, condition: tuple[int, bool] | None) -> None:
+        constant = self.terms.value(value)
+        mask = 1 << (constant & 255) if constant is not None else self.memory.byte_mask(state, value)
+        self.loops.overwritten(state, address, mask, condition)
+
+    def _guarded_store(self, state: State, address: int, operand: int, size: int, guard: int) -> None:
+        """A store of a conditional instruction: done or not, and what is stored is what the condition lets pass.
+
+        For `guard` see the lifter.
+        """
+        condition, truth = self._value(state, guard >> 1), not guard & 1
+        decided = self.terms.value(condition)
+        if decided is not None and bool(decided) != truth:
+            return
+        if size > self.terms.word:
+            self._wide_store(state, address, operand, size, decided is None)
+            return
+        value = self._value(state, operand)
+        if decided is not None:
+            self._store(state, address, value, size)
+            return
+        masks = state.masks
+        probe = State()
+        probe.masks, probe.ranges, probe.facts = dict(masks), dict(state.ranges), state.facts
+        self.conditions.refine(probe, condition, truth)
+        state.masks = probe.masks
+        self.memory.store(state, address, value, size, weak=True)
+        state.masks = masks
+        if size == 1 and self.loops.bodies:
+            self._overwritten(state, address, value, (condition, truth))
 
     def _wide_store(self, state: State, address: int, operand: int, size: int, weak: bool) -> None:
         """A vector register holds several words; each is stored where it goes."""
@@ -397,6 +487,7 @@ class Evaluation:
                 state.masks[made] = mask
         else:
             merged = state.registers[out] = terms.merge({yes, no})
+            self.choices[out] = (merged, condition, yes, no)
             self._choice_range(state, condition, yes, no, merged)
         self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
 

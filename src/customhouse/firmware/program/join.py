@@ -279,6 +279,8 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
             new.words[key] = first
             continue
         size = max(one[0] for one in values if one is not None)
+        if _overwritten(terms, key, states):
+            continue
         phi = terms.phi(function, block, key)
         for one in values:  # type: ignore[assignment]  # fields of a node are of any type
             if one is not None:
@@ -286,6 +288,24 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
             elif terms.nodes[key[0]][0] != STACK:
                 terms.add_alternative(phi, before(terms, key, size))
         new.words[key] = (size, phi)
+
+
+def _overwritten(terms: Terms, place: Location, states: list[State]) -> bool:
+    """Whether a number stands here on some paths and a text from outside on another: then only the text is told."""
+    root, offset, stride = place
+    if stride:
+        return False
+    texted = False
+    for one in states:
+        entry = one.words.get(place)
+        if entry is None:
+            texted = texted or any(
+                key[0] == root and key[1] <= offset < key[1] + (text.extent or 1) and text.deps
+                for key, text in one.texts.items()
+            )
+        elif (value := terms.value(entry[1])) is None or value >= terms.floor:
+            return False
+    return texted
 
 
 def before(terms: Terms, place: Location, size: int) -> int:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import bytesets
+from . import bytesets, fold, quoting
 from .formats import conversions
-from .lift import MUL
+from .lift import ADD, MUL
 from .memory import Memory
-from .state import EMPTY, Content, Dep, State, either
+from .state import EMPTY, Content, Dep, State, either, kept, settled
 from .tables import table
 from .terms import CONST, DERIVED, HEAP, OP, Location, Terms
 
@@ -119,7 +119,10 @@ def _copy(one: _Call) -> int:
         one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
     elif one.number(2) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
-    one.write(target, content._replace(extent=limit or content.extent, verbatim=False), sized=bool(limit))
+    placed = one.memory.placed(one.state, target, content)
+    one.write(target, placed._replace(extent=limit or content.extent, verbatim=False), sized=bool(limit))
+    if not content.deps and content.template:
+        one.memory.emitted(one.state, target, content.template)
     return target
 
 
@@ -160,7 +163,10 @@ def _copy_block(one: _Call, target: int, source: int, size: int) -> int:
     saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
     verbatim = content.verbatim or (not content.deps and not content.template)
     if content.deps or not saved:
-        one.write(target, content._replace(extent=length or 0, verbatim=verbatim), sized=bool(length))
+        placed = one.memory.placed(one.state, target, content)
+        one.write(target, placed._replace(extent=length or 0, verbatim=verbatim), sized=bool(length))
+    if not content.deps and content.template and length:
+        one.memory.emitted(one.state, target, content.template[:length])
     for offset, bytes_, value in saved:
         one.memory.store(one.state, one.terms.add(target, offset), value, bytes_)
     if len(sources) == 1:
@@ -222,7 +228,7 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
         index += piece.stars
         if piece.kind == "s":
             part = memory.text(state, arguments[index]) if index < len(arguments) else Content(frozenset(), "%s")
-            deps |= part.deps
+            deps |= settled(part.deps, (quoting.plain(quoting.after(quoting.START, template)),))
             template += (
                 part.template
                 if (not part.deps and part.template)
@@ -234,15 +240,7 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
         else:
             template += piece.text
         index += 1
-    deps = _quoted(memory, state, template, deps)
     return Content(deps, template[:400], extent)
-
-
-def _quoted(memory: Memory, state: State, template: str, deps: frozenset[Dep]) -> frozenset[Dep]:
-    """Inside single quotes a text without single quotes is safe; whether it is was settled by the `clean` mark
-    alone.
-    """
-    return deps
 
 
 def formatted(one: _Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]) -> Content:
@@ -271,7 +269,7 @@ def _is_clean(one: _Call, term: int) -> bool:
     if not one.memory.is_pointer(term):
         return False
     content = one.text(term)
-    return bool(content.deps) and all(dep[4] for dep in content.deps)
+    return bool(content.deps) and all(dep[4] & 1 for dep in content.deps)
 
 
 def _format(one: _Call) -> int:
@@ -291,8 +289,11 @@ def _formatted_into(one: _Call, arguments: Callable[[int], tuple[int, ...]]) -> 
     elif one.number(1) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(1))
     limit = one.size(one.number(1)) if one.number(1) >= 0 else None
-    one.write(target, content._replace(extent=limit or 0), sized=bool(limit))
-    return one.terms.result(one.caller.site, one.name, ())
+    placed = one.memory.placed(one.state, target, content)
+    one.write(target, placed._replace(extent=limit or 0), sized=bool(limit))
+    result = one.terms.result(one.caller.site, one.name, ())
+    one.memory.emitted(one.state, target, content.template, fold.binary(one.terms, ADD, target, result, one.terms.word))
+    return result
 
 
 def _lengths(
@@ -435,9 +436,9 @@ def _scan_into(one: _Call, deps: frozenset[Dep], sources: tuple[tuple[int, int |
     for piece, target in zip(pieces, targets, strict=False):
         if piece.kind in "s[c":
             allowed = bytesets.of(piece.set) if piece.set else bytesets.ALL
-            safe = piece.kind == "[" and not (~allowed if piece.negated else allowed) & bytesets.SHELL
-            kept = frozenset((*dep[:4], True) for dep in deps) if safe else deps
-            content = Content(kept, "%s", piece.width + 1 if piece.width else 0)
+            lacks = allowed if piece.negated else ~allowed & bytesets.ALL
+            bits = quoting.kept(lacks) if piece.kind == "[" else 0
+            content = Content(kept(deps, bits), "%s", piece.width + 1 if piece.width else 0)
             one.caller.overrun(
                 one.state,
                 one.name,

@@ -1,13 +1,15 @@
 """Memory as one function sees it: loads, stores and texts over symbolic locations, flow-sensitive."""
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any, Literal
 
-from . import bytesets
+from . import bytesets, lift, quoting
 from .elf import Image
 from .join import before
 from .lift import ADD
-from .state import EMPTY, Content, Dep, State, either, joined, literal
+from .state import EMPTY, Content, Dep, State, continued, either, joined, kept, literal, settled
 from .terms import (
     ADDR,
     BYTE,
@@ -28,6 +30,9 @@ from .terms import (
 )
 
 _MAX_TEXT = 512
+_MAX_FACTS = 60
+_ALPHABET = 10
+"""Letters that a string has at least from which digits of a number are taken."""
 
 
 class Memory:
@@ -53,6 +58,12 @@ class Memory:
         self.buffers: dict[int, dict[int, set[int]]] = {}
         """Where texts are written in frames, and how many bytes: the starts of buffers."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
+        self.quotes = False
+        """Whether the function wrote quotes or backslashes."""
+        self.written: Callable[[State, int, int], list[tuple[State, quoting.Places, int]]] = (
+            lambda state, address, value: [(state, quoting.START, value)]
+        )
+        """Paths by which an address was reached: the state, the place in a shell's line, and a value there."""
 
     # -- words
     def load(self, state: State, address: int, size: int) -> int:
@@ -206,7 +217,7 @@ class Memory:
         return (dep[1], dep[2] + spot[1] - key[1], dep[3])
 
     def store(self, state: State, address: int, value: int, size: int, weak: bool = False, told: bool = False) -> None:
-        """`told`: what a byte does to the text there is known already."""
+        """Put a value into memory. `told`: the text that its bytes make is known already."""
         terms = self.terms
         node = terms.nodes[value]
         if size > terms.word:
@@ -229,8 +240,17 @@ class Memory:
         weak = weak or len(spots) > 1
         for spot in spots[:8]:
             self._store_at(state, spot, value, size, weak)
-        if size == 1 and node[0] != CONST and not told:
-            self._byte(state, spots, value)
+        if told:
+            return
+        if size == 1 and node[0] != CONST:
+            self._byte(state, spots, value, self._emit(state, address, value, 1))
+        elif node[0] == OP and len(self._pieces(value)) > 1:
+            before_ = [(spot, state.words[spot]) for spot in spots[:8] if spot in state.words]
+            self._byte(state, spots, value, self._emit(state, address, value, size))
+            for spot, entry in before_:
+                state.words[spot] = entry  # it may be a number after all
+        elif node[0] == CONST:
+            self._emit_constant(state, address, node[1], size)
 
     def _store_at(self, state: State, spot: Location, value: int, size: int, weak: bool) -> None:
         root, offset, stride = spot
@@ -266,15 +286,12 @@ class Memory:
         elif constant is not None or (size > 1 and not (size < self.terms.word and text.deps)):
             del state.texts[spot]
 
-    def _byte(self, state: State, spots: tuple[Location, ...], value: int) -> None:
-        """A byte copied by hand: the buffer now holds text of where the byte came from."""
+    def _byte(self, state: State, spots: tuple[Location, ...], value: int, bits: int) -> None:
+        """A byte copied by hand: the buffer now holds text of where the byte came from. `bits` say where it is safe."""
         deps = self.deps_of(state, value)
         if not deps:
             return
-        mask = self.byte_mask(state, value)
-        if mask is not None and (not mask & bytesets.SHELL or self._inside_quotes(state, spots, mask)):
-            deps = frozenset((*dep[:4], True) for dep in deps)
-        content = Content(deps, "%s", grown=True)
+        content = Content(kept(deps, bits), "%s", grown=True)
         for root, offset, stride in spots[:4]:
             if stride or (root, offset, 0) in state.texts:
                 self.write_text(state, (root, offset, 0), content, weak=True)
@@ -282,10 +299,19 @@ class Memory:
                 self.write_text(state, (root, offset, 0), content, weak=False, begins=False)
 
     def byte_mask(self, state: State, value: int) -> int | None:
-        """The byte values that `value` can have here, when it is a byte that was tested."""
+        """The byte values that `value` can have here, when it is a byte that was tested, or a word made of such."""
+        pieces = self._pieces(value)
+        if len(pieces) > 1:
+            masks = [self.byte_mask(state, one) for one in pieces if self.terms.value(one) is None]
+            return None if None in masks else functools.reduce(operator.or_, masks, 0)
         known = state.masks.get(value)
         if known is not None:
             return known
+        node = self.terms.nodes[value]
+        if node[0] == BYTE and node[2] == GLOBAL and node[5] == 1 and self.sets.is_table(node):
+            alphabet = self.image.text(node[3])
+            if alphabet is not None and len(alphabet) >= _ALPHABET:
+                return bytesets.of(alphabet)
         variables = self.sets.variables(value)
         if len(variables) != 1:
             return None
@@ -296,15 +322,66 @@ class Memory:
             return None if variable != value else state.masks.get(value)
         return bytesets.of(bytes(int(one) & 255 for index, one in enumerate(values) if mask >> index & 1))
 
-    def _inside_quotes(self, state: State, spots: tuple[Location, ...], mask: int) -> bool:
-        """Bytes other than the single quote, written where single quotes are written too: a quoted word that
-        nothing can end.
-        """
-        if mask & 1 << 39:
-            return False
-        roots = {spot[0] for spot in spots}
-        quote = self.terms.const(39)
-        return any(state.words[key][1] == quote for root in roots for key in state.words.of(root))
+    def _pieces(self, value: int, level: int = 0) -> list[int]:
+        """The bytes that a wider value was put together from with shifts and masks; itself when it was not."""
+        node = self.terms.nodes[value]
+        if node[0] != OP or level > 12:
+            return [value]
+        if node[1] == lift.OR:
+            return self._pieces(node[2], level + 1) + self._pieces(node[3], level + 1)
+        amount = self.terms.value(node[3])
+        if amount is not None and node[1] == lift.SHL and not amount & 7:
+            return self._pieces(node[2], level + 1)
+        if (
+            amount is not None
+            and node[1] == lift.AND
+            and all(amount >> at & 255 in (0, 255) for at in range(0, 8 * self.terms.word, 8))
+        ):
+            return self._pieces(node[2], level + 1)
+        return [value]
+
+    # -- a shell's line that is written byte by byte
+    def emitted(self, state: State, address: int, text: str, end: int | None = None) -> None:
+        """A constant text was written; what follows it at `end` stands where it leaves the shell."""
+        if not self.quotes and not any(mark in text for mark in "'\"\\"):
+            return
+        self.quotes = True
+        places = {quoting.after(one, text) for _, one, _ in self.written(state, address, address)}
+        self._follow(state, self.terms.add(address, len(text)) if end is None else end, places)
+
+    def placed(self, state: State, address: int, content: Content) -> Content:
+        """A text that is put to an address is settled at the place in the shell's line that is there."""
+        if not self.quotes or not content.deps:
+            return content
+        places = quoting.alike(one for _, one, _ in self.written(state, address, address))
+        return content._replace(deps=settled(content.deps, (quoting.plain(places),)))
+
+    def _emit_constant(self, state: State, address: int, value: int, size: int) -> None:
+        raw = (value & ((1 << (8 * size)) - 1)).to_bytes(size, "big" if self.image.big else "little").rstrip(b"\0")
+        if raw and all(32 <= one < 127 for one in raw):
+            self.emitted(state, address, raw.decode("ascii"))
+
+    def _emit(self, state: State, address: int, value: int, size: int) -> int:
+        """Bytes of a text were written: for which beginnings of the line they are safe."""
+        here = self.byte_mask(state, value)
+        if not self.quotes:
+            return 0 if here is None else quoting.kept(~here & bytesets.ALL)
+        bits = quoting.SAFE
+        places = set()
+        for there, one, same in self.written(state, address, value):
+            mask = self.byte_mask(there, same)
+            mask = here if mask is None else mask if here is None else mask & here
+            lacks = 0 if mask is None else ~mask & bytesets.ALL
+            bits &= quoting.kept_byte(one, lacks) if size == 1 else quoting.inside(quoting.kept(lacks), (one,))
+            places.add(quoting.plain(one))
+        self._follow(state, self.terms.add(address, size), places)
+        return bits
+
+    def _follow(self, state: State, end: int, places: set[quoting.Places]) -> None:
+        facts = frozenset(fact for fact in state.facts if fact[0] != "place" or fact[1] != end)
+        if places and places != {quoting.START} and len(facts) < _MAX_FACTS:
+            facts |= {("place", end, quoting.alike(places))}
+        state.facts = facts
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
         """An unknown function was given the address of a local: what it holds now is unknown.
@@ -409,6 +486,7 @@ class Memory:
                     key, old = found
             if old is not None:
                 content = either(old, content)
+            self._blur(state, key, content.extent)
         else:
             self._clear(state, key, content.extent)
         if len(state.texts) < 200:
@@ -428,7 +506,7 @@ class Memory:
             start -= len(part)
             before = part + before
         if before:
-            whole = joined(literal(before), content)
+            whole = continued(literal(before), content)
             state.texts[(root, start, 0)] = whole
             self.note(("text", root, start, 0, whole))
 
@@ -467,6 +545,7 @@ class Memory:
         """A whole new text replaces what the buffer held, and facts about it."""
         root, offset, _ = spot
         end = offset + max(extent, 1)
+        self._blur(state, spot, extent)
         for key in [key for key in state.words.of(root) if offset <= key[1] < end]:
             del state.words[key]
         for key in [key for key in state.texts.of(root) if offset <= key[1] < end]:
@@ -476,16 +555,27 @@ class Memory:
                 fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
             )
 
-    def _zeros(self, state: State, spot: Location) -> int:
-        """Bytes of zeroed words from a place on: a buffer that was cleared before something of unknown length came."""
+    def _blur(self, state: State, spot: Location, extent: int) -> None:
+        """A text may lie here now: numbers that stood here may be gone.
+
+        How far a text of unknown length reaches is not known: zeros that follow one another from its start (a buffer
+        that was cleared) may be gone as well.
+        """
         root, offset, _ = spot
-        length = 0
-        while length < 1 << 16:
-            entry = state.words.get((root, offset + length, 0))
-            if entry is None or entry[1] != self.terms.zero:
-                break
-            length += entry[0]
-        return length or 1
+        value = self.terms.value
+        if extent:
+            gone = [
+                key
+                for key in state.words.of(root)
+                if offset <= key[1] < offset + extent
+                and (known := value(state.words[key][1])) is not None
+                and known < self.terms.floor
+            ]
+            for key in gone:
+                del state.words[key]
+        while (entry := state.words.get((root, offset, 0))) is not None and value(entry[1]) == 0:
+            del state.words[(root, offset, 0)]
+            offset += entry[0]
 
     def _about(self, pointer: int, spot: Location, end: int) -> bool:
         return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))
@@ -536,9 +626,7 @@ class Memory:
         for fact in state.facts:
             if fact[0] == "lacks" and (fact[1] in wanted or self.terms.flat(fact[1]) == alone):
                 lacks |= fact[2]
-        if bytesets.SHELL & ~lacks:
-            return content
-        return content._replace(deps=frozenset((*dep[:4], True) for dep in content.deps))
+        return content._replace(deps=kept(content.deps, quoting.kept(lacks)))
 
     def text_at(self, state: State, spot: Location, pointer: int | None = None) -> Content:
         root, offset, stride = spot
@@ -635,7 +723,7 @@ class Memory:
         text = raw.split(b"\0")[0]
         follow = state.texts.get((root, offset + len(text), 0)) if text else None
         if follow is not None:
-            return joined(literal(text.decode("latin-1")), follow)
+            return continued(literal(text.decode("latin-1")), follow)
         if 0 in raw:
             return literal(text.decode("latin-1"))
         return None if not raw.isascii() else literal(raw.decode("latin-1"))

@@ -8,9 +8,10 @@ import bisect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import quoting
 from .formats import conversions
 from .library import COMMAND_OPTIONS, SHELL
-from .state import Content, Dep, Fact
+from .state import Content, Dep, Fact, form
 from .terms import (
     ADDR,
     BYTE,
@@ -46,6 +47,10 @@ _PREFIX = 16
 _ROOM = 4096
 """How far a text of unknown length reaches at most."""
 _NOWHERE: frozenset[Location] = frozenset()
+
+
+_Part = tuple[Dep, str, int, bool]
+"""A part of a text, the form of the text, for which beginnings it has to be safe, and whether memory lay between."""
 
 
 class Origin(NamedTuple):
@@ -120,7 +125,7 @@ class Store:
         """Whether the last question had no end: its answer is only a part, and most of that is mixed up."""
         self._channels: dict[int, frozenset[object]] = {}
         self._holding: dict[Location, list[tuple[int, int, Content]]] = {}
-        self._answers: dict[Location, tuple[tuple[int, ...], tuple[Dep, ...], frozenset[Fact]]] = {}
+        self._answers: dict[Location, tuple[tuple[int, ...], tuple[tuple[Dep, str], ...], frozenset[Fact]]] = {}
         """Of places whose texts were asked for: calls that gave them, what else they are made of, proofs."""
         self._starts: dict[int, list[int]] = {}
         later = self._gather()
@@ -371,21 +376,24 @@ class Store:
         out: set[Origin] = set()
         self.trail = set(self.whole.proofs.get(content, ()))
         seen: set[tuple[Any, ...]] = set()
-        work: list[tuple[Dep, bool, bool]] = [(dep, False, False) for dep in content.deps]
+        work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False) for dep in content.deps]
         while work and len(seen) < _MAX_STEPS:
-            dep, clean, stored = work.pop()
-            clean = clean or dep[4]
-            key = (dep[0], dep[1], dep[2], dep[3], clean)
+            dep, template, need, stored = work.pop()
+            need &= ~dep[4]
+            clean = not need
+            need = quoting.reached(need, template)
+            key = (dep[0], dep[1], dep[2], dep[3], need)
             if key in seen:
                 continue
             seen.add(key)
             if dep[0] == "X":
                 out.add(Origin(dep[1], clean, stored))
-                work += [(one, clean, True) for one in self._written(dep[1])]
+                work += [(one, "%s", need, True) for one in self._written(dep[1])]
             elif dep[0] == "T":
-                self._held(dep, clean, stored, out, work)
+                self._held(dep, need, stored, out, work)
             else:
-                work += [(("T", one, 0, 0, False), clean, stored) for one in self.texts_of(dep)]
+                shape = max(self.formats(dep), key=len, default="%s")
+                work += [(("T", one, 0, 0, 0), shape, need, stored) for one in self.texts_of(dep)]
         self.lost = bool(work) and len(seen) >= _MAX_STEPS
         return frozenset(out)
 
@@ -415,26 +423,26 @@ class Store:
                     index += 1
         return sorted(used)
 
-    def _held(self, dep: Dep, clean: bool, stored: bool, out: set[Origin], work: list[tuple[Dep, bool, bool]]) -> None:
+    def _held(self, dep: Dep, need: int, stored: bool, out: set[Origin], work: list[_Part]) -> None:
         place = (dep[1], dep[2], dep[3])
         found = self._answers.get(place)
         if found is None:
             found = self._answers[place] = self._answer(place)
         calls, parts, proofs = found
-        out.update(Origin(base, clean, stored) for base in calls)
-        work += [(one, clean, True) for one in parts]
+        out.update(Origin(base, not need, stored) for base in calls)
+        work += [(one, template, need, True) for one, template in parts]
         self.trail |= proofs
 
-    def _answer(self, place: Location) -> tuple[tuple[int, ...], tuple[Dep, ...], frozenset[Fact]]:
+    def _answer(self, place: Location) -> tuple[tuple[int, ...], tuple[tuple[Dep, str], ...], frozenset[Fact]]:
         calls: list[int] = []
-        parts: dict[Dep, None] = {}
+        parts: dict[tuple[Dep, str], None] = {}
         proofs: frozenset[Fact] = frozenset()
         for base, off, step in self._bases(*place):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
                     stored = [text for name in (node[2], "?") for text in self.puts.get(name, ())]
-                    parts.update((one, None) for text in stored for one in text.deps)
+                    parts.update(((one, form(text)), None) for text in stored for one in text.deps)
                 else:
                     calls.append(base)
             parts.update((one, None) for one in self._texts_at(base, off, step))
@@ -464,17 +472,18 @@ class Store:
             if not one[1] and off < one[0] <= off + _PREFIX and not any(off <= at < one[0] for at in places)
         ]
 
-    def _texts_at(self, base: int, off: int, step: int) -> list[Dep]:
-        out: list[Dep] = []
+    def _texts_at(self, base: int, off: int, step: int) -> list[tuple[Dep, str]]:
+        """The parts of what lies at a place, each with the form of the text that it is in."""
+        out: list[tuple[Dep, str]] = []
         for text_off, text_step, content in self.holding(base, off, step):
             for dep in content.deps:
                 if content.verbatim and dep[0] == "T":
                     both = _step(step, text_step)
                     inside = (off - text_off) % both if both else off - text_off
-                    out.append(("T", dep[1], dep[2] + inside, dep[3], dep[4]))
+                    out.append((("T", dep[1], dep[2] + inside, dep[3], dep[4]), "%s"))
                 else:
-                    out.append(dep)
-        return out + self._moved(base, off, step)
+                    out.append((dep, form(content)))
+        return out + [(one, "%s") for one in self._moved(base, off, step)]
 
     def _moved(self, base: int, off: int, step: int) -> list[Dep]:
         """Texts that were copied word by word into a place."""

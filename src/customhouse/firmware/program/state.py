@@ -5,13 +5,14 @@ established.
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
+from . import quoting
 from .terms import Location
 
 Dep = tuple[Any, ...]
-"""What a text is made of: `("X", result term, 0, 0, clean)` bytes from a source, `("T", root, offset, stride, clean)`
+"""What a text is made of: `("X", result term, 0, 0, safe)` bytes from a source, `("T", root, offset, stride, safe)`
 what memory held before,
-`("V", format term, argument terms, 0, clean)` a format that is not known yet. `clean` says that a check keeps shell
-characters out."""
+`("V", format term, argument terms, 0, safe)` a format that is not known yet. `safe` has a bit for each beginning of
+the line (see `quoting`) from which a shell takes the text as a word, whatever it is."""
 
 Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`,
@@ -64,7 +65,30 @@ def either(a: Content, b: Content) -> Content:
 
 def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
+    behind = settled(b.deps, (quoting.after(quoting.START, a.template),))
+    return Content(_united(a.deps, behind), (a.template + b.template)[:400], grown=a.grown or b.grown)
+
+
+def form(content: Content) -> str:
+    """The text's form with holes where its parts are. What was put together in memory was settled there."""
+    return "%s" if content.grown else content.template
+
+
+def continued(a: Content, b: Content) -> Content:
+    """What lies one behind the other in memory; what `b` is safe for was settled when it was put there."""
     return Content(_united(a.deps, b.deps), (a.template + b.template)[:400], grown=a.grown or b.grown)
+
+
+def settled(deps: frozenset[Dep], where: tuple[quoting.Places, ...]) -> frozenset[Dep]:
+    """What texts are safe for once they stand in a line at these places."""
+    if not deps or not where or where == (quoting.START,):
+        return deps
+    return frozenset((*dep[:4], quoting.inside(dep[4], where)) for dep in deps)
+
+
+def kept(deps: frozenset[Dep], bits: int) -> frozenset[Dep]:
+    """The same texts after a check that keeps them safe for these beginnings."""
+    return frozenset((*dep[:4], dep[4] | bits) for dep in deps) if bits else deps
 
 
 def _united(a: frozenset[Dep], b: frozenset[Dep]) -> frozenset[Dep]:

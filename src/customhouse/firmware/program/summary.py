@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import fold
+from . import fold, quoting
 from .join import shared
-from .state import Content, Dep, Fact, State, either, few
+from .state import Content, Dep, Fact, State, either, few, form, kept, settled
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Application:
         self.terms = caller.terms
         self.memory = caller.memory
         self.known: dict[int, int] = {}
-        self.parts: dict[Dep, Content] = {}
+        self.parts: dict[tuple[Dep, tuple[quoting.Places, ...]], Content] = {}
         self.texts: dict[Content, Content] = {}
         """Texts, and parts of them, in the caller's words. Nothing is written before all is read, so that one answer
         holds for all.
@@ -134,7 +134,8 @@ class Application:
 
     def _content(self, content: Content) -> Content:
         single = len(content.deps) == 1
-        parts = [self._part(dep) for dep in sorted(content.deps, key=repr)]
+        where = quoting.holes(form(content))
+        parts = [self._part(dep, where) for dep in sorted(content.deps, key=repr)]
         out = parts[0]
         if not single:
             deps = few(frozenset().union(*(one.deps for one in parts)))
@@ -150,13 +151,14 @@ class Application:
             out.deps, template[:400], content.extent or (out.extent if content.verbatim else 0), verbatim, content.grown
         )
 
-    def _part(self, dep: Dep) -> Content:
-        found = self.parts.get(dep)
+    def _part(self, dep: Dep, where: tuple[quoting.Places, ...]) -> Content:
+        found = self.parts.get((dep, where))
         if found is None:
             found = self._dep(dep)
+            found = found._replace(deps=settled(found.deps, where))
             if dep[4] and found.deps:
-                found = found._replace(deps=frozenset((*one[:4], True) for one in found.deps))
-            self.parts[dep] = found
+                found = found._replace(deps=kept(found.deps, dep[4]))
+            self.parts[(dep, where)] = found
         return found
 
     def _dep(self, dep: Dep) -> Content:
@@ -221,7 +223,7 @@ class Application:
             if moved is not None:
                 self.caller.note(moved)
         words = [
-            (self.address(*key), size, self.term(value), key in summary.sure, (key[0], key[1], 0) in summary.texts)
+            (self.address(*key), size, self.term(value), key in summary.sure, (*key[:2], 0) in summary.texts)
             for key, (size, value) in summary.words.items()
         ]
         texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
