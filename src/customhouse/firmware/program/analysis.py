@@ -13,6 +13,7 @@ from .libraries import models, roles
 from .limit import processor_time
 from .prefilter import speaks, unwanted
 from .report import CUT, Reporter
+from .static import Library
 from .tables import table
 from .whole import Whole
 
@@ -22,6 +23,8 @@ class Budget(Model, frozen=True, kw_only=True):
 
     seconds: float = 2.6
     """For reading one program."""
+    library_seconds: float = 2.5
+    """For naming the functions of a static program's C library."""
     report_seconds: float = 0.8
     """For saying what was read, also when the reading was cut."""
 
@@ -34,17 +37,21 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     except NotAProgram as error:
         return ProgramFacts(outcome=Outcome.UNSUPPORTED, why=str(error))
     extra = models(libraries, image)
-    if not image.dynamic:
-        return _static(image)
     why = unwanted(image, extra)
     if why:
         return ProgramFacts(outcome=Outcome.DONE, why=why)
     whole = Whole(image, time.process_time() + budget.seconds, extra)
     starts = roots(image)
-    whole.code.starts.update(starts)
     commands = {*_NAMES["sinks"], *(name for name, model in extra.items() if str(model[0]).startswith("command"))}
+    library = _library(whole, budget) if image.static else None
+    if library is not None:
+        if library.problem:
+            return ProgramFacts(outcome=Outcome.UNSUPPORTED, why=library.problem)
+        starts = [image.entry, library.main]
+    whole.code.starts.update(starts)
     with processor_time(budget.seconds * 1.15) as reading:
-        first = callers(whole.code, commands, starts)
+        # other callers of a sink that are found in a static program are the library's own
+        first = callers(whole.code, commands, starts) if library is None else []
         whole.run([*first, *starts] if speaks(image, extra) else first)
     whole.cut = whole.cut or reading.over
     reporter = Reporter(whole)
@@ -57,7 +64,10 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
                 exports = roles(whole, reporter)
         except RecursionError:
             why = why or "what its memory holds is too deep to follow"
-    facts = _ported(reporter, CUT if reporting.over else why)
+    why = CUT if reporting.over else why
+    if library is not None and not why:
+        why = library.why()
+    facts = _ported(reporter, why)
     return msgspec.structs.replace(facts, exports=exports)
 
 
@@ -76,11 +86,14 @@ _NAMES = table("libc.toml")["names"]
 _PORT_SECONDS = 0.3
 
 
-def _static(image: Image) -> ProgramFacts:
-    """A static program whose C library has no names cannot be judged; one that never speaks to the network need not
-    be.
-    """
-    return ProgramFacts(outcome=Outcome.UNSUPPORTED, why="static program: the functions of its C library are not named")
+def _library(whole: Whole, budget: Budget) -> Library:
+    """The C library of a static program, opened; the time that this takes is the library's own."""
+    library = Library(whole.image, whole.code, budget.library_seconds)
+    whole.code.library = library  # a jump to one of its functions is a call
+    with processor_time(budget.library_seconds * 1.5):
+        library.open()
+    whole.deadline = time.process_time() + budget.seconds
+    return library
 
 
 def roots(image: Image) -> list[int]:

@@ -4,6 +4,7 @@ Code addresses of ARM carry bit 0 for Thumb wherever a function is named; block 
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from . import constants
 from .elf import Image
@@ -34,6 +35,12 @@ class Function:
     cut: bool = False
 
 
+class Names(Protocol):
+    """What knows functions of a static program by their address."""
+
+    def name(self, target: int) -> str | None: ...
+
+
 class Code:
     """Lifts functions on demand and keeps them."""
 
@@ -46,8 +53,8 @@ class Code:
         """Known function starts: a jump to one is a tail call."""
         self._changed: dict[int, frozenset[int] | None] = {}
         self._parameters: dict[int, frozenset[int]] = {}
-        self.local_names: dict[int, str] = {}
-        """Functions of a static program that were recognised, by address."""
+        self.library: Names | None = None
+        """The C library that a static program brings along."""
 
     def function(self, address: int) -> Function:
         found = self.functions.get(address)
@@ -107,8 +114,8 @@ class Code:
         direct = self.image.import_name(target)
         if direct:
             return direct
-        if target in self.local_names:
-            return self.local_names[target]
+        if self.library is not None:
+            return self.library.name(target)
         if not self.image.dynamic:
             return None
         if target not in self.stubs:

@@ -81,6 +81,8 @@ class Image:
     exports: dict[str, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     """Symbols of functions that were not stripped, by address."""
+    symbols: dict[str, int] = field(default_factory=dict)
+    """The same by name, all of them, and with bit 0 for Thumb."""
     needed: tuple[str, ...] = ()
     soname: str = ""
     pointers: set[int] = field(default_factory=set)
@@ -92,6 +94,10 @@ class Image:
     interpreter: bool = False
     constant_ranges: list[tuple[int, int]] = field(default_factory=list)
     """Writable memory that the loader makes read-only after relocation, and MIPS' GOT."""
+    headers: tuple[int, int, int] = (0, 0, 0)
+    """Where the program headers lie in memory, the size of one, and their number."""
+    static: bool = False
+    """A program that brings its own C library, position-independent or not."""
     places: set[int] = field(default_factory=set)
     """Where relocations wrote."""
     movable: bool = False
@@ -207,8 +213,21 @@ def _load(data: bytes) -> Image:
     image.movable = kind == 3
     if dynamic:
         _dynamic(image, dynamic, order)
+    image.headers = (_placed(data, image, phoff), phentsize, phnum)
+    linked = image.needed or image.interpreter or image.exports or image.import_address or image.soname
+    image.static = not linked and image.executable(entry & ~1)
     _symbol_table(image, data, order, wide)
     return image
+
+
+def _placed(data: bytes, image: Image, offset: int) -> int:
+    """The address that a part of the file is loaded at, 0 when it is not."""
+    part = data[offset : offset + 64]
+    for one in image.segments:
+        found = one.data.find(part, 0, 4096) if part else -1
+        if found >= 0:
+            return one.start + found
+    return 0
 
 
 def _segments(image: Image, data: bytes, order: str, wide: bool, phoff: int, size: int, count: int) -> bytes:
@@ -227,6 +246,8 @@ def _segments(image: Image, data: bytes, order: str, wide: bool, phoff: int, siz
             dynamic = data[offset : offset + filesz]
         elif kind == 3:
             image.interpreter = True
+        elif kind == 0x70000000 and image.architecture == "mips" and not wide:
+            image.gp = _register_info(data, order, offset)
         elif kind == 0x6474E552:
             image.constant_ranges.append((address, address + memsz))
     return dynamic
@@ -234,6 +255,12 @@ def _segments(image: Image, data: bytes, order: str, wide: bool, phoff: int, siz
 
 _PACKED = 36
 """DT_RELR: relocations as a bitmap, which we do not read."""
+
+
+def _register_info(data: bytes, order: str, offset: int) -> int | None:
+    """The global pointer of a MIPS program (PT_MIPS_REGINFO); a dynamic one's follows from its table anyway."""
+    (found,) = struct.unpack_from(order + "I", data, offset + 20)
+    return int(found) or None
 
 
 def _dynamic(image: Image, raw: bytes, order: str) -> None:
@@ -403,9 +430,10 @@ def _symbol_table(image: Image, data: bytes, order: str, wide: bool) -> None:
                 wide,
             )
             for symbol in table:
-                if symbol.defined and symbol.kind == 2 and symbol.value and symbol.name:
+                if symbol.defined and symbol.kind in (2, 10) and symbol.value and symbol.name:
+                    image.symbols.setdefault(symbol.name, symbol.value)
                     image.names.setdefault(_even(image, symbol.value), symbol.name)
-        if names is not None and image.architecture == "mips" and image.gp is None:
+        if names is not None and image.architecture == "mips" and not image.dynamic:
             title = _string(data[names[4] : names[4] + names[5]], one[0])
             if title == ".got":
                 image.gp = one[3] + 0x7FF0

@@ -227,9 +227,9 @@ class _Lowering:
         size = min(self.limit - position, 160, len(segment.data) - offset)
         raw = segment.data[offset : offset + size + 8]
         if self.thumb:
-            _plain_thumb(raw)
+            plain_thumb(raw)
         elif self.lifter.arm:
-            _plain_arm(raw, self.lifter.image.big)
+            plain_arm(raw, self.lifter.image.big)
         if self.lifter.image.architecture == "mips":
             size = min(size + 4, len(raw))  # the delay slot of the last branch
         return bytes(raw), size
@@ -504,7 +504,7 @@ class _Lowering:
         return out
 
 
-def _plain_thumb(raw: bytearray) -> None:
+def plain_thumb(raw: bytearray) -> None:
     """Turn Thumb BLX into BL: lifting BLX would switch the lifter's mode for everything behind its target. What the
     lifter would die of is made nothing.
     """
@@ -521,7 +521,7 @@ def _plain_thumb(raw: bytearray) -> None:
             at += 2
 
 
-def _plain_arm(raw: bytearray, big: bool) -> None:
+def plain_arm(raw: bytearray, big: bool) -> None:
     """The same for ARM code."""
     order: Literal["big", "little"] = "big" if big else "little"
     top = 0 if big else 3

@@ -21,7 +21,7 @@ MEMORY = frozenset(("BIO_read", "BIO_gets"))
 
 def unwanted(image: Image, extra: Mapping[str, list[Any]]) -> str:
     """Empty when the program is worth reading, else the reason why not."""
-    if not image.dynamic:
+    if image.static or not image.dynamic:
         return ""
     imported = {*image.import_address}
     command = imported & {*_NAMES["sinks"]} or {
