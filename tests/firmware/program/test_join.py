@@ -4,7 +4,7 @@ from customhouse.firmware.program import bytesets, fold
 from customhouse.firmware.program.join import join, shared
 from customhouse.firmware.program.lift import AND
 from customhouse.firmware.program.state import State
-from customhouse.firmware.program.terms import BYTE, Terms
+from customhouse.firmware.program.terms import ADDR, BYTE, PHI, Terms
 
 
 def byte(terms: Terms, at: int) -> int:
@@ -29,3 +29,18 @@ def test_what_is_absent_on_both_ways_is_absent_where_they_meet() -> None:
     some = ("lacks", 5, bytesets.SHELL)
     assert shared([frozenset({everything}), frozenset({some, ("eq", 5, "x")})]) == {some}
     assert shared([frozenset({everything}), frozenset()]) == frozenset()
+
+
+def test_a_byte_that_no_register_holds_any_more_is_still_one_byte_behind_the_join() -> None:
+    terms = Terms(4)
+    states = []
+    for number in range(2):
+        pointer = terms.param(number)
+        byte = terms.make((BYTE, pointer, pointer, 0, 0, 1), pointer)
+        state = State()
+        state.registers[8] = terms.add(byte, -48)
+        states.append(state)
+    joined = join(terms, 0x100, 0x120, states, frozenset(), {})
+    kind, base, offset, _ = terms.nodes[joined.registers[8]]
+    assert (kind, offset, terms.nodes[base][0]) == (ADDR, -48, PHI)
+    assert {terms.nodes[one][0] for one in terms.alternatives[base]} == {BYTE}

@@ -130,24 +130,51 @@ def _registers(
             _learned(terms, states, key, phi, new, compared)
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
-    _computed(terms, new, made)
+    _computed(terms, states, new, made)
 
 
-def _computed(terms: Terms, new: State, made: dict[tuple[int, ...], int]) -> None:
+def _computed(terms: Terms, states: list[State], new: State, made: dict[tuple[int, ...], int]) -> None:
     """What is computed the same way on every path from a value that differs is computed from that value's phi: a loop
     that works ahead on the next byte is still a loop over one byte.
     """
     bytes_ = {values: phi for values, phi in made.items() if any(_is_byte(terms, one) for one in values)}
-    if not bytes_:
-        return
     for values, phi in made.items():
         if not all(terms.nodes[one][0] in (OP, ADDR) for one in values):
             continue
-        common = _alike(terms, values, bytes_, 0)
+        known = bytes_
+        read = _byte_below(terms, values)
+        if read is not None and read not in bytes_:
+            known = {**bytes_, read: _byte_phi(terms, states, new, phi, read)}
+        if not known:
+            continue
+        common = _alike(terms, values, known, 0)
         if common is not None and common != phi:
             for key, held in new.registers.items():
                 if held == phi:
                     new.registers[key] = common
+
+
+def _byte_below(terms: Terms, values: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The bytes that numbers are by a constant away from, when no register holds the bytes themselves."""
+    nodes = [terms.nodes[one] for one in values]
+    if any(node[0] != ADDR or node[3] for node in nodes) or len({node[2] for node in nodes}) > 1:
+        return None
+    below = tuple(node[1] for node in nodes)
+    return below if all(_is_byte(terms, one) for one in below) else None
+
+
+def _byte_phi(terms: Terms, states: list[State], new: State, phi: int, read: tuple[int, ...]) -> int:
+    _, function, block, slot = terms.nodes[phi]
+    out = terms.phi(function, block, ("byte", slot))
+    mask = 0
+    known = True
+    for state, one in zip(states, read, strict=True):
+        terms.add_alternative(out, one)
+        known = known and one in state.masks
+        mask |= state.masks.get(one, 0)
+    if known:
+        new.masks[out] = mask
+    return out
 
 
 def _is_byte(terms: Terms, term: int) -> bool:
