@@ -11,6 +11,7 @@ from .callers import callers
 from .elf import Image, NotAProgram, load
 from .libraries import models, roles
 from .limit import processor_time
+from .multicall import applets, judged, unsure
 from .prefilter import speaks, unwanted
 from .report import CUT, Reporter
 from .static import Library
@@ -55,6 +56,9 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
         whole.run([*first, *starts] if speaks(image, extra) else first)
     whole.cut = whole.cut or reading.over
     reporter = Reporter(whole)
+    many = applets(image)
+    if many is not None:
+        reporter.serves = False  # that one applet has sockets says nothing of what another reads
     exports: tuple[ExportRole, ...] = ()
     why = CUT if reading.over else ""
     with processor_time(budget.report_seconds) as reporting:
@@ -68,6 +72,11 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     if library is not None and not why:
         why = library.why()
     facts = _ported(reporter, why)
+    if many is not None:
+        with processor_time(_APPLET_SECONDS) as judging:
+            facts = judged(facts, whole.code, many)
+        if judging.over:
+            facts = unsure(facts)
     return msgspec.structs.replace(facts, exports=exports)
 
 
@@ -83,6 +92,7 @@ def _ported(reporter: Reporter, why: str) -> ProgramFacts:
 
 
 _NAMES = table("libc.toml")["names"]
+_APPLET_SECONDS = 1.5
 _PORT_SECONDS = 0.3
 
 

@@ -1,0 +1,102 @@
+"""Programs that are many: which applet does what."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.firmware.program.build import compiler
+from tests.firmware.program.test_elf import minimal
+
+from customhouse.firmware.program.analysis import analyse
+from customhouse.firmware.program.elf import load
+from customhouse.firmware.program.multicall import applets
+from customhouse.model import Confidence
+
+NAMES = ["[", "[[", "ash", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "echo", "grep", "head", "httpd",
+         "kill", "ls", "mount", "mv", "ps", "rm", "sed", "sh", "sort", "tail", "test", "tftp", "vi"]  # fmt: skip
+SOURCE = r"""
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#define NI __attribute__((noinline))
+static NI int take(char *to, int size, int port) {
+    int s = socket(AF_INET, SOCK_STREAM, 0), c;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+    bind(s, (void *)&a, sizeof a); listen(s, 1);
+    c = accept(s, 0, 0);
+    return recv(c, to, size, 0);
+}
+#define APPLET(name, how, then) \
+    NI int name(int n, char **v) { char t[300]; int k = how; if (k < 0) return 1; t[k] = 0; return then; }
+APPLET(httpd_main, take(t, 299, 8080), HTTPD)
+APPLET(tftp_main, take(t, 299, 6969), TFTP)
+APPLET(ash_main, read(atoi(v[1]), t, 299), system(t))
+NI int other_main(int n, char **v) { puts(v[0]); return 0; }
+const char names[] = NAMES;
+int (*const mains[])(int, char **) = { MAINS };
+int main(int n, char **v) {
+    const char *p = names;
+    for (unsigned i = 0; i < sizeof mains / sizeof *mains; i++, p += strlen(p) + 1)
+        if (!strcmp(p, v[0])) return mains[i](n, v);
+    return 1;
+}
+"""  # fmt: skip
+
+
+def built(tmp_path: Path, architecture: str, httpd: str = "0", tftp: str = "0") -> bytes:
+    gcc = compiler(architecture)
+    if gcc is None:
+        pytest.skip(f"no cross compiler for {architecture}")
+    own = {"httpd": "httpd_main", "tftp": "tftp_main", "ash": "ash_main", "sh": "ash_main"}
+    defines = {
+        "NAMES": '"' + "\\0".join(NAMES) + '\\0"',
+        "MAINS": ",".join(own.get(name, "other_main") for name in NAMES),
+        "HTTPD": httpd,
+        "TFTP": tftp,
+    }
+    (tmp_path / "many.c").write_text("".join(f"#define {key} {value}\n" for key, value in defines.items()) + SOURCE)
+    out = tmp_path / "many"
+    subprocess.run([gcc, "-O2", "-w", "-s", "-o", str(out), str(tmp_path / "many.c")], check=True)
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "arm64", "mipsel", "x86-64"])
+def test_applets_are_found_with_their_main_functions(architecture: str, tmp_path: Path) -> None:
+    found = applets(load(built(tmp_path, architecture)))
+    assert found is not None
+    assert list(found.names) == NAMES
+    assert {"ash", "sh"} in [set(names) for names in found.mains.values()]
+    assert ("httpd",) in found.mains.values()
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "arm64", "mipsel"])
+def test_a_shell_that_runs_what_it_reads_is_no_flow(architecture: str, tmp_path: Path) -> None:
+    assert analyse(built(tmp_path, architecture)).flows == ()
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "arm64", "mipsel"])
+def test_what_a_network_service_among_the_applets_does_is_sure(architecture: str, tmp_path: Path) -> None:
+    flows = analyse(built(tmp_path, architecture, httpd="system(t)")).flows
+    assert {(flow.confidence, flow.kind) for flow in flows} == {(Confidence.HIGH, "command")}
+
+
+def test_what_another_applet_does_is_medium_at_most(tmp_path: Path) -> None:
+    flows = analyse(built(tmp_path, "arm64", tftp="system(t)")).flows
+    assert {flow.confidence for flow in flows} == {Confidence.MEDIUM}
+
+
+def test_an_ordinary_program_is_not_taken_for_many() -> None:
+    assert applets(load(minimal())) is None
+    assert applets(load(minimal(code=b"\0".join(f"word{n:03}".encode() for n in range(60)) + b"\0" * 4))) is None
+
+
+@given(st.binary(max_size=600))
+def test_any_data_is_searched_without_a_fault(noise: bytes) -> None:
+    names = b"\0".join(name.encode() for name in NAMES) + b"\0"
+    found = applets(load(minimal(code=names + noise.ljust(64, b"\0"))))
+    assert found is None or set(found.names) & set(NAMES)
