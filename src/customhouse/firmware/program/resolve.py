@@ -94,7 +94,7 @@ class Cells:
                 if offset <= place < end and overlap(offset, stride, place, 0):
                     out += values
         for place, step, value in self.strided:
-            if place < offset and self.end(place, step) <= offset:
+            if (place < offset and self.end(place, step) <= offset) or (stride and place >= self.end(offset, stride)):
                 continue
             if abs(place - offset) < _SPREAD and overlap(offset, stride, place, step):
                 out.append(value)
@@ -502,6 +502,11 @@ class Store:
         return out[:_MAX_VALUES]
 
     def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
+        if base == GLOBAL and (
+            (step > 1 and text_off >= self._table_end(off, step))
+            or (text_step > 1 and off >= self._table_end(text_off, text_step))
+        ):
+            return False
         if content.extent or text_step > 1:
             return overlap(off, step, text_off, text_step, content.extent or 1)
         if base == GLOBAL and not text_step:
