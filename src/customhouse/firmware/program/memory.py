@@ -640,6 +640,8 @@ class Memory:
             return words
         if found is not None:
             key, content = found
+            if stride and content.verbatim and len(content.deps) == 1:
+                return self._within_copy(content, max(offset - key[1], 0))
             if key[1] == offset or stride:
                 return content
             if content.verbatim and len(content.deps) == 1:
@@ -654,6 +656,13 @@ class Memory:
         if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
             return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
         return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
+
+    def _within_copy(self, content: Content, at: int) -> Content:
+        """Somewhere in a copy of an object is somewhere in that object."""
+        dep = next(iter(content.deps))
+        if dep[0] != "T":
+            return content
+        return Content(frozenset({("T", dep[1], dep[2] + at, 1, dep[4])}), "%s", 0, True)
 
     def _moved(self, state: State, spot: Location) -> Content | None:
         """A text that was copied word by word, as compilers copy structures."""
