@@ -366,7 +366,7 @@ class Store:
         for root, offset, stride in sorted(self.points(term)):
             if root != GLOBAL or stride or offset < self.terms.floor:
                 continue
-            if offset >= 0xF8000000 or self.image.executable(offset & ~1 if arm else offset):
+            if self.image.import_name(offset) or self.image.executable(offset & ~1 if arm else offset):
                 out.append(offset)
         return tuple(out[:_MAX_POINTS])
 

@@ -198,7 +198,7 @@ class Terms:
         """The term without phis and merges: what it may be. Steps of a loop become a stride on where the loop began."""
         node = self.nodes[term]
         kind = node[0]
-        if kind == MERGE and not any(self.nodes[one][0] in (PHI, ADDR) for one in node[1]):
+        if kind == MERGE and not any(self.nodes[one][0] in (PHI, ADDR, UNKNOWN) for one in node[1]):
             return node[1]  # type: ignore[no-any-return]  # fields of a node are of any type
         if kind not in (PHI, MERGE, ADDR):
             return frozenset((term,))
