@@ -25,7 +25,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the pairs live beside the tests
 
-from tests.firmware.program.build import ARCHITECTURES, LEVELS, Built, Pair, build, compiler, pairs
+from tests.firmware.program.build import ARCHITECTURES, EXTRA, LEVELS, Built, Pair, build, compiler, pairs
 
 from customhouse.firmware.facts.extractor import Content
 from customhouse.firmware.program.extractor import ProgramExtractor
@@ -251,7 +251,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pair", action="append", help="only this one (repeatable)")
-    parser.add_argument("--arch", action="append", choices=ARCHITECTURES, help="only this one (repeatable)")
+    parser.add_argument("--arch", action="append", choices=(*ARCHITECTURES, *EXTRA), help="only this one (repeatable)")
     parser.add_argument("--level", action="append", choices=LEVELS, help="only this one (--level=-Os)")
     parser.add_argument("--toys", type=Path, help="folder of the study's programs")
     parser.add_argument("-v", "--verbose", action="store_true", help="what was found in each program")

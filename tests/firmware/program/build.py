@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 PAIRS = Path(os.environ.get("CUSTOMHOUSE_PAIRS") or Path(__file__).with_name("pairs"))
 """The folder of pairs; another one for pairs that the engine was not developed on."""
 ARCHITECTURES = ("armel", "armhf", "arm64", "mipsel", "mips", "x86-64")
+EXTRA = ("i386",)
+"""Architectures that the bench can be asked for; not among those that count."""
 LEVELS = ("-O2", "-Os")
 TWINS = ("true", "benign")
 WARNINGS = ("-Wall", "-Werror")
@@ -29,6 +31,7 @@ _COMPILERS = {
     "mipsel": "mipsel-linux-gnu-gcc",
     "mips": "mips-linux-gnu-gcc",
     "x86-64": "x86_64-linux-gnu-gcc",
+    "i386": "i686-linux-gnu-gcc",
 }
 
 

@@ -29,6 +29,18 @@ def test_machines_that_no_device_of_ours_has_are_refused() -> None:
         load(minimal(machine=2))
 
 
+def test_encodings_that_the_lifter_would_misread_are_refused_with_their_name() -> None:
+    data = bytearray(minimal(machine=8))
+    data[36:40] = struct.pack("<I", 0x04000000)
+    with pytest.raises(NotAProgram, match="MIPS16"):
+        load(bytes(data))
+    big = bytearray(52)
+    big[:6] = b"\x7fELF\x01\x02"
+    big[16:20] = struct.pack(">HH", 2, 40)
+    with pytest.raises(NotAProgram, match="big-endian ARM"):
+        load(bytes(big))
+
+
 def test_a_program_without_code_is_refused() -> None:
     with pytest.raises(NotAProgram, match="no executable segment"):
         load(minimal(flags=4))

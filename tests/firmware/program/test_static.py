@@ -121,6 +121,16 @@ def test_a_flow_in_a_static_program_is_found_and_its_benign_twin_stays_quiet(arc
     assert benign.flows == ()
 
 
+@pytest.mark.parametrize("flags", [(), ("-no-pie",), ("-static",)])
+def test_programs_of_i386_are_read_position_independent_or_not(flags: tuple[str, ...]) -> None:
+    pair = next(one for one in pairs() if one.name == "digits_only")
+    if compiler("i386") is None:
+        pytest.skip("no cross compiler for i386")
+    true = analyse(build(pair, "true", "i386", "-O2", flags).program.read_bytes())
+    assert {(flow.kind, flow.port, flow.magic) for flow in true.flows} == {("command", 10001, "CHAN")}
+    assert analyse(build(pair, "benign", "i386", "-O2", flags).program.read_bytes()).flows == ()
+
+
 def test_a_program_with_symbols_is_read_by_them(tmp_path: Path) -> None:
     library = opened(static(tmp_path, "mipsel", CALLS_MANY))
     assert {"recv", "system", "execl", "fgets"} <= set(library.known.values())

@@ -148,6 +148,8 @@ class Code:
         thumb = image.architecture == "arm" and bool(target & 1)
         address = target & ~1 if image.architecture == "arm" else target
         registers = self.entry_registers(target)
+        if image.architecture == "i386" and image.gp is not None:
+            registers[self.lifter.registers["EBX"]] = image.gp  # who calls a stub has the table's address there
         for _ in range(4):
             if not image.executable(address):
                 return None

@@ -17,6 +17,8 @@ IMPORT_BASE = 0xF8000000
 IMPORT_STEP = 16
 
 _MACHINES = {40: "arm", 183: "arm64", 8: "mips", 62: "x86_64", 3: "i386"}
+_COMPRESSED = 0x06000000
+"""EF_MIPS_ARCH_ASE_M16 and EF_MIPS_MICROMIPS."""
 _MAX_SYMBOLS = 200_000
 _MAX_SEGMENTS = 128
 
@@ -205,7 +207,8 @@ def _load(data: bytes) -> Image:
     if wide != (architecture in ("arm64", "x86_64")):
         raise NotAProgram("word size does not fit the machine")
     layout = order + ("QQQIHHHHHH" if wide else "IIIIHHHHHH")
-    entry, phoff, _shoff, _flags, _ehsize, phentsize, phnum, *_ = struct.unpack_from(layout, data, 24)
+    entry, phoff, _shoff, flags, _ehsize, phentsize, phnum, *_ = struct.unpack_from(layout, data, 24)
+    _refuse_encodings(architecture, big, flags)
     image = Image(architecture, big, 8 if wide else 4, entry)
     dynamic = _segments(image, data, order, wide, phoff, phentsize, min(phnum, _MAX_SEGMENTS))
     if not any(one.executable for one in image.segments):
@@ -218,6 +221,14 @@ def _load(data: bytes) -> Image:
     image.static = not linked and image.executable(entry & ~1)
     _symbol_table(image, data, order, wide)
     return image
+
+
+def _refuse_encodings(architecture: str, big: bool, flags: int) -> None:
+    """Code that the lifter would take for other code: nothing would be found in it, which is not clean."""
+    if architecture == "arm" and big:
+        raise NotAProgram("big-endian ARM code is not read")
+    if architecture == "mips" and flags & _COMPRESSED:
+        raise NotAProgram("MIPS16 and microMIPS code is not read")
 
 
 def _placed(data: bytes, image: Image, offset: int) -> int:
@@ -303,6 +314,7 @@ def _got(image: Image, tags: dict[int, int]) -> None:
     start = tags.get(3)
     if start is None or image.architecture == "mips":
         return
+    image.gp = start if image.architecture == "i386" else None
     end = start + 3 * image.word
     while end in image.places:
         end += image.word

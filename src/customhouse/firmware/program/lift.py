@@ -59,6 +59,7 @@ STUB = 24
     REPEAT,
 ) = range(37)
 
+_COUNTER_READERS = {0x04: "EAX", 0x0C: "ECX", 0x14: "EDX", 0x1C: "EBX", 0x2C: "EBP", 0x34: "ESI", 0x3C: "EDI"}
 Op = tuple[int, int, int, int, int, int]
 
 _O = pypcode.OpCode
@@ -449,12 +450,28 @@ class _Lowering:
             target = self._call_target(node.offset)
             if target == after and self.lifter.image.architecture == "mips":
                 return Exit("fall", next=after)  # bal .+8 reads the program counter
+            if self._reads_counter(target):
+                return Exit("fall", next=after)
             return Exit("call", target=target, next=after, site=site)
         if code == _CALLIND:
             return Exit("icall", self._operand(node), 0, after, site)
         if code == _RETURN:
             return Exit("ret", site=site)
         return Exit("ijump", self._operand(node), site=site)
+
+    def _reads_counter(self, target: int) -> bool:
+        """i386: a function `mov (%esp), register; ret` gives the address behind its call; done here, without a call."""
+        lifter = self.lifter
+        if lifter.image.architecture != "i386":
+            return False
+        raw = lifter.image.bytes_at(target, 4)
+        register = _COUNTER_READERS.get(raw[1]) if len(raw) == 4 and raw[0] == 0x8B and raw[2:] == b"\x24\xc3" else None
+        if register is None:
+            return False
+        stack = lifter.registers["ESP"]
+        self.ops.append((MOV, lifter.registers[register], ~self.after, 0, 4, self.here))
+        self.ops.append((ADD, stack, stack, ~4, 4, self.here))
+        return True
 
     def _call_target(self, target: int) -> int:
         """On ARM the real target with its mode, read from the instruction, since BLX was lifted as BL."""
