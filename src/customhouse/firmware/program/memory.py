@@ -246,7 +246,7 @@ class Memory:
             self._byte(state, spots, value, self._emit(state, address, value, 1))
         elif node[0] == OP and len(self._pieces(value)) > 1:
             before_ = [(spot, state.words[spot]) for spot in spots[:8] if spot in state.words]
-            self._byte(state, spots, value, self._emit(state, address, value, size))
+            self._byte(state, spots, value, self._emit(state, address, value, size), size)
             for spot, entry in before_:
                 state.words[spot] = entry  # it may be a number after all
         elif node[0] == CONST:
@@ -286,12 +286,14 @@ class Memory:
         elif constant is not None or (size > 1 and not (size < self.terms.word and text.deps)):
             del state.texts[spot]
 
-    def _byte(self, state: State, spots: tuple[Location, ...], value: int, bits: int) -> None:
-        """A byte copied by hand: the buffer now holds text of where the byte came from. `bits` say where it is safe."""
+    def _byte(self, state: State, spots: tuple[Location, ...], value: int, bits: int, size: int = 0) -> None:
+        """A byte copied by hand: the buffer now holds text of where the byte came from. `bits` say where it is safe.
+        Of several bytes at once `size` are known, and no more: they may be a number.
+        """
         deps = self.deps_of(state, value)
         if not deps:
             return
-        content = Content(kept(deps, bits), "%s", grown=True)
+        content = Content(kept(deps, bits), "%s", size, grown=True)
         for root, offset, stride in spots[:4]:
             if stride or (root, offset, 0) in state.texts:
                 self.write_text(state, (root, offset, 0), content, weak=True)
