@@ -5,9 +5,11 @@ from typing import Any
 
 from . import lift
 from .state import Fact
-from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PHI, RESULT, UNKNOWN, Terms
 
 HUGE = 1 << 40
+RECURSIVE = (UNKNOWN, "recursive")
+"""What a value is made of as its loop goes round: where each round makes it smaller, it bounds nothing."""
 _UNBOUNDED = 1 << 62
 
 Ranges = Mapping[int, tuple[int, int]]
@@ -40,7 +42,7 @@ def _made(terms: Terms, term: int, node: tuple[Any, ...], ranges: Ranges, level:
         return 65535 if node[2] == "swap2" else HUGE
     if kind == OP:
         return _operation(terms, node, ranges, level)
-    return HUGE
+    return 0 if node == RECURSIVE else HUGE
 
 
 def part(terms: Terms, term: int, ranges: Ranges) -> int:

@@ -446,7 +446,7 @@ class Evaluation:
         end = fold.binary(self.terms, ADD, where, total, self.terms.word)
         if copies:
             origin = self._value(state, source)
-            library.block_copy(self, state, where, origin, total)
+            library.block_copy(self, state, where, origin, total, size == 1)
             state.registers[source] = fold.binary(self.terms, ADD, origin, total, self.terms.word)
         elif self.terms.value(length) is not None and self.terms.value(self._value(state, self.result_register)) == 0:
             library.block_fill(self, state, where, total)
@@ -632,11 +632,15 @@ class Evaluation:
             value = self.terms.const(low)  # tested on the way here
         self.returned[address] = (value, state)
 
+    def _is_length(self, term: int) -> bool:
+        node = self.terms.nodes[term]
+        return node[0] in (RESULT, LOAD, PARAM) or (node[0] == OP and node[1] not in fold.BOOLEAN)
+
     def _tested(self, state: State) -> None:
         """Lengths that the function tested, as facts that a caller can read."""
         found = set()
         for term, (_low, high) in state.ranges.items():
-            if self.terms.open[term] and 0 <= high < 1 << 31 and self.terms.nodes[term][0] in (RESULT, LOAD, PARAM, OP):
+            if self.terms.open[term] and 0 <= high < 1 << 31 and self._is_length(term):
                 found.add(("most", term, self.terms.zero, high))
         for fact in state.facts:
             span = state.ranges.get(fact[2]) if fact[0] == "most" else None

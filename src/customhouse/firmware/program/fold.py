@@ -152,6 +152,15 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         if multiple is not None:
             return multiple
         return _difference(terms, a, b)
+    if (
+        kind in (SHL, MUL)
+        and right[0] == CONST
+        and right[1] < (24 if kind == SHL else 1 << 16)
+        and _plain(terms, a) != a
+    ):
+        # the constant of an index goes outside: `(i + 2) * 16` and `i * 16 + 32` are one place of a table
+        factor = 1 << right[1] if kind == SHL else right[1]
+        return terms.add(binary(terms, kind, left[1], b, size), left[2] * factor)
     if kind in (SHL, MUL) and right[0] == CONST and _factor(terms, a)[1] != 1:
         base, factor = _factor(terms, a)
         return _times(terms, base, factor << right[1] if kind == SHL else factor * right[1])
@@ -161,6 +170,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         return terms.zero
     if kind in (OR, XOR, SHL, SHR, SAR) and right[0] == CONST and not right[1]:
         return a
+    if kind == OR and right[0] == CONST and right[1] == (1 << (8 * min(size, terms.word))) - 1:
+        return b
     if kind == OR and left[0] == CONST and not left[1]:
         return b
     if (kind in (AND, OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):

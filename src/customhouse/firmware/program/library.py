@@ -14,12 +14,13 @@ from .lift import ADD, MUL
 from .memory import Memory
 from .state import EMPTY, Content, Dep, State, either, kept, settled
 from .tables import table
-from .terms import CONST, DERIVED, HEAP, OP, Location, Terms
+from .terms import CONST, DERIVED, GLOBAL, HEAP, OP, Location, Terms
 
 MODELS: dict[str, list[Any]] = table("libc.toml")["models"]
 STRTOK_CELL = 0xF7FFFF00
 """A made-up global that stands for strtok's hidden pointer."""
 KEY_ROOT = "key"
+_MAX_COPY = 1024
 
 
 _READ_ONLY = frozenset(table("libc.toml")["names"]["numeric"]) - {"recvmsg", "accept"} | {
@@ -141,9 +142,9 @@ def _append(one: _Call) -> int:
     return target
 
 
-def block_copy(caller: Caller, state: State, target: int, source: int, size: int) -> None:
-    """memcpy that the compiler wrote out."""
-    _copy_block(_Call(caller, state, "memcpy", [0, 1, 2]), target, source, size)
+def block_copy(caller: Caller, state: State, target: int, source: int, size: int, whole: bool) -> None:
+    """memcpy that the compiler wrote out; `whole` when not only the part of it that is made of words."""
+    _copy_block(_Call(caller, state, "memcpy", [0, 1, 2]), target, source, size, whole)
 
 
 def block_fill(caller: Caller, state: State, target: int, size: int) -> None:
@@ -155,16 +156,19 @@ def _block(one: _Call) -> int:
     return _copy_block(one, one.nth(0), one.nth(1), one.nth(2))
 
 
-def _copy_block(one: _Call, target: int, source: int, size: int) -> int:
+def _copy_block(one: _Call, target: int, source: int, size: int, whole: bool = True) -> int:
     length = one.terms.value(size)
     content = one.text(source)
-    one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
+    if whole or length is not None:
+        one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
     sources = one.terms.locate(source)
     saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
     verbatim = content.verbatim or (not content.deps and not content.template)
     if content.deps or not saved:
+        most = length if length is not None else one.caller.limit(one.state, size)
+        extent = most if most is not None and most < _MAX_COPY else length or 0
         placed = one.memory.placed(one.state, target, content)
-        one.write(target, placed._replace(extent=length or 0, verbatim=verbatim), sized=bool(length))
+        one.write(target, placed._replace(extent=extent, verbatim=verbatim), sized=bool(length))
     if not content.deps and content.template and length:
         one.memory.emitted(one.state, target, content.template[:length])
     for offset, bytes_, value in saved:
@@ -481,6 +485,9 @@ def _receive(one: _Call) -> int:
             one.memory.write_text(one.state, spot, content._replace(extent=whole[1]), weak=True, sized=True)
     else:
         one.write(one.nth(1), content, sized=bool(limit))
+    for root, offset, _stride in one.terms.locate(one.nth(1))[:4]:
+        if root == GLOBAL:
+            one.caller.note(("input", offset))
     if one.name in ("fgets", "__fgets_chk", "fgets_unlocked", "gets"):
         return one.nth(1)
     if limit:

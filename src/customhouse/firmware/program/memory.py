@@ -27,6 +27,7 @@ from .terms import (
     UNKNOWN,
     Location,
     Terms,
+    overlap,
 )
 
 _MAX_TEXT = 512
@@ -100,6 +101,9 @@ class Memory:
         if spot[2]:
             # one of many places was written: the others keep what they had
             rest = self._unwritten(state, spot, size, address)
+            if entry is None and size == terms.word:
+                kept = self._somewhere(state, spot)
+                return terms.merge({*kept, rest}) if kept else rest
             return rest if entry is None or size == 1 or entry[0] != size else terms.merge({entry[1], rest})
         if entry is not None:
             if entry[0] == size or terms.nodes[entry[1]][0] != CONST:
@@ -133,6 +137,18 @@ class Memory:
             if index is not None:
                 return terms.param(index)
         return self._unwritten(state, spot, size, address)
+
+    def _somewhere(self, state: State, spot: Location) -> list[int]:
+        """Words that were put into an array of which one is read: which of them is not known."""
+        root, offset, stride = spot
+        if self.terms.nodes[root][0] != STACK or stride % self.terms.word:
+            return []
+        found = [
+            state.words[key]
+            for key in state.words.of(root)
+            if key[2] == stride and overlap(offset, stride, key[1], key[2]) and abs(key[1] - offset) <= stride
+        ]
+        return [value for size, value in found if size == self.terms.word][:4]
 
     def _composed(self, state: State, spot: Location, size: int) -> int | None:
         """A word that was stored as several narrower constants."""

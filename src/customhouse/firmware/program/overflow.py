@@ -41,6 +41,11 @@ class Overflows:
         for event in whole.events:
             if event[0] == "limit":
                 self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))
+        self._inputs = {event[1] for event in whole.events if event[0] == "input"}
+        sites = {self.terms.nodes[one][1:3]: limit for one, limit in self.limits.items()}
+        for one, node in enumerate(self.terms.nodes):
+            if node[0] == RESULT and node[1:3] in sites:
+                self.limits.setdefault(one, sites[node[1:3]])  # the same call, in the words of a caller
         self._busy: set[int] = set()
         self._known: dict[Location, int | None] = {}
         self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
@@ -89,7 +94,7 @@ class Overflows:
         for fact in facts:
             if fact[0] != "most" or (fact[1] != base and not bounds.summand(self.terms, base, fact[1])):
                 continue
-            if self._counts(fact[2]):
+            if self._counts(fact[2]) or self._made_of(fact[2], base, 0):
                 continue
             other = self.length(fact[2], facts - {fact}, level + 3)
             if other is None:
@@ -107,6 +112,14 @@ class Overflows:
                 for one in self.terms.alternatives[term]
             )
         return False
+
+    def _made_of(self, term: int, part: int, level: int) -> bool:
+        """Whether one number is computed from the other: a comparison of the two bounds neither."""
+        node = self.terms.nodes[term]
+        if term == part or level > _DEPTH:
+            return term == part
+        parts = node[2:] if node[0] == OP else node[1:2] if node[0] == ADDR else node[1] if node[0] == MERGE else ()
+        return any(self._made_of(one, part, level + 1) for one in parts)
 
     def _made(self, term: int, facts: frozenset[Fact], level: int) -> int | None:
         node = self.terms.nodes[term]
@@ -132,7 +145,7 @@ class Overflows:
             return self._result(term, node, facts, level)
         if kind == OP:
             return self._operation(term, node, facts, level)
-        return None
+        return 0 if node == bounds.RECURSIVE else None
 
     def _stored(self, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
         """A number that was put into a structure: the largest of what was put there."""
@@ -176,9 +189,7 @@ class Overflows:
         """The longest text that can lie where the pointer points, with its end: by the object, and by what wrote it.
         None when it is not known where the pointer points.
         """
-        own = self.extents.room(pointer)
-        written = self.longest(Content(frozenset({("T", pointer, 0, 0, False)}), "%s"), 0)
-        return min((one for one in (own, written) if one is not None), default=None)
+        return self.longest(Content(frozenset({("T", pointer, 0, 0, False)}), "%s"), 0)
 
     def _text(self, content: Content, sources: Sources, facts: frozenset[Fact]) -> int:
         """The most bytes that the texts from outside make, with the end; 0 when each of them was measured."""
@@ -212,7 +223,10 @@ class Overflows:
         for fact in facts:
             if fact[0] == "most" and self._measures(fact[1], source):
                 other = self.length(fact[2], facts - {fact}, 3)
-                return 0 if other is None else other + fact[3] + 1
+                if other is not None:
+                    return other + int(fact[3]) + 1
+                if self.terms.nodes[fact[1]][1] != "strlen":
+                    return 0  # compared, but with what?
         return None
 
     def _measures(self, term: int, source: int) -> bool:
@@ -299,9 +313,22 @@ class Overflows:
         if written:
             known = [one for one in written if one is not None]
             told = (min if step else max)(known, default=None)  # of places not kept apart the least says enough
-            own = self.extents.at(place)
-            self._known[place] = min((one for one in (own, told) if one is not None), default=None)
+            self._known[place] = self._fitted(place, told)
         return self._known[place]
+
+    def _fitted(self, place: Location, written: int | None) -> int | None:
+        """What is sure of a text that may be `written` long in an object. That it cannot be longer than the object does
+        not say that it can be as long: where the object ends is not known to the byte, and of a global only when
+        something is received into it.
+        """
+        own = self.extents.at(place)
+        if written is None or own is None or written <= own:
+            return written
+        room = self.extents.at
+        received = (one <= place[1] < one + (room((GLOBAL, one, 0)) or 0) for one in self._inputs)
+        if place[0] == GLOBAL and not any(received):
+            return None
+        return own // 2
 
 
 def _greatest(found: list[int | None]) -> int | None:

@@ -402,7 +402,9 @@ class Terms:
                 return level < 6 and self._is_index(node[2], level + 1) and self._is_index(node[3], level + 1)
             return node[1] in _SCALED and self.rank(term) < 1
         if node[0] == CONST:
-            return bool(node[1] < self.floor)
+            return -self.floor < self.signed(_small(node[1]) & self.mask) < self.floor
+        if node[0] == MERGE:
+            return level < 6 and all(self._is_index(one, level + 1) for one in node[1])
         if node[0] == LOAD:
             return node[4] < self.word  # type: ignore[no-any-return]  # fields of a node are of any type
         if node[0] == PHI:
@@ -546,6 +548,11 @@ class _Walk:
                 out = _both(out, self.steps.get(one, 0))
                 stack += self.above[one]
         return out
+
+
+def _small(value: int) -> int:
+    """A number as an int of 32 bits, where it may be one."""
+    return value - (1 << 32) if value >> 31 == 1 else value
 
 
 def _both(a: int, b: int) -> int:

@@ -1,0 +1,83 @@
+"""Bounds of numbers: what comparisons of two unknowns tell, what sums and choices are at most."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customhouse.firmware.program import bounds, fold
+from customhouse.firmware.program.bytesets import ByteSets
+from customhouse.firmware.program.conditions import Conditions
+from customhouse.firmware.program.elf import Image
+from customhouse.firmware.program.lift import ADD, EQ, LE, LT, SHL, SHR, SUB
+from customhouse.firmware.program.state import State
+from customhouse.firmware.program.terms import OP, Terms
+
+
+@pytest.fixture
+def terms() -> Terms:
+    return Terms(4)
+
+
+@pytest.fixture
+def conditions(terms: Terms) -> Conditions:
+    image = Image.__new__(Image)
+    image.big = False
+    return Conditions(terms, ByteSets(terms, image), lambda term: None, lambda term, size: None)
+
+
+def compared(conditions: Conditions, kind: int, a: int, b: int, truth: bool) -> State:
+    state = State()
+    terms = conditions.terms
+    assert conditions.refine(state, terms.make((OP, kind, a, b), a, b), truth)
+    return state
+
+
+def test_a_number_below_another_is_remembered_with_the_distance(terms: Terms, conditions: Conditions) -> None:
+    length, room = terms.param(0), terms.param(1)
+    assert ("most", length, room, -1) in compared(conditions, LT, length, room, True).facts
+    assert ("most", room, length, 0) in compared(conditions, LT, length, room, False).facts
+    assert ("most", length, room, -3) in compared(conditions, LE, terms.add(length, 3), room, True).facts
+
+
+def test_equal_numbers_bound_each_other(terms: Terms, conditions: Conditions) -> None:
+    difference = fold.binary(terms, SUB, terms.add(terms.param(0), 1), terms.param(1), 4)
+    state = compared(conditions, EQ, difference, terms.zero, True)
+    assert {("most", terms.param(0), terms.param(1), -1), ("most", terms.param(1), terms.param(0), 1)} <= state.facts
+
+
+def test_a_choice_is_at_most_what_each_side_is_where_it_is_chosen(terms: Terms) -> None:
+    length, room, cut = terms.param(0), terms.param(1), terms.unknown("cut")
+    sides = [(length, frozenset({("most", length, room, -1)})), (terms.add(room, -1), frozenset())]
+    assert ("most", cut, room, -1) in bounds.ordered(terms, cut, [*sides, (terms.zero, frozenset())])
+    assert not bounds.ordered(terms, cut, [sides[0], (terms.param(2), frozenset())])
+
+
+def test_what_two_paths_compared_holds_by_the_weaker_of_them(terms: Terms) -> None:
+    a, b = terms.param(0), terms.param(1)
+    paths = [frozenset({("most", a, b, -4), ("most", b, a, 0)}), frozenset({("most", a, b, 2)})]
+    assert bounds.agreed(paths) == frozenset({("most", a, b, 2)})
+
+
+def test_a_tested_sum_bounds_its_parts(terms: Terms) -> None:
+    used, length = terms.param(0), terms.param(1)
+    total = fold.binary(terms, ADD, used, length, 4)
+    assert bounds.part(terms, terms.add(length, 4), {total: (0, 512)}) == 516
+    assert bounds.part(terms, terms.param(2), {total: (0, 512)}) == bounds.HUGE
+
+
+@given(st.integers(0, 200), st.integers(0, 4000), st.sampled_from([2, 3, 4]))
+def test_the_constant_of_a_scaled_index_goes_outside(plus: int, index: int, shift: int) -> None:
+    terms = Terms(4)
+    found = fold.binary(terms, SHL, terms.add(terms.param(0), plus), terms.const(shift), 4)
+    base, more = terms.based(found)
+    assert more == plus << shift
+    assert base == terms.make((OP, SHL, terms.param(0), terms.const(shift)), terms.param(0))
+    assert bounds.most(terms, found, {terms.param(0): (0, index)}) == (index + plus) << shift
+
+
+def test_what_a_loop_makes_smaller_keeps_its_bound(terms: Terms) -> None:
+    left, got = terms.param(0), terms.param(1)
+    again = terms.unknown("recursive")
+    size = terms.merge({left, terms.make((OP, SUB, again, got), again, got)})
+    assert bounds.most(terms, size, {left: (0, 256)}) == 256
+    assert bounds.most(terms, fold.binary(terms, SHR, size, terms.const(2), 4), {left: (0, 256)}) == 64
