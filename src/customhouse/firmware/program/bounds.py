@@ -1,7 +1,7 @@
 """Upper bounds of numbers, from tests in force and from the widths of what they are made of."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import lift
 from .state import Fact
@@ -11,38 +11,68 @@ HUGE = 1 << 40
 RECURSIVE = (UNKNOWN, "recursive")
 """What a value is made of as its loop goes round: where each round makes it smaller, it bounds nothing."""
 _UNBOUNDED = 1 << 62
+_MAX_LOOPS = 3
 
 Ranges = Mapping[int, tuple[int, int]]
 
 
-def most(terms: Terms, term: int, ranges: Ranges, level: int = 0) -> int:
+class Walk(NamedTuple):
+    """Where a bound is being asked for: the loops that lead there, and whether something was added on the way."""
+
+    level: int = 0
+    loops: frozenset[int] = frozenset()
+    grows: bool = False
+
+    def into(self, adds: bool = False) -> "Walk":
+        return Walk(self.level + 1, self.loops, self.grows or adds)
+
+
+def most(terms: Terms, term: int, ranges: Ranges, walk: Walk | None = None) -> int:
     """The largest value of the term, `HUGE` when nothing is known."""
+    walk = walk or Walk()
     node = terms.nodes[term]
     if node[0] == CONST:
         return terms.signed(node[1])
     span = ranges.get(term)
     best = span[1] if span is not None else HUGE
-    if level > 8:
+    if walk.level > 8:
         return best
-    return min(best, HUGE, _made(terms, term, node, ranges, level))
+    return min(best, HUGE, _made(terms, term, node, ranges, walk))
 
 
-def _made(terms: Terms, term: int, node: tuple[Any, ...], ranges: Ranges, level: int) -> int:
+def _made(terms: Terms, term: int, node: tuple[Any, ...], ranges: Ranges, walk: Walk) -> int:
     """What follows from the parts of the term."""
     kind = node[0]
     if kind in (BYTE, LOAD):
         size = node[5] if kind == BYTE else node[4]
         return (1 << (8 * size)) - 1 if size <= 2 else HUGE
     if kind == ADDR and not node[3]:
-        inner = most(terms, node[1], ranges, level + 1)
+        inner = most(terms, node[1], ranges, walk.into(node[2] > 0))
         return inner + node[2] if inner < HUGE else HUGE
-    if kind in (PHI, MERGE):
-        return max((most(terms, one, ranges, level + 1) for one in terms.flat(term) if one != term), default=HUGE)
+    if kind == PHI:
+        return _around(terms, term, ranges, walk)
+    if kind == MERGE:
+        return max((most(terms, one, ranges, walk.into()) for one in terms.flat(term) if one != term), default=HUGE)
     if kind == RESULT:
         return 65535 if node[2] == "swap2" else HUGE
     if kind == OP:
-        return _operation(terms, node, ranges, level)
+        return _operation(terms, node, ranges, walk)
     return 0 if node == RECURSIVE else HUGE
+
+
+def _around(terms: Terms, phi: int, ranges: Ranges, walk: Walk) -> int:
+    """A value that a loop carries round has no end when it grows there."""
+    if phi in walk.loops:
+        return HUGE if walk.grows else 0
+    if len(walk.loops) > _MAX_LOOPS:
+        return HUGE
+    inner = Walk(walk.level + 1, walk.loops | {phi}, walk.grows)
+    best = -HUGE
+    for one in terms.alternatives[phi]:
+        best = max(best, most(terms, one, ranges, inner))
+        if best >= HUGE:
+            break
+    return best if best > -HUGE else HUGE
 
 
 def part(terms: Terms, term: int, ranges: Ranges) -> int:
@@ -111,12 +141,13 @@ def agreed(sides: list[frozenset[Fact]]) -> frozenset[Fact]:
     return frozenset(("most", *key, more) for key, more in (common or {}).items())
 
 
-def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, level: int) -> int:
+def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) -> int:
     kind = node[1]
     if kind == lift.SELECT:
-        return max(most(terms, one, ranges, level + 1) for one in node[3:5])
-    left = most(terms, node[2], ranges, level + 1)
-    right = most(terms, node[3], ranges, level + 1)
+        return max(most(terms, one, ranges, walk.into()) for one in node[3:5])
+    inner = walk.into(kind in (lift.ADD, lift.OR, lift.XOR, lift.SHL, lift.MUL))
+    left = most(terms, node[2], ranges, inner)
+    right = most(terms, node[3], ranges, inner)
     if kind == lift.AND:
         return min(one for one in (left, right) if one >= 0) if max(left, right) >= 0 else HUGE
     if kind in (lift.OR, lift.XOR, lift.ADD):

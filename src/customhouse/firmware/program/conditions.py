@@ -133,23 +133,34 @@ class Conditions:
             return
         self._add(state, frozenset({("lacks", node[1], bytesets.ALL)}))
         where, more = self._base(node[1])
+        empty = self.terms.result("strlen", "strlen", (node[1],))
+        self._add(state, frozenset({("most", empty, self.terms.zero, 0)}))
         top = self.terms.nodes[where]
         if top[0] == OP and top[1] == ADD:
             for base, index in ((top[2], top[3]), (top[3], top[2])):
                 self._spanned(state, index, base)
                 if self.terms.rank(base) >= self.terms.rank(index):
-                    self._ends_by(state, base, index, more)
+                    first = self._first(index)
+                    self._ends_by(state, self.terms.add(base, first + more), index, -first)
         elif top[0] == PHI:
             for start in self.terms.alternatives[where]:
                 if self._base(start)[0] != where and len(self.terms.alternatives[where]) <= _STARTS:
-                    self._ends_by(state, start, fold.binary(self.terms, SUB, where, start, self.terms.word), more)
+                    index = fold.binary(self.terms, SUB, where, start, self.terms.word)
+                    self._ends_by(state, self.terms.add(start, more), index, 0)
+
+    def _first(self, index: int) -> int:
+        """Where a counter begins: most often 0, or -1 when it is moved before it is used."""
+        node = self.terms.nodes[index]
+        values = [self.terms.value(one) for one in self.terms.alternatives[index]] if node[0] == PHI else []
+        return min((self.terms.signed(one) for one in values if one is not None), default=0)
 
     def _ends_by(self, state: State, text: int, index: int, more: int) -> None:
         """The text is no longer than the index of a NUL byte: a length that was counted by hand."""
         base, offset = self._base(index)
         if self.terms.nodes[base][0] != CONST:
-            length = self.terms.result("strlen", "strlen", (text,))
-            self._add(state, frozenset({("most", length, base, offset + more)}))
+            for back in (0, 1):  # the first byte is often looked at before the loop
+                length = self.terms.result("strlen", "strlen", (self.terms.add(text, -back),))
+                self._add(state, frozenset({("most", length, base, offset + more + back)}))
 
     def _spanned(self, state: State, index: int, base: int) -> bool:
         node = self.terms.nodes[index]
@@ -436,3 +447,16 @@ class Conditions:
             span = (span[0], min(span[1], high - off))
         if span[0] <= span[1]:
             state.ranges[base] = span
+            self._measured(state, base, span[1])
+
+    def _measured(self, state: State, counter: int, high: int) -> None:
+        """A length that is no larger than the counter: now it is known how large that is."""
+        if not 0 <= high < 1 << 31:
+            return
+        found = {
+            ("most", fact[1], self.terms.zero, high + fact[3])
+            for fact in state.facts
+            if fact[0] == "most" and fact[2] == counter and self.terms.nodes[fact[1]][1] == "strlen"
+        }
+        if found:
+            self._add(state, frozenset(found))

@@ -155,7 +155,17 @@ class Evaluation:
             return Head(entry, entry)
         if old is not None:
             backs = [carried(self.terms, address, entry, one, old) for one in backs]
-        return Head(entry, self._join(address, [entry, *backs]))
+        whole = self._join(address, [entry, *backs])
+        if old is not None:
+            self._widen(old.whole, whole)
+        return Head(entry, whole)
+
+    def _widen(self, before: State, now: State) -> None:
+        """A range that grows as the loop goes round has no end, unless a test in the loop gives it one."""
+        for term in [term for term in now.ranges if self.terms.nodes[term][0] == PHI]:
+            known = before.ranges.get(term)
+            if known is not None and now.ranges[term][1] > known[1]:
+                del now.ranges[term]
 
     def _join(self, address: int, states: list[State]) -> State:
         return join(
@@ -837,6 +847,31 @@ class Evaluation:
         return self.image.bytes_at(value, size) or None
 
     # -- what callers see
+    def _split(self) -> list[tuple[int, State]]:
+        """The values returned, with the states they are returned in. A comparison of a length that was counted is
+        returned as the two values it may have: what each says of the length is lost with the counter otherwise.
+        """
+        out: list[tuple[int, State]] = []
+        for value, state in self.returned.values():
+            counted = {fact[2] for fact in state.facts if fact[0] == "most"}
+            node = self.terms.nodes[value]
+            while node[0] == OP and node[1] in (BNOT, EQ) and node[2:] and self._of_boolean(node):
+                node = self.terms.nodes[node[2]]
+            sides = [self.terms.based(one)[0] for one in node[2:4]] if node[0] == OP and node[1] in fold.BOOLEAN else []
+            if not counted & set(sides):
+                out.append((value, state))
+                continue
+            for truth in (True, False):
+                probe = state.copy()
+                if self.conditions.refine(probe, value, truth):
+                    self._tested(probe)
+                    out.append((self.terms.const(int(truth)), probe))
+        return out
+
+    def _of_boolean(self, node: tuple[int, ...]) -> bool:
+        inner = self.terms.nodes[node[2]]
+        return bool(inner[0] == OP and inner[1] in fold.BOOLEAN)
+
     def _summary(self) -> Summary:
         out = Summary(self.function.address)
         out.returning = bool(self.returned)
@@ -853,7 +888,7 @@ class Evaluation:
             out.sure = {
                 key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
             }
-            for value, state in self.returned.values():
+            for value, state in self._split():
                 alternatives = self.implied.get(value) or ((value, frozenset()),)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]
             out.returns = out.returns[:10]

@@ -82,7 +82,8 @@ class Extents:
     def _apart(self, start: int, starts: dict[int, set[int]]) -> bool:
         """Whether a buffer is surely one of its own: large, and no other begins inside of it."""
         size = max(starts[start])
-        return size >= _OWN and not any(start < other < start + size for other in starts)
+        inside = [other for other in starts if start < other < start + size and max(starts[other]) >= _OWN]
+        return size >= _OWN and not inside
 
     def _global(self, address: int, own: int | None) -> int | None:
         segment = self.whole.image.segment(address)

@@ -304,8 +304,9 @@ def _lengths(
     one: _Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]
 ) -> tuple[tuple[tuple[int, int | None], ...], int]:
     """The texts that a constant format takes, each with the bound that its precision gives, and the bytes between."""
-    value = one.terms.value(format_term)
-    text = one.memory.image.text(value) if value is not None and value >= one.terms.floor else None
+    values_ = [one.terms.value(term) for term in one.terms.flat(format_term)]
+    texts = {one.memory.image.text(value) for value in values_ if value is not None and value >= one.terms.floor}
+    text = texts.pop() if len(texts) == 1 else None
     if text is None:
         return (), 0
     pieces = conversions(text)

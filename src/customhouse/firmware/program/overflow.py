@@ -26,6 +26,8 @@ _NAMES = table("libc.toml")["names"]
 _ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
 """What gives text of any length."""
 _DEPTH = 8
+_WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
+"""Limits that come of a number's width rather than of a test."""
 Sources = tuple[tuple[int, int | None], ...]
 
 
@@ -58,15 +60,24 @@ class Overflows:
             return room is not None and self._text(content, sources, facts) + literal > room
         if self._within(target, sources):
             return False
+        whole = self.terms.reach(target, size)
+        if whole is not None:  # what is left of a buffer: the program says how large that is
+            target, size = whole[0], self.terms.const(whole[1])
         value = self.terms.value(size)
-        room = self.extents.room(target, value if value is not None else limit, value is not None)
+        if value is not None:
+            room = self.extents.room(target, value, True)
+            return room is not None and self.terms.signed(value) > room
+        room = self.extents.room(target, limit, limit is not None and limit not in _WIDTHS and self._in_frame(target))
         if room is None:
             return False
-        if value is not None:
-            return self.terms.signed(value) > room
         length = self.length(size, facts)
         known = [one for one in (length, limit) if one is not None]
         return bool(known) and min(known) > room and self.tainted(size, 0)
+
+    def _in_frame(self, target: int) -> bool:
+        return all(
+            self.terms.nodes[root][0] == STACK and root != GLOBAL for root, _off, _step in self.store.points(target)
+        )
 
     def _within(self, target: int, sources: Sources) -> bool:
         """Whether bytes are moved inside of one object: the rest of a buffer down to its start."""

@@ -202,7 +202,7 @@ class Application:
             if fact[0] in ("lacks", "eq"):
                 pointer = self.term(fact[1])
                 out.add((fact[0], pointer, fact[2]))
-            elif fact[0] == "most":
+            elif fact[0] == "most" and not self._counter(fact[2]):
                 one, off = self.terms.based(self.term(fact[1]))
                 other, more = self.terms.based(self.term(fact[2]))
                 if one != other and self.terms.nodes[one][0] != CONST:
@@ -213,6 +213,11 @@ class Application:
                     if not stride:
                         out.add(("word", root, offset, *fact[3:]))
         return frozenset(out)
+
+    def _counter(self, term: int) -> bool:
+        """A counter of the callee's: in words of the caller it has no end."""
+        node = self.terms.nodes[self.terms.based(term)[0]]
+        return bool(node[0] == PHI and node[1] == self.summary.function and not self.terms.open[term])
 
     # -- the whole
     def apply(self) -> int | None:
