@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customhouse.firmware.program import bounds, fold
-from customhouse.firmware.program.lift import ADD, AND, MUL, OR, SHL, SHR, SUB
-from customhouse.firmware.program.terms import BYTE, GLOBAL, STACK, Terms
+from customhouse.firmware.program.lift import ADD, AND, MUL, OR, SELECT, SHL, SHR, SUB
+from customhouse.firmware.program.terms import BYTE, GLOBAL, OP, STACK, Terms
 
 
 def test_a_pointer_that_a_loop_moves_points_anywhere_behind_its_start() -> None:
@@ -105,3 +105,10 @@ def test_the_sign_bit_alone_spread_over_the_upper_bits_is_left_out_too() -> None
     scaled = fold.binary(terms, SHL, index, terms.const(4), 8)
     upper = fold.binary(terms, AND, sign, terms.const(0xFFFFFFF000000000), 8)
     assert fold.binary(terms, OR, upper, scaled, 8) == scaled
+
+
+def test_a_factor_that_is_loaded_on_a_condition_is_the_step_of_the_array() -> None:
+    terms = Terms(4)
+    index, test = terms.result(0x10, "atoi", ()), terms.param(1)
+    factor = terms.make((OP, SELECT, test, terms.const(36), terms.zero), test)
+    assert terms.scale(fold.binary(terms, MUL, factor, index, 4)) == 36

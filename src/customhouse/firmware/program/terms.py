@@ -502,10 +502,12 @@ class Terms:
         if node[0] != OP or level > 6:
             return term, 1
         if node[1] in (lift.MUL, lift.SHL):
-            factor = self.value(node[3])
+            factor, other = self._factor(node[3]), node[2]
+            if factor is None and node[1] == lift.MUL:
+                factor, other = self._factor(node[2]), node[3]
             if not factor or factor >= 1 << 20 or (node[1] == lift.SHL and factor > 20):
                 return term, 1
-            base, inner = self.multiple(node[2], level + 1)
+            base, inner = self.multiple(other, level + 1)
             return base, inner * (factor if node[1] == lift.MUL else 1 << factor)
         if node[1] in (lift.ADD, lift.SUB):
             left, many = self.multiple(node[2], level + 1)
@@ -513,6 +515,14 @@ class Terms:
             if left == right:
                 return left, many + more if node[1] == lift.ADD else many - more
         return term, 1
+
+    def _factor(self, term: int) -> int | None:
+        """A constant, also one that was loaded on the condition under which it is used."""
+        node = self.nodes[term]
+        if node[0] == OP and node[1] == lift.SELECT:
+            sides = {self.value(one) for one in node[3:5]} - {None, 0}
+            return sides.pop() if len(sides) == 1 else None
+        return self.value(term)
 
 
 class _Walk:
