@@ -170,6 +170,8 @@ class Reporter:
         Then nothing is known of where they really come from, and a guess would be a false alarm: the command stays in
         the list of constructed ones, with its inputs.
         """
+        if len({one.term for one in origins}) > _MOST_ORIGINS:
+            return True
         names = {self.terms.nodes[o.term][2] for o in origins if self.terms.nodes[o.term][0] == RESULT}
         return len([name for name in names if name in _NO_TEXT]) >= _BLURRED_FROM
 
@@ -285,9 +287,17 @@ _NO_TEXT = frozenset(
         "atoi",
         "strtol",
         "atol",
+        "strtoul",
+        "strerror",
+        "gai_strerror",
+        "hstrerror",
+        "strsignal",
+        "free",
     ]
 )
-"""Calls whose results are numbers, handles or times: no text of a command ever comes out of them."""
+"""Calls whose results are numbers, handles, times or messages: no text of a command ever comes out of them."""
+_MOST_ORIGINS = 10
+"""A command of a device's daemon has one to four origins."""
 _BLURRED_FROM = 2
 _BLANK = re.compile(r"\s+")
 
