@@ -192,3 +192,32 @@ def test_a_check_of_what_one_key_gave_says_nothing_of_what_another_gave(
         facts = analyse(built(tmp_path, architecture, TWO_KEYS.replace("USED", used), level))
         commands.append({flow.command for flow in facts.flows if flow.kind == "command"})
     assert commands == [{"wget %s"}, set()]
+
+
+PACKET = """
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <unistd.h>
+int ask(int s, const char *name) {
+    unsigned char packet[256];
+    unsigned char kind;
+    unsigned short port = 1;
+    packet[0] = 5;
+    packet[1] = strlen(name) & 63;
+    memcpy(packet + 2, &port, 2);
+    memcpy(packet + 5, name, packet[1]);
+    if (send(s, packet, 80, 0) != 80 || read(s, packet, 4) != 4) return -1;
+    kind = packet[3];
+    return read(s, packet, kind == 1 ? 6 : kind == 3 ? (packet[0] & 127) + 2 : 18) > 2 ? packet[1] : -1;
+}
+int main(int argc, char **argv) {
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    return ask(s, argv[1]) + ask(s, argv[2]);
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+def test_an_answer_read_over_the_packet_that_was_made_field_by_field_fits(tmp_path: Path, architecture: str) -> None:
+    assert analyse(built(tmp_path, architecture, PACKET)).flows == ()

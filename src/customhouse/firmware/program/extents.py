@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _OWN = 16
 """A buffer at least this large, known by what is written to it, is one of its own."""
+_FIELD, _HEADER = 4, 32
+"""A write that begins closer to a buffer's start, or unaligned and not much further on, is one inside of it."""
 _APART = 8
 """Globals that begin closer than this to a buffer's start are rather a place inside of it."""
 
@@ -70,14 +72,20 @@ class Extents:
         ]
         end = 0
         for start in sorted(starts):
-            if start <= offset or start >= 0:
+            if start <= offset or start >= 0 or self._is_field(offset, start):
                 continue
             if told and (start < offset + _OWN or not self._apart(start, starts)):
                 continue
             if not any(low <= offset and start < high for low, high in covers):
                 end = start
                 break
-        return end - offset
+        room = end - offset
+        # nobody reads 4095 bytes into 4040 by mistake: such a neighbour has its place at another time
+        return min(room * 3 // 2, -offset) if told else room
+
+    def _is_field(self, offset: int, start: int) -> bool:
+        """Whether what is written behind the start of a buffer is rather a field of a packet that is made there."""
+        return start < offset + _FIELD or (bool(start & 3) and start < offset + _HEADER)
 
     def _apart(self, start: int, starts: dict[int, set[int]]) -> bool:
         """Whether a buffer is surely one of its own: large, and no other begins inside of it."""
