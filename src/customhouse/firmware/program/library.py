@@ -195,7 +195,7 @@ def _inner_texts(one: _Call, source: Location, target: int, length: int | None) 
     root, start, stride = source
     end = start + (length if length is not None else 0)
     inner = [
-        (key[1] - start, one.state.texts[key])
+        (key[1] - start, one.memory.held(one.state, key))
         for key in one.state.texts.of(root)
         if not key[2] and not stride and start < key[1] < end
     ]

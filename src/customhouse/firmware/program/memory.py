@@ -256,8 +256,14 @@ class Memory:
         weak = weak or len(spots) > 1
         for spot in spots[:8]:
             self._store_at(state, spot, value, size, weak)
-        if told:
-            return
+        if size >= terms.word // 2 and node[0] in (LOAD, BYTE):
+            self._carry(state, spots, value, size, weak)
+        if not told:
+            self._tell(state, spots, address, value, size)
+
+    def _tell(self, state: State, spots: tuple[Location, ...], address: int, value: int, size: int) -> None:
+        """What a store does to the text there."""
+        node = self.terms.nodes[value]
         if size == 1 and node[0] != CONST:
             self._byte(state, spots, value, self._emit(state, address, value, 1))
         elif node[0] == OP and len(self._pieces(value)) > 1:
@@ -503,7 +509,8 @@ class Memory:
                 if found is not None:
                     key, old = found
             if old is not None:
-                content = either(old, content)
+                added, content = content, either(old, content)
+                self._grow(state, key, old, added)
             self._blur(state, key, content.extent)
         else:
             self._clear(state, key, content.extent)
@@ -512,6 +519,17 @@ class Memory:
         self.note(("text", root, offset, stride, content))
         if not stride and not weak and content.deps:
             self._continue(state, spot, content)
+
+    def _grow(self, state: State, spot: Location, old: Content, added: Content) -> None:
+        """A text that was the end of a longer one goes on: `p += sprintf(p, ...)` again and again."""
+        if not old.deps or added.deps <= old.deps:
+            return
+        root, offset, _ = spot
+        for key in state.texts.of(root):
+            whole = state.texts[key]
+            if not key[2] and offset - _MAX_TEXT < key[1] < offset and not whole.extent and old.deps <= whole.deps:
+                state.texts[key] = either(whole, whole._replace(deps=whole.deps | added.deps))
+                self.note(("text", *key, state.texts[key]))
 
     def _continue(self, state: State, spot: Location, content: Content) -> None:
         """A text written where a constant one ends goes on with it: `strcpy(p, "ping "); strcpy(p + 5, host)`."""
@@ -691,6 +709,9 @@ class Memory:
                 continue
             if back >= entry[0]:
                 break
+            known = self._known_move(state, entry, back)
+            if known is not None:
+                return known
             deps = frozenset(
                 ("T", place[0], place[1], place[2] or int(stride == 1), False)
                 for one in self.terms.flat(entry[1])
@@ -698,6 +719,33 @@ class Memory:
             )
             return Content(deps, "%s", 0, len(deps) == 1) if deps else None
         return self._copied_in_loop(state, spot)
+
+    def _known_move(self, state: State, entry: tuple[int, int], back: int) -> Content | None:
+        """The text that a word was moved from, when it begins there in the function's own frame."""
+        place = self.terms.moved(entry[1], entry[0], back)
+        return self.held(state, place) if place is not None and self._own(state, place) else None
+
+    def _own(self, state: State, place: Location) -> bool:
+        return place[0] == self.frame and place in state.texts
+
+    def held(self, state: State, place: Location) -> Content:
+        """The text that begins at a place, with what checks in force say of it."""
+        pointer = self.terms.const(place[1]) if place[0] == GLOBAL else self.terms.add(place[0], place[1])
+        return self._clean(state, self.text_at(state, place, pointer), pointer, pointer)
+
+    def _carry(self, state: State, spots: tuple[Location, ...], value: int, size: int, weak: bool) -> None:
+        """A word of the function's own frame is moved: texts that begin in it go along, as they are known here."""
+        for inside in range(size):
+            place = self.terms.moved(value, size, inside)
+            if place is None or not self._own(state, place) or not state.texts[place].deps:
+                continue
+            content = self.held(state, place)
+            for root, offset, stride in spots[:4]:
+                if self.terms.nodes[root][0] == STACK or (self.terms.nodes[root][0] == UNKNOWN and root != GLOBAL):
+                    continue
+                if not weak and not stride:
+                    state.texts[(root, offset + inside, 0)] = content
+                self.note(("text", root, offset + inside, stride, content))
 
     def _copied_in_loop(self, state: State, spot: Location) -> Content | None:
         """The same, where the compiler made a loop of it."""
@@ -712,6 +760,9 @@ class Memory:
             for one in self.terms.flat(value):
                 node = self.terms.nodes[one]
                 if node[0] == BYTE and node[5] == size and node[4]:
+                    place = (node[2], node[3] + offset - start, 0)
+                    if self._own(state, place):
+                        return self.held(state, place)
                     return Content(frozenset({("T", node[2], node[3] + offset - start, 0, False)}), "%s", 0, True)
         return None
 
