@@ -285,33 +285,48 @@ class Evaluation:
                 state.registers[register] = no
 
     # -- a shell's line that is written byte by byte
-    def _written(self, state: State, address: int, value: int) -> list[tuple[State, quoting.Places, int]]:
-        """By which paths an address was reached, where they are in a shell's line there, and a value on each."""
-        out: list[tuple[State, quoting.Places, int]] = []
+    def _written(self, state: State, address: int, value: int) -> list[tuple[int | None, quoting.Places]]:
+        """By which paths an address was reached: the values that a byte has on each, and the place in a shell's line."""
+        out: list[tuple[int | None, quoting.Places]] = []
         seen: set[tuple[int, int, int]] = set()
-        work = [(state, address, value)]
+        here = self.memory.byte_mask(state, value)
+        work: list[tuple[State, int, int | None, int | None]] = [(state, address, value, here)]
         while work:
-            there, where, what = work.pop()
-            known = [fact[2] for fact in there.facts if fact[0] == "place" and fact[1] == where]
-            if known:
-                out.append((there, known[0], what))
-                continue
+            there, where, what, mask = work.pop()
             blocks = self.loops.heads_of(where)
-            if not blocks:
-                out.append((there, quoting.START, what))
+            known = _place(there, where) if blocks else _place(there, where) or quoting.START
+            if known is not None:
+                out.append((mask, known))
                 continue
             block = max(blocks, key=lambda one: self.position.get(one, -1))
             if len(seen) > _MAX_PATHS:
-                return [(state, quoting.UNTOLD, value)]
-            for before in self.befores.get(block, ()):
-                edge = self.edges.get((before, block))
-                if edge is None or (before, block, where) in seen:
-                    continue
-                seen.add((before, block, where))
+                return [(here, quoting.UNTOLD)]
+            for edge in self._edges_to(block, where, seen):
                 moved = self._carried_by(edge, block, where)
                 if moved != where:
-                    work.append((edge, moved, self._carried_by(edge, block, what)))
-        return out or [(state, quoting.UNTOLD, value)]
+                    work.append((edge, moved, *self._value_on(edge, block, what, mask)))
+        return out or [(here, quoting.UNTOLD)]
+
+    def _edges_to(self, block: int, where: int, seen: set[tuple[int, int, int]]) -> list[State]:
+        """The ways to a block that were not gone back yet for this address."""
+        out = []
+        for before in self.befores.get(block, ()):
+            edge = self.edges.get((before, block))
+            if edge is not None and (before, block, where) not in seen:
+                seen.add((before, block, where))
+                out.append(edge)
+        return out
+
+    def _value_on(self, edge: State, block: int, value: int | None, mask: int | None) -> tuple[int | None, int | None]:
+        """A byte on one way to a block and what is known of it there; no byte any more once it was not read yet."""
+        if value is None:
+            return None, mask
+        moved = self._carried_by(edge, block, value)
+        if block in self.loops.heads_of(moved):
+            return None, mask
+        constant = self.terms.value(moved)
+        more = self.memory.byte_mask(edge, moved) if constant is None else 1 << (constant & 255)
+        return moved, more if mask is None else mask if more is None else mask & more
 
     def _carried_by(self, edge: State, block: int, term: int) -> int:
         """A term with what the block's head joins replaced by what came over one edge."""
@@ -910,3 +925,8 @@ def _within(state: State, ways: list[State]) -> None:
         for one in ways:
             mask |= one.masks[key]
         state.masks[key] = state.masks.get(key, mask) & mask
+
+
+def _place(state: State, address: int) -> quoting.Places | None:
+    """Where in a shell's line an address is, when what was written before it tells."""
+    return next((fact[2] for fact in state.facts if fact[0] == "place" and fact[1] == address), None)

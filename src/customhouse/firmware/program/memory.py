@@ -61,10 +61,10 @@ class Memory:
         self.number_deps: dict[int, frozenset[Dep]] = {}
         self.quotes = False
         """Whether the function wrote quotes or backslashes."""
-        self.written: Callable[[State, int, int], list[tuple[State, quoting.Places, int]]] = (
-            lambda state, address, value: [(state, quoting.START, value)]
+        self.written: Callable[[State, int, int], list[tuple[int | None, quoting.Places]]] = (
+            lambda state, address, value: [(self.byte_mask(state, value), quoting.START)]
         )
-        """Paths by which an address was reached: the state, the place in a shell's line, and a value there."""
+        """Paths by which an address was reached: the values that a byte has there, and the place in a shell's line."""
 
     # -- words
     def load(self, state: State, address: int, size: int) -> int:
@@ -370,14 +370,14 @@ class Memory:
         if not self.quotes and not any(mark in text for mark in "'\"\\"):
             return
         self.quotes = True
-        places = {quoting.after(one, text) for _, one, _ in self.written(state, address, address)}
+        places = {quoting.after(one, text) for _, one in self.written(state, address, address)}
         self._follow(state, self.terms.add(address, len(text)) if end is None else end, places)
 
     def placed(self, state: State, address: int, content: Content) -> Content:
         """A text that is put to an address is settled at the place in the shell's line that is there."""
         if not self.quotes or not content.deps:
             return content
-        places = quoting.alike(one for _, one, _ in self.written(state, address, address))
+        places = quoting.alike(one for _, one in self.written(state, address, address))
         return content._replace(deps=settled(content.deps, (quoting.plain(places),)))
 
     def _emit_constant(self, state: State, address: int, value: int, size: int) -> None:
@@ -392,9 +392,11 @@ class Memory:
             return 0 if here is None else quoting.kept(~here & bytesets.ALL)
         bits = quoting.SAFE
         places = set()
-        for there, one, same in self.written(state, address, value):
-            mask = self.byte_mask(there, same)
-            mask = here if mask is None else mask if here is None else mask & here
+        for mask, one in self.written(state, address, value):
+            if size == 1 and mask is not None and mask and not mask & (mask - 1):
+                # a byte that can only be this one here is as good as a constant
+                places.add(quoting.after(one, chr(mask.bit_length() - 1)))
+                continue
             lacks = 0 if mask is None else ~mask & bytesets.ALL
             bits &= quoting.kept_byte(one, lacks) if size == 1 else quoting.inside(quoting.kept(lacks), (one,))
             places.add(quoting.plain(one))
