@@ -286,7 +286,7 @@ class Evaluation:
 
     # -- a shell's line that is written byte by byte
     def _written(self, state: State, address: int, value: int) -> list[tuple[int | None, quoting.Places]]:
-        """By which paths an address was reached: the values that a byte has on each, and the place in a shell's line."""
+        """By which paths an address was reached: what a byte can be on each, and the place in a shell's line."""
         out: list[tuple[int | None, quoting.Places]] = []
         seen: set[tuple[int, int, int]] = set()
         here = self.memory.byte_mask(state, value)
