@@ -184,7 +184,8 @@ class Evaluation:
         if len(block.ops) <= 12 and address in self.function.successors.get(address, ()):
             return 300
         size = len(self.function.blocks)
-        return next(visits for most, visits in _VISITS if size <= most)
+        inside = sum(address in body for body in self.loops.bodies.values())
+        return next(visits for most, visits in _VISITS if size <= most) * min(1 + inside, 3)
 
     def _entry(self) -> State:
         state = State()
