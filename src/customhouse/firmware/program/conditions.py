@@ -38,6 +38,8 @@ class Conditions:
         self.text = text
         self.data = data
         self.implied: Implied = {}
+        self.walked: Callable[[int], frozenset[Fact]] = lambda _term: frozenset()
+        """What is known of a string that a loop walked to its last byte."""
 
     def refine(self, state: State, term: int, truth: bool, level: int = 0) -> bool:
         """Add what holds when `term` is (non-)zero. False when that cannot be."""
@@ -128,6 +130,7 @@ class Conditions:
 
     def _ends(self, state: State, variable: int) -> None:
         """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set."""
+        self._add(state, self.walked(variable))
         node = self.terms.nodes[variable]
         if node[0] != BYTE:
             return

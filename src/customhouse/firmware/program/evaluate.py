@@ -97,6 +97,8 @@ class Evaluation:
         self.now = State()
         """The state that the block at hand works on."""
         self.frame_marks: set[int] = set()
+        self.tested = 0
+        """The condition that the block at hand ends with."""
         self.chosen: dict[int, Choice] = {}
 
     # -- driving
@@ -105,6 +107,7 @@ class Evaluation:
         position = {address: index for index, address in enumerate(order)}
         self.position = position
         self.loops = Loops(self.function, position, self.terms, self.whole.sets)
+        self.conditions.walked = self.loops.walked
         befores: dict[int, list[int]] = {address: [] for address in order}
         self.befores = befores
         for address in order:
@@ -223,11 +226,11 @@ class Evaluation:
         for target, one in out:
             if target < VIRTUAL:
                 one.registers = {key: value for key, value in one.registers.items() if key < UNIQUE}
-            self.loops.leave(block.address, target, one)
+            self.loops.leave(block.address, target, one, self.tested if kind == "cond" else None)
         return out
 
     def _condition(self, block: Block, state: State, after: tuple[int, ...]) -> list[tuple[int, State]]:
-        term = self._value(state, block.exit.value)
+        term = self.tested = self._value(state, block.exit.value)
         out = []
         taken = state.copy()
         self._choose(taken, term, True)

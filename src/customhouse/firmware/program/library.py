@@ -655,6 +655,14 @@ def _duplicate(one: _Call) -> int:
     return one.nth(1)
 
 
+def _rename(one: _Call) -> int:
+    """A file that is written under one name is read under another."""
+    old, new = one.text(one.nth(0)), one.text(one.nth(1))
+    if not old.deps and not new.deps:
+        one.caller.note(("rename", old.template, new.template))
+    return one.result(2)
+
+
 def _stream(one: _Call) -> int:
     return one.terms.result(one.caller.site, one.name, (one.nth(0),))
 
@@ -749,6 +757,7 @@ _ACTIONS: dict[str, Callable[[_Call], int]] = {
     "service": _service,
     "pair": _pair,
     "duplicate": _duplicate,
+    "rename": _rename,
     "stream": _stream,
     "attach": _attach,
     "callback": _callback,

@@ -44,8 +44,10 @@ class Loops:
             return True
         return False
 
-    def leave(self, source: int, target: int, state: State) -> None:
-        """An edge is taken: note what a back edge implies, conclude when a loop is left."""
+    def leave(self, source: int, target: int, state: State, condition: int | None = None) -> None:
+        """An edge is taken, on the condition if there is one: note what a back edge implies, conclude when a loop is
+        left.
+        """
         if target in self.bodies and source in self.bodies[target]:
             masks = dict(state.masks)
             if self.back[target].get(source) != masks:
@@ -53,7 +55,7 @@ class Loops:
                 self._dirty |= self.bodies[target]  # what leaves the loop anywhere may conclude more now
         for head, body in self.bodies.items():
             if source in body and target not in body:
-                facts = self._concluded(head, state)
+                facts = self._concluded(head, state, condition)
                 if facts and len(state.facts) < 60:
                     state.facts = state.facts | facts
 
@@ -64,6 +66,9 @@ class Loops:
         condition holds (or does not).
         """
         known = set(state.masks)
+        if mask == bytesets.NUL and guard is None:  # the string is cut off where the loop came to
+            for term in [term for term in known if term > 0 and self._is_at(term, address)]:
+                state.facts = state.facts | self.walked(term)
         kept: dict[int, int] = {}
         if guard is not None:
             for variable, holds, fails in self.sets.holding(guard[0]):
@@ -124,23 +129,53 @@ class Loops:
         self._phis[term] = out
         return out
 
-    def _concluded(self, head: int, state: State) -> frozenset[Fact]:
-        back = self.back[head]
-        if not back:
-            return frozenset()
+    def walked(self, term: int) -> frozenset[Fact]:
+        """What is known of a string when the byte that a loop came to is its last."""
         out: set[Fact] = set()
-        for term in {abs(term) for masks in back.values() for term in masks if head in self.heads_of(abs(term))}:
-            passed = 0
-            for masks in back.values():
-                passed |= masks.get(-term, masks.get(term, bytesets.ALL))
-            if passed & bytesets.SHELL == bytesets.SHELL:
-                continue
-            last = self._last(head, term, state)
-            for start in self._starts(head, term):
-                plain = self.terms.flat(start)
-                for one in {start, *plain} if len(plain) == 1 else {start}:
-                    out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
+        for head in self.heads_of(term) & self.back.keys():
+            roots = self._starts(head, term)
+            for one in self._tested(head):
+                if one == term or self._starts(head, one) & roots:
+                    out |= self._facts(head, one, bytesets.NUL)
         return frozenset(out)
+
+    def _tested(self, head: int) -> set[int]:
+        """Bytes of the loop that its back edges know something of."""
+        masks = self.back[head].values()
+        return {abs(term) for known in masks for term in known if head in self.heads_of(abs(term))}
+
+    def _concluded(self, head: int, state: State, condition: int | None) -> frozenset[Fact]:
+        out: set[Fact] = set()
+        stopped = self._stopped(head, state, condition)
+        for term in self._tested(head):
+            if stopped is None or not stopped & self._starts(head, term):
+                out |= self._facts(head, term, self._last(head, term, state))
+        return frozenset(out)
+
+    def _stopped(self, head: int, state: State, condition: int | None) -> frozenset[int] | None:
+        """Strings whose rest nobody looked at: the loop is left because of a byte that does not end them."""
+        if condition is None:
+            return None
+        out: frozenset[int] = frozenset()
+        for variable, _holds, _fails in self.sets.holding(condition):
+            if head in self.heads_of(variable) and state.masks.get(variable, bytesets.ALL) & ~bytesets.NUL:
+                out |= self._starts(head, variable)
+        return out
+
+    def _facts(self, head: int, term: int, last: int) -> set[Fact]:
+        """What every byte before the last is, for a walk that tests the byte `term`."""
+        back = self.back[head]
+        passed = 0
+        for masks in back.values():
+            passed |= masks.get(-term, masks.get(term, bytesets.ALL))
+        if not back or passed & bytesets.SHELL == bytesets.SHELL:
+            return set()
+        out: set[Fact] = set()
+        for start in self._starts(head, term):
+            plain = self.terms.flat(start)
+            for one in {start, *plain} if len(plain) == 1 else {start}:
+                out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
+        return out
 
     def _last(self, head: int, term: int, state: State) -> int:
         """What the byte at hand, not yet behind a back edge, can be: the one that the loop was left with and its

@@ -114,6 +114,10 @@ class Store:
         self.words: dict[int, Cells] = {}
         self.texts: dict[int, dict[tuple[int, int, Content], None]] = {}
         self.puts: dict[str, list[Content]] = {}
+        self.standing: dict[int, set[int]] = {}
+        """What was put under a fixed number (dup2): standard input and output of children."""
+        self.renamed: dict[str, set[str]] = {}
+        """Constant file names by the names that they get."""
         self.outs: list[tuple[int, Content, frozenset[Fact]]] = []
         self._points: dict[int, frozenset[Location]] = {}
         self._known: set[int] = set()
@@ -161,6 +165,10 @@ class Store:
                 self.puts.setdefault(str(event[2]), []).append(event[3])
             elif kind == "out":
                 self.outs.append((event[1], event[2], self.whole.proofs.get(event, frozenset())))
+            elif kind == "dup2" and self.terms.value(event[2]) is not None:
+                self.standing.setdefault(self.terms.value(event[2]) or 0, set()).add(event[1])
+            elif kind == "rename":
+                self.renamed.setdefault(event[2], set()).add(event[1])
         return later
 
     def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
@@ -554,7 +562,11 @@ class Store:
             elif node[2] in ("fopen", "open", "open64", "fopen64", "mq_open", "mkfifo") and node[3]:
                 path = self.terms.nodes[node[3][0]]
                 if path[0] == RESULT and path[1] == "path" and path[2] not in ("?", ""):
-                    out.add(("path", path[2]))
+                    out |= {("path", name) for name in (path[2], *self.renamed.get(path[2], ()))}
+        for number in self.constants(term):
+            for other in self.standing.get(number, ()) if number < 3 else ():
+                if other != term and self.terms.value(other) is None:
+                    out |= self.channels(other)
         return frozenset(out)
 
     def leaves(self, term: int, level: int = 0) -> frozenset[int]:
