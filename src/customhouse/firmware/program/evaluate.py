@@ -166,9 +166,13 @@ class Evaluation:
     def _widen(self, before: State, now: State) -> None:
         """A range that grows as the loop goes round has no end, unless a test in the loop gives it one."""
         for term in [term for term in now.ranges if self.terms.nodes[term][0] == PHI]:
-            known = before.ranges.get(term)
-            if known is not None and now.ranges[term][1] > known[1]:
+            known, span = before.ranges.get(term), now.ranges[term]
+            if known is None:
+                continue
+            if span[1] > known[1]:
                 del now.ranges[term]
+            elif span[0] < known[0]:
+                now.ranges[term] = (-(1 << 63), span[1])
 
     def _join(self, address: int, states: list[State]) -> State:
         return join(

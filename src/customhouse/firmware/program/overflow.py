@@ -316,10 +316,12 @@ class Overflows:
             return self._known[place]
         self._known[place] = None  # a text made of itself tells nothing
         base, off, step = place
+        own = self.extents.at(place)
+        end = off + own if step and own is not None else None  # somewhere in an object is not in the next one
         written = [
             self.longest(content, level + 1)
             for text_off, text_step, content in self.store.texts.get(base, ())
-            if self.store._covers(base, off, step, text_off, text_step, content)
+            if (end is None or text_off < end) and self.store._covers(base, off, step, text_off, text_step, content)
         ]
         if written:
             known = [one for one in written if one is not None]
