@@ -74,7 +74,7 @@ def audit(
         latest_firmware=day(latest_firmware) if latest_firmware else None,
         package_database=not no_package_database,
     )
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    heard = _Interrupts()
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     with progress_for(quiet) as progress:
         run = AuditRun(
@@ -89,6 +89,7 @@ def audit(
         )
         try:
             status, text = run.all(images)
+            heard.settle()
         except KeyboardInterrupt:
             remembered = "what was read until then is remembered: the next audit of the image goes on from there"
             raise Interrupted(
@@ -118,5 +119,21 @@ def isolation() -> None:
         raise CustomhouseError("images cannot be isolated on this machine", "install bubblewrap")
 
 
-def _as_interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+class _Interrupts:
+    """Ctrl-C and SIGTERM as `KeyboardInterrupt`, remembered: one that is raised inside a destructor or a callback of
+    a library is swallowed there, and the audit goes on to its end.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._hear)
+
+    def settle(self) -> None:
+        """Raises `KeyboardInterrupt` when one was swallowed."""
+        if self.heard:
+            raise KeyboardInterrupt
+
+    def _hear(self, _signal: int, _frame: object) -> None:
+        self.heard = True
+        raise KeyboardInterrupt
