@@ -10,8 +10,8 @@ from tests.firmware.program.build import compiler
 from tests.firmware.program.test_elf import minimal
 
 from customhouse.firmware.program.analysis import analyse
-from customhouse.firmware.program.elf import load
-from customhouse.firmware.program.multicall import applets
+from customhouse.firmware.program.elf import Image, Segment, load
+from customhouse.firmware.program.multicall import Applets, applets
 from customhouse.model import Confidence
 
 NAMES = ["[", "[[", "ash", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "echo", "grep", "head", "httpd",
@@ -100,3 +100,13 @@ def test_any_data_is_searched_without_a_fault(noise: bytes) -> None:
     names = b"\0".join(name.encode() for name in NAMES) + b"\0"
     found = applets(load(minimal(code=names + noise.ljust(64, b"\0"))))
     assert found is None or set(found.names) & set(NAMES)
+
+
+def holding(data: bytes) -> Image:
+    segment = Segment(0x10000, 0x10000 + len(data), bytearray(data), executable=False, writable=False)
+    return Image("arm", False, 4, 0, [segment])
+
+
+def test_an_old_busybox_is_told_by_its_banner() -> None:
+    assert applets(holding(b"\0BusyBox v1.01 (2012.05.21-08:22+0000) multi-call binary\0")) == Applets((), {})
+    assert applets(holding(b"\0needs BusyBox version 1\0")) is None

@@ -17,6 +17,7 @@ from .elf import Image, Segment
 _NAME_RUN = re.compile(rb"(?:[\[\]a-z0-9_.-]{1,20}\0){20,}")
 _USUAL = frozenset((b"cat", b"cp", b"ls", b"mv", b"rm", b"sh", b"ash", b"mount", b"ps", b"kill", b"echo"))
 _LEAST_USUAL = 4
+_BANNER = re.compile(rb"BusyBox v\d")
 _ALIKE = (
     (b"[", b"[["),
     (b"[", b"test"),
@@ -46,7 +47,9 @@ def applets(image: Image) -> Applets | None:
     """The applets of a multi-call program; None when it is none."""
     names = max((run for one in image.segments for run in _sorted_runs(one)), key=len, default=[])
     if len(_USUAL & set(names)) < _LEAST_USUAL:
-        return None
+        # before 1.2 each applet's name stood in a structure of its own
+        told = any(_BANNER.search(one.data) for one in image.segments)
+        return Applets((), {}) if told else None
     pointers = next((found for one in image.segments if (found := _table(image, one, names))), [])
     mains: dict[int, list[str]] = {}
     for address, name in zip(pointers, names, strict=False):

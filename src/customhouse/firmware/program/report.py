@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from .prefilter import MEMORY
 from .resolve import Origin
 from .state import Content, Fact
 from .tables import table
-from .terms import RESULT
+from .terms import RESULT, STACK
 from .whole import Whole
 
 CUT = "the time for this program ran out"
@@ -39,8 +40,13 @@ _LOCAL = frozenset(
         "inotify_init",
         "timerfd_create",
         "eventfd",
+        "mq_open",
+        "shm_open",
+        "socketpair",
     )
 )
+_QUEUES = frozenset(("mq_receive", "mq_timedreceive", "msgrcv"))
+"""Messages of other processes of the device."""
 
 
 class Reporter:
@@ -79,6 +85,8 @@ class Reporter:
         if not arguments and name not in self.network:
             return None
         kind = self._descriptor(arguments[0]) if arguments else "unknown"
+        if name in _QUEUES or (kind == "unknown" and self.only_local_sockets):
+            return None
         if name in self.network:
             return None if kind == "local" and self._only_local(arguments[0]) else (name, "high")
         if name not in _READERS:
@@ -90,6 +98,12 @@ class Reporter:
         if kind == "unknown" and self.serves and (self.streams or name in _DESCRIPTORS):
             return name, "medium"
         return None
+
+    @cached_property
+    def only_local_sockets(self) -> bool:
+        """Whether every socket that the program makes is of a family that is no network."""
+        made = [term for term, node in enumerate(self.terms.nodes) if node[0] == RESULT and node[2] == "socket"]
+        return bool(made) and all(map(self._local_socket, made))
 
     def _only_local(self, descriptor: int) -> bool:
         """A socket of a family that is no network (AF_UNIX, AF_NETLINK, AF_PACKET is one)."""
@@ -184,6 +198,15 @@ class Reporter:
                     return content._replace(template=content.template.replace("%s", max(texts, key=len), 1))
         return content
 
+    def _one_buffer(self, target: int) -> bool:
+        """Whether a copy goes to one place of a frame, in a program that runs by itself. What an allocation grows to,
+        and what the callers of a library bring, is less sure.
+        """
+        places = self.store.points(target)
+        image = self.whole.image
+        runs = bool(image.interpreter) or not image.dynamic or not image.exports
+        return runs and all(self.terms.nodes[root][0] == STACK and not stride for root, _, stride in places)
+
     def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
         judge = Overflows(self.whole)
         events = [event for event in self.whole.events if event[0] == "over"]
@@ -198,7 +221,8 @@ class Reporter:
                 continue
             for origin, source in sources:
                 flow = self._flow(named, site, content, facts, chain, origin, source)
-                flow = msgspec.structs.replace(flow, kind="overflow", command="")
+                sure = flow.confidence if self._one_buffer(event[3]) else Confidence.MEDIUM
+                flow = msgspec.structs.replace(flow, kind="overflow", command="", confidence=sure)
                 flows.setdefault((site, flow.source), flow)
 
     def _sinks(self) -> list[tuple[Any, ...]]:
