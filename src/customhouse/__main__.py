@@ -8,13 +8,14 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def run() -> None:
-    """Load the command line and run it. An interrupt while it loads is no error of anyone."""
+    """Load the command line and run it. An interrupt that no command answers for itself is no error of anyone."""
     try:
         from customhouse.cli.main import run as run_command  # here, because loading takes a while
+
+        run_command()
     except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted while starting; nothing was left behind\n")
+        sys.stderr.write("error: interrupted\n")
         sys.exit(INTERRUPTED)
-    run_command()
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def test_an_interrupted_audit_leaves_nothing_behind(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", [0.05, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize("moment", [0.05, 0.1, 0.2, 0.3, 0.4, 0.6])
 def test_an_interrupt_at_the_start_is_no_traceback(moment: float, environment: dict[str, str]) -> None:
     with subprocess.Popen(
         [*COMMAND, "schema"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -151,6 +151,21 @@ def test_an_interrupt_at_the_start_is_no_traceback(moment: float, environment: d
         messages = it.communicate(timeout=60)[1].decode()
     # Before our first line runs, the interpreter itself is interrupted: its own start-up is not ours to catch.
     assert "customhouse/cli" not in messages
+
+
+@pytest.mark.parametrize(
+    "where", ["typer.main.get_command", "customhouse.cli.main._write_what_the_terminal_can_show", "typer.core.TyperGroup.main"]
+)
+def test_an_interrupt_outside_of_any_command_ends_as_shells_expect(where: str, environment: dict[str, str]) -> None:
+    program = (
+        "import pkgutil, typer.core, typer.main, customhouse.cli.main, customhouse.__main__\n"
+        f"owner, _, name = {where!r}.rpartition('.')\n"
+        "def interrupted(*_, **__): raise KeyboardInterrupt\n"
+        "setattr(pkgutil.resolve_name(owner), name, interrupted)\n"
+        "customhouse.__main__.run()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, "schema"], env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (130, "error: interrupted\n")
 
 
 def test_a_locale_without_our_letters_does_not_fail_the_report(environment: dict[str, str]) -> None:
