@@ -154,7 +154,7 @@ def test_an_interrupt_at_the_start_is_no_traceback(moment: float, environment: d
 
 
 @pytest.mark.parametrize(
-    "where", ["typer.main.get_command", "customhouse.cli.main._write_what_the_terminal_can_show", "typer.core.TyperGroup.main"]
+    "where", ["customhouse.cli.main._write_what_the_terminal_can_show", "typer.core.TyperGroup.main"]
 )
 def test_an_interrupt_outside_of_any_command_ends_as_shells_expect(where: str, environment: dict[str, str]) -> None:
     program = (
