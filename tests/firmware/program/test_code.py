@@ -4,7 +4,7 @@ import struct
 
 from customhouse.firmware.program.code import Code
 from customhouse.firmware.program.elf import Image, Segment
-from customhouse.firmware.program.lift import Lifter
+from customhouse.firmware.program.lifter import Lifter
 
 AT, TABLE = 0x1000, 0x11000
 RETURN_ARM, RETURN_MIPS, NOP = 0xE12FFF1E, 0x03E00008, 0

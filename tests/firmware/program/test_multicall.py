@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.firmware.program.build import compiler
-from tests.firmware.program.test_elf import minimal
+from tests.firmware.program.test_loader import minimal
 
 from customhouse.firmware.program.analysis import analyse
-from customhouse.firmware.program.elf import Image, Segment, load
+from customhouse.firmware.program.elf import Image, Segment
+from customhouse.firmware.program.loader import load
 from customhouse.firmware.program.multicall import Applets, applets
 from customhouse.model import Confidence
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.firmware.program.build import ARCHITECTURES, build, compiler, pairs
-from tests.firmware.program.test_elf import minimal
+from tests.firmware.program.test_loader import minimal
 
 from customhouse.firmware.program.analysis import analyse
 from customhouse.firmware.program.code import Code
-from customhouse.firmware.program.elf import load
 from customhouse.firmware.program.emulator import Machine
 from customhouse.firmware.program.kernel import Kernel
-from customhouse.firmware.program.lift import Lifter
+from customhouse.firmware.program.lifter import Lifter
+from customhouse.firmware.program.loader import load
 from customhouse.firmware.program.ram import Fault, Ram
 from customhouse.firmware.program.static import UNNAMED, Library
 from customhouse.model import Confidence, Outcome

@@ -9,8 +9,9 @@ from tests.firmware.program.build import build, compiler, pairs
 
 from customhouse.firmware.program.callers import callers
 from customhouse.firmware.program.code import Code
-from customhouse.firmware.program.elf import Image, Segment, load
-from customhouse.firmware.program.lift import Lifter
+from customhouse.firmware.program.elf import Image, Segment
+from customhouse.firmware.program.lifter import Lifter
+from customhouse.firmware.program.loader import load
 from customhouse.firmware.program.sweep import direct_calls, heads
 
 AT = 0x1000

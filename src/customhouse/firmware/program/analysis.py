@@ -8,9 +8,10 @@ import msgspec
 from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 
 from .callers import callers
-from .elf import Image, NotAProgram, load
+from .elf import Image
 from .libraries import models, roles
 from .limit import processor_time
+from .loader import NotAProgram, load
 from .multicall import applets, judged, unsure
 from .prefilter import speaks, unwanted
 from .report import CUT, Reporter

@@ -6,14 +6,14 @@ Code addresses of ARM carry bit 0 for Thumb wherever a function is named; block 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from . import constants
+from . import constants, switches
 from .elf import Image
-from .lift import EQ, LE, LT, SLE, SLT, STUB, SUB, UNIQUE, VIRTUAL, Block, Exit, Lifter
+from .lift import UNIQUE, VIRTUAL, Block, Exit
+from .lifter import STUB, Lifter
 from .order import loop_order
 from .tables import NORETURN
 
 _MAX_BLOCKS = 1500
-_MAX_TABLE = 512
 
 
 @dataclass
@@ -343,34 +343,14 @@ class _Recovery:
 
     def _table(self, block: Block, leave: Exit, registers: dict[int, constants.Known]) -> list[int]:
         value = ~leave.value if leave.value < 0 else registers.get(leave.value)
-        if isinstance(value, int):
-            if self.code.image.import_name(value) or (
-                self.image.executable(value & ~1 if self.arm else value) and not self._near(value)
-            ):
-                self.function.tails[block.address] = value
-                return []
-            return [value & ~1 if self.arm else value] if self._near(value) else []
-        count = self._bound(block)
-        if isinstance(value, constants.Scaled) and value.scale in (4, 8):  # `add pc, pc, index * 4`: branches in a row
-            return [one for index in range(count) if self._near(one := value.base + index * value.scale)]
-        if not isinstance(value, constants.Entry):
-            return []
-        out: list[int] = []
-        mask = (1 << (8 * self.image.word)) - 1
-        for index in range(count or 64):
-            entry = self.image.number(value.table + index * value.stride, value.size)
-            if entry is None:
-                break
-            if value.signed or (value.size == 4 and value.scale == 1 and value.plus):
-                sign = 1 << (8 * value.size - 1)
-                entry = (entry ^ sign) - sign
-            target = (value.plus + entry * value.scale) & mask
-            target = target & ~1 if self.arm else target
-            if not self._near(target):
-                break
-            if target not in out:
-                out.append(target)
-        return out
+        if not isinstance(value, int):
+            count = switches.bound(block, self.function.blocks, self.function.successors)
+            return switches.targets(self.image, value, count, self._near)
+        if self._near(value) and not self.image.import_name(value):
+            return [self.image.even(value)]
+        if self.image.import_name(value) or self.image.executable(self.image.even(value)):
+            self.function.tails[block.address] = value
+        return []
 
     def _near(self, target: int) -> bool:
         target = target & ~1 if self.arm else target
@@ -380,37 +360,6 @@ class _Recovery:
             and not (target != self.entry and self._start(target))
         )
 
-    def _bound(self, block: Block) -> int:
-        """Entries of the table, from the last comparison in front of the jump: in a block that leads here or in this
-        one; 0 when there is none.
-        """
-        before = [one for one, after in self.function.successors.items() if block.address in after]
-        guards = [
-            one for one in before if one in self.function.blocks and self.function.blocks[one].exit.kind == "cond"
-        ]
-        for address in [*guards, block.address, *before]:
-            one = self.function.blocks.get(address)
-            count = _compared(one) if one is not None else 0
-            if count > 1:
-                return count
-        return 0
-
     def _order(self) -> None:
         function = self.function
         function.order = loop_order(self.entry, function.blocks, function.successors)
-
-
-def _compared(block: Block) -> int:
-    """One more than the constant that the last comparison of a block compares with."""
-    best, where = 0, -1
-    for kind, _out, a, b, _size, at in reversed(block.ops):
-        if best and at != where:
-            break
-        limit = 0
-        if kind in (LT, LE, SUB, EQ, SLT, SLE) and b < 0:
-            limit = ~b
-        elif kind in (LT, LE) and a < 0:
-            limit = ~a
-        if 0 < limit < _MAX_TABLE:
-            best, where = max(best, limit + 1), at
-    return best

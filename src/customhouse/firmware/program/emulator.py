@@ -11,7 +11,8 @@ from typing import Protocol
 
 import pypcode
 
-from .lift import Lifter, plain_arm, plain_thumb
+from .decodable import plain_arm, plain_thumb
+from .lifter import Lifter
 from .operations import BINARY, UNARY
 from .ram import Fault, Ram
 from .userops import USEROPS

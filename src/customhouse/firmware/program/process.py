@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .elf import Image
 from .emulator import CALLBACK, KUSER, RETURN, Machine, Stop
 from .kernel import HEAP_SIZE, MAPPINGS, Asked, Kernel
-from .lift import Lifter
+from .lifter import Lifter
 from .machine import CONVENTIONS
 from .ram import Fault, Ram
 from .userops import NOTHING_KNOWN

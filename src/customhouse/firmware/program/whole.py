@@ -12,7 +12,7 @@ from .code import Code
 from .elf import Image
 from .evaluate import Evaluation
 from .library import MODELS
-from .lift import Lifter
+from .lifter import Lifter
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Summary

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 from customhouse.firmware.program.elf import Image, Segment
-from customhouse.firmware.program.lift import Block, Lifter
+from customhouse.firmware.program.lift import Block
+from customhouse.firmware.program.lifter import Lifter
 
 AT = 0x1000
 NOP, IT_EQ, MOVS_R0_1, BX_LR = 0xBF00, 0xBF08, 0x2001, 0x4770
@@ -46,7 +47,7 @@ def test_data_that_reads_as_loads_of_too_many_registers_does_not_end_the_process
     words = [0x5C91EA5F, 0xEC910A5F, 0xECF1FA40, 0xEC91FB42, 0xED3CEA00, 0x0CDCEA5F]
     script = (
         "from customhouse.firmware.program.elf import Image, Segment\n"
-        "from customhouse.firmware.program.lift import Lifter\n"
+        "from customhouse.firmware.program.lifter import Lifter\n"
         f"for word in {words}:\n"
         "    for thumb in (False, True):\n"
         "        raw = bytearray(word.to_bytes(4, 'little') if not thumb else (word >> 16).to_bytes(2, 'little')\n"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customhouse.firmware.program.elf import Image, NotAProgram, load
+from customhouse.firmware.program.elf import Image
+from customhouse.firmware.program.loader import NotAProgram, load
 
 
 def minimal(machine: int = 40, code: bytes = b"\x1e\xff\x2f\xe1" * 16, flags: int = 5) -> bytes:

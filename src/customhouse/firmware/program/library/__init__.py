@@ -1,0 +1,63 @@
+"""Calls of the C library and its kin, by the models of `libc.toml`.
+
+A model changes the state and gives the call's result as a term. What a model needs of the evaluation is the small
+surface `Caller`. The models lie in rooms by what the functions do; here is what the rest of the engine uses of them.
+"""
+
+from typing import Any
+
+from ..state import State
+from ..tables import table
+from . import commands, copies, printing, receiving, services, taking
+from .called import Actions, Call, Caller
+from .commands import COMMAND_OPTIONS, SHELL, started, vector_of
+from .copies import block_copy, block_fill
+from .printing import fill
+
+__all__ = [
+    "COMMAND_OPTIONS",
+    "MODELS",
+    "SHELL",
+    "Caller",
+    "block_copy",
+    "block_fill",
+    "call",
+    "fill",
+    "plain_result",
+    "started",
+    "vector_of",
+]
+
+MODELS: dict[str, list[Any]] = table("libc.toml")["models"]
+_ACTIONS: Actions = {
+    **copies.ACTIONS,
+    **printing.ACTIONS,
+    **taking.ACTIONS,
+    **receiving.ACTIONS,
+    **commands.ACTIONS,
+    **services.ACTIONS,
+}
+_READ_ONLY = frozenset(table("libc.toml")["names"]["numeric"]) - {"recvmsg", "accept"} | {
+    "puts",
+    "perror",
+    "free",
+    "connect",
+    "setsockopt",
+    "sendto",
+    "printf",
+}
+
+
+def call(caller: Caller, state: State, name: str, model: list[Any]) -> int:
+    """Apply the model of `name` and return the result's term."""
+    action, numbers = str(model[0]), [int(one) for one in model[1:]]
+    return _ACTIONS[action](Call(caller, state, name, numbers))
+
+
+def plain_result(caller: Caller, state: State, name: str) -> int:
+    """The result of a function without a model: a value named by its arguments."""
+    arguments = tuple(caller.argument(state, index) for index in range(4))
+    if name not in _READ_ONLY:
+        for one in arguments:
+            caller.memory.forget(state, one)
+    return caller.terms.result(caller.site, name, arguments)

@@ -1,0 +1,76 @@
+"""One call of a library function as its model sees it: arguments, texts behind them, and the evaluation it acts on."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..memory import Memory
+from ..state import Content, State
+from ..terms import Terms
+
+
+class Caller(Protocol):
+    """The evaluation that a model acts on."""
+
+    terms: Terms
+    memory: Memory
+    site: int
+
+    def argument(self, state: State, index: int) -> int: ...
+    def variable_arguments(self, state: State, first: int, count: int) -> tuple[int, ...]: ...
+    def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]: ...
+    def sink(self, state: State, name: str, content: Content, extra: str = "") -> None: ...
+    def start(self, state: State, name: str, path: int, vector: int) -> None: ...
+    def overrun(
+        self,
+        state: State,
+        name: str,
+        target: int,
+        content: Content | None,
+        size: int | None,
+        sources: tuple[tuple[int, int | None], ...] = (),
+        literal: int = 0,
+    ) -> None: ...
+    def limit(self, state: State, size: int) -> int | None: ...
+    def note(self, event: tuple[Any, ...]) -> None: ...
+    def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None: ...
+    def range_of(self, state: State, term: int) -> tuple[int, int] | None: ...
+
+
+class Call:
+    """One call being modelled."""
+
+    def __init__(self, caller: Caller, state: State, name: str, numbers: list[int]) -> None:
+        self.caller, self.state, self.name, self.numbers = caller, state, name, numbers
+        self.terms, self.memory = caller.terms, caller.memory
+
+    def number(self, index: int) -> int:
+        return self.numbers[index] if index < len(self.numbers) else -1
+
+    def arg(self, index: int) -> int:
+        return self.caller.argument(self.state, index)
+
+    def nth(self, position: int) -> int:
+        """The argument that the model's number at `position` names."""
+        return self.arg(self.numbers[position])
+
+    def text(self, pointer: int) -> Content:
+        return self.memory.text(self.state, pointer)
+
+    def result(self, count: int = 3) -> int:
+        return self.terms.result(self.caller.site, self.name, tuple(self.arg(index) for index in range(count)))
+
+    def size(self, index: int) -> int | None:
+        """The largest value of a size argument, when known."""
+        if index < 0:
+            return None
+        span = self.caller.range_of(self.state, self.arg(index))
+        return span[1] if span is not None and 0 <= span[1] < 1 << 24 else None
+
+    def write(self, pointer: int, content: Content, sized: bool = False) -> None:
+        spots = self.terms.locate(pointer)
+        for spot in spots[:6]:
+            self.memory.write_text(self.state, spot, content, weak=len(spots) > 1, sized=sized)
+
+
+Actions = dict[str, Callable[[Call], int]]
+"""Models by their names in `libc.toml`: each changes the call's state and gives the term of its result."""

@@ -1,0 +1,153 @@
+"""Models of what copies, fills and allocates memory: strcpy, strcat, memcpy, memset, strdup, malloc and their kin."""
+
+from ..lift import MUL
+from ..state import EMPTY, State
+from ..terms import CONST, DERIVED, HEAP, OP, Location
+from .called import Actions, Call, Caller
+
+_MAX_COPY = 1024
+
+
+def _copy(one: Call) -> int:
+    target, content = one.nth(0), one.text(one.nth(1))
+    limit = one.size(one.number(2))
+    if one.number(3) == 1:
+        one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
+    elif one.number(2) >= 0:
+        one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
+    placed = one.memory.placed(one.state, target, content)
+    one.write(target, placed._replace(extent=limit or content.extent, verbatim=False), sized=bool(limit))
+    if not content.deps and content.template:
+        one.memory.emitted(one.state, target, content.template)
+    return target
+
+
+def _copy_end(one: Call) -> int:
+    target = _copy(one)
+    return one.terms.make((DERIVED, target, one.result()), target)
+
+
+def _append(one: Call) -> int:
+    target, content = one.nth(0), one.text(one.nth(1))
+    if one.number(3) == 1:
+        one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
+    elif one.number(2) >= 0 and one.name != "strlcat":
+        one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
+    one.memory.append(one.state, target, content._replace(verbatim=False))
+    return target
+
+
+def block_copy(caller: Caller, state: State, target: int, source: int, size: int, whole: bool) -> None:
+    """memcpy that the compiler wrote out; `whole` when not only the part of it that is made of words."""
+    _copy_block(Call(caller, state, "memcpy", [0, 1, 2]), target, source, size, whole)
+
+
+def block_fill(caller: Caller, state: State, target: int, size: int) -> None:
+    """memset to zero that the compiler wrote out."""
+    _fill_block(Call(caller, state, "memset", [0, 1]), target, caller.terms.value(size))
+
+
+def _block(one: Call) -> int:
+    return _copy_block(one, one.nth(0), one.nth(1), one.nth(2))
+
+
+def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = True) -> int:
+    length = one.terms.value(size)
+    content = one.text(source)
+    if whole or length is not None:
+        one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
+    sources = one.terms.locate(source)
+    saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
+    verbatim = content.verbatim or (not content.deps and not content.template)
+    if content.deps or not saved:
+        most = length if length is not None else one.caller.limit(one.state, size)
+        extent = most if most is not None and most < _MAX_COPY else length or 0
+        placed = one.memory.placed(one.state, target, content)
+        one.write(target, placed._replace(extent=extent, verbatim=verbatim), sized=bool(length))
+    if not content.deps and content.template and length:
+        one.memory.emitted(one.state, target, content.template[:length])
+    for offset, bytes_, value in saved:
+        one.memory.store(one.state, one.terms.add(target, offset), value, bytes_)
+    if len(sources) == 1:
+        _inner_texts(one, sources[0], target, length)
+    return target
+
+
+def _snapshot(one: Call, source: Location, length: int | None) -> list[tuple[int, int, int]]:
+    root, start, stride = source
+    if stride:
+        return []
+    end = start + (length if length is not None else 256)
+    return [
+        (key[1] - start, *one.state.words[key])
+        for key in one.state.words.of(root)
+        if not key[2] and start <= key[1] < end
+    ][:64]
+
+
+def _inner_texts(one: Call, source: Location, target: int, length: int | None) -> None:
+    """Texts that lie inside a copied structure."""
+    root, start, stride = source
+    end = start + (length if length is not None else 0)
+    inner = [
+        (key[1] - start, one.memory.held(one.state, key))
+        for key in one.state.texts.of(root)
+        if not key[2] and not stride and start < key[1] < end
+    ]
+    for offset, text in inner[:16]:
+        one.write(one.terms.add(target, offset), text)
+
+
+def _fill(one: Call) -> int:
+    if one.name == "memset" and one.terms.value(one.arg(1)) == 1:
+        one.memory.store(one.state, one.nth(0), one.terms.const(1), 1)  # part of a table of flags
+        return one.nth(0)
+    return _fill_block(one, one.nth(0), one.size(one.number(1)))
+
+
+def _fill_block(one: Call, target: int, size: int | None) -> int:
+    for root, offset, stride in one.terms.locate(target)[:2]:
+        if not stride and size and len(one.terms.locate(target)) == 1:
+            one.memory._clear(one.state, (root, offset, 0), size)
+            if one.terms.nodes[root][0] != CONST and one.terms.nodes[root][0] != HEAP:
+                one.state.texts[(root, offset, 0)] = EMPTY
+    return target
+
+
+def _dup(one: Call) -> int:
+    content = one.text(one.nth(0))
+    heap = one.terms.make((HEAP, one.caller.site))
+    one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False))
+    return heap
+
+
+def _alloc(one: Call) -> int:
+    heap = one.terms.make((HEAP, one.caller.site))
+    size = one.nth(0)
+    if one.number(1) >= 0:
+        left, right = one.terms.value(size), one.terms.value(one.nth(1))
+        size = (
+            one.terms.const(left * right)
+            if left is not None and right is not None
+            else one.terms.make((OP, MUL, size, one.nth(1)), size, one.nth(1))
+        )
+    one.caller.note(("alloc", heap, size))
+    return heap
+
+
+def _realloc(one: Call) -> int:
+    heap = one.terms.make((HEAP, one.caller.site))
+    old = [term for term in one.terms.flat(one.nth(0)) if one.terms.value(term) is None]
+    return one.terms.merge({heap, *old}) if old else heap
+
+
+ACTIONS: Actions = {
+    "copy": _copy,
+    "copy_end": _copy_end,
+    "append": _append,
+    "block": _block,
+    "fill": _fill,
+    "dup": _dup,
+    "alloc": _alloc,
+    "realloc": _realloc,
+}

@@ -1,0 +1,173 @@
+"""Models of what makes texts by a format: the printf family, into memory and onto descriptors."""
+
+import re
+from collections.abc import Callable
+
+from .. import fold, quoting
+from ..formats import conversions
+from ..lift import ADD
+from ..memory import Memory
+from ..state import Content, Dep, State, either, settled
+from ..terms import HEAP
+from .called import Actions, Call
+
+_KEYED = re.compile(r"^%s\s*[=:]")
+
+
+def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...]) -> Content:
+    """The text that a format gives: `%s` takes the text of its argument, numbers carry nothing."""
+    deps: frozenset[Dep] = frozenset()
+    template = ""
+    index = 0
+    extent = 0
+    for piece in conversions(format_):
+        if piece.kind == "":
+            template += piece.text
+            continue
+        index += piece.stars
+        if piece.kind == "s":
+            part = memory.text(state, arguments[index]) if index < len(arguments) else Content(frozenset(), "%s")
+            deps |= settled(part.deps, (quoting.plain(quoting.after(quoting.START, template)),))
+            template += (
+                part.template
+                if (not part.deps and part.template)
+                else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
+            )
+        elif piece.kind == "c" and index < len(arguments):
+            deps |= memory.deps_of(state, arguments[index])
+            template += "%c"
+        else:
+            template += piece.text
+        index += 1
+    return Content(deps, template[:400], extent)
+
+
+def formatted(one: Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]) -> Content:
+    """A printf-like text; a format that is a parameter stays open until a caller gives it."""
+    content: Content | None = None
+    for term in one.terms.flat(format_term):
+        value = one.terms.value(term)
+        text = one.memory.image.text(value) if value is not None and value >= one.terms.floor else None
+        if text is not None:
+            count = sum(1 + piece.stars for piece in conversions(text) if piece.kind)
+            part = fill(one.memory, one.state, text, arguments(min(count, 16)))
+        elif value is not None:
+            continue
+        else:
+            shape = one.text(term)
+            # what is clean by now stays clean, whatever the format turns out to be
+            values = tuple(one.terms.zero if _is_clean(one, value) else value for value in arguments(8))
+            deps: frozenset[Dep] = frozenset({("V", term, values, 0, False)})
+            known = one.memory.text(one.state, term)
+            part = Content(deps | (shape.deps if not known.verbatim else frozenset()), "%s")
+        content = part if content is None else either(content, part)
+    return content if content is not None else Content(frozenset(), "%s")
+
+
+def _is_clean(one: Call, term: int) -> bool:
+    if not one.memory.is_pointer(term):
+        return False
+    content = one.text(term)
+    return bool(content.deps) and all(dep[4] & 1 for dep in content.deps)
+
+
+def _format(one: Call) -> int:
+    return _formatted_into(one, lambda count: one.caller.variable_arguments(one.state, one.numbers[3], count))
+
+
+def _vformat(one: Call) -> int:
+    return _formatted_into(one, lambda count: one.caller.list_arguments(one.state, one.nth(3), count))
+
+
+def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> int:
+    target = one.nth(0)
+    content = formatted(one, one.nth(2), arguments)
+    if one.number(1) == -1:
+        sources, literal = _lengths(one, one.nth(2), arguments)
+        one.caller.overrun(one.state, one.name, target, content, None, sources, literal)
+    elif one.number(1) >= 0:
+        one.caller.overrun(one.state, one.name, target, content, one.nth(1))
+    limit = one.size(one.number(1)) if one.number(1) >= 0 else None
+    placed = one.memory.placed(one.state, target, content)
+    one.write(target, placed._replace(extent=limit or 0), sized=bool(limit))
+    result = one.terms.result(one.caller.site, one.name, ())
+    one.memory.emitted(one.state, target, content.template, fold.binary(one.terms, ADD, target, result, one.terms.word))
+    return result
+
+
+def _lengths(
+    one: Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]
+) -> tuple[tuple[tuple[int, int | None], ...], int]:
+    """The texts that a constant format takes, each with the bound that its precision gives, and the bytes between."""
+    values_ = [one.terms.value(term) for term in one.terms.flat(format_term)]
+    texts = {one.memory.image.text(value) for value in values_ if value is not None and value >= one.terms.floor}
+    text = texts.pop() if len(texts) == 1 else None
+    if text is None:
+        return (), 0
+    pieces = conversions(text)
+    values = arguments(min(sum(1 + piece.stars for piece in pieces if piece.kind), 16))
+    index = literal = 0
+    sources: list[tuple[int, int | None]] = []
+    for piece in pieces:
+        index += piece.stars if piece.kind else 0
+        if piece.kind == "s" and index < len(values):
+            limit: int | None = piece.precision + 1 if piece.precision >= 0 else None
+            if piece.stars and limit is None:
+                limit = 1 + (one.caller.limit(one.state, values[index - 1]) or 0)
+            sources.append((values[index], limit))
+        elif piece.kind:
+            literal += 1
+        else:
+            literal += len(piece.text)
+        index += 1 if piece.kind else 0
+    return tuple(sources), literal
+
+
+def _new_text(one: Call, content: Content) -> None:
+    heap = one.terms.make((HEAP, one.caller.site))
+    one.write(heap, content)
+    one.memory.store(one.state, one.nth(0), heap, one.terms.word)
+
+
+def _format_new(one: Call) -> int:
+    _new_text(
+        one, formatted(one, one.nth(1), lambda count: one.caller.variable_arguments(one.state, one.numbers[2], count))
+    )
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _vformat_new(one: Call) -> int:
+    _new_text(one, formatted(one, one.nth(1), lambda count: one.caller.list_arguments(one.state, one.nth(2), count)))
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _print(one: Call) -> int:
+    text = one.memory.image.text(one.terms.value(one.nth(1)) or 0) or ""
+    keyed = bool(_KEYED.match(text)) and text.count("%s") > 1
+
+    def values(count: int) -> tuple[int, ...]:
+        """What is read back by its key is the value, not the key."""
+        found = one.caller.variable_arguments(one.state, one.numbers[2], count)
+        return (one.terms.zero, *found[1:]) if keyed else found
+
+    content = formatted(one, one.nth(1), values)
+    if content.deps:
+        one.caller.note(("out", one.nth(0), content, one.caller.site))
+    return one.result(1)
+
+
+def _write(one: Call) -> int:
+    content = one.memory.within(one.state, one.nth(1), one.size(one.number(2)) or 0)
+    if content.deps:
+        one.caller.note(("out", one.nth(0), content, one.caller.site))
+    return one.result(3)
+
+
+ACTIONS: Actions = {
+    "format": _format,
+    "vformat": _vformat,
+    "format_new": _format_new,
+    "vformat_new": _vformat_new,
+    "print": _print,
+    "write": _write,
+}

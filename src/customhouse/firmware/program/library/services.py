@@ -1,0 +1,107 @@
+"""Models of sockets and descriptors, of functions that are called back, and of what only passes a value on."""
+
+from .called import Actions, Call
+
+
+def _bind(one: Call) -> int:
+    address = one.nth(1)
+    family = one.memory.load(one.state, address, 2)
+    port = one.memory.load(one.state, one.terms.add(address, 2), 2)
+    one.caller.note(("bind", one.caller.site, port, one.nth(0), family))
+    return one.result(1)
+
+
+def _swap(one: Call) -> int:
+    value = one.terms.value(one.nth(0))
+    size = one.numbers[1]
+    if one.memory.image.big:
+        return one.nth(0)
+    if value is not None:
+        return one.terms.const(int.from_bytes((value & ((1 << (8 * size)) - 1)).to_bytes(size, "big"), "little"))
+    return one.terms.result("swap", f"swap{size}", (one.nth(0),))
+
+
+def _service(one: Call) -> int:
+    """getaddrinfo: the service string is the port."""
+    kind = one.memory.load(one.state, one.terms.add(one.nth(2), 8), 4)  # ai_socktype of the hints
+    service = one.text(one.nth(1))
+    one.caller.note(("service", one.caller.site, one.nth(1), service, kind))
+    one.memory.forget(one.state, one.arg(3), one.terms.word)
+    return one.result(2)
+
+
+def _pair(one: Call) -> int:
+    for index in range(2):
+        end = one.terms.result(one.caller.site, "pipe", (one.terms.const(index),))
+        one.memory.store(one.state, one.terms.add(one.nth(0), 4 * index), end, 4)
+    return one.result(0)
+
+
+def _duplicate(one: Call) -> int:
+    one.caller.note(("dup2", one.nth(0), one.nth(1)))
+    return one.nth(1)
+
+
+def _rename(one: Call) -> int:
+    """A file that is written under one name is read under another."""
+    old, new = one.text(one.nth(0)), one.text(one.nth(1))
+    if not old.deps and not new.deps:
+        one.caller.note(("rename", old.template, new.template))
+    return one.result(2)
+
+
+def _stream(one: Call) -> int:
+    return one.terms.result(one.caller.site, one.name, (one.nth(0),))
+
+
+def _attach(one: Call) -> int:
+    return one.result(2)
+
+
+def _timer(one: Call) -> int:
+    """timer_create: struct sigevent is value, signal, way of notifying, function."""
+    word = one.terms.word
+    value = one.memory.load(one.state, one.nth(0), word)
+    function = one.memory.load(one.state, one.terms.add(one.nth(0), 8 + word), word)
+    one.caller.callback(one.state, function, (value,))
+    return one.result(1)
+
+
+def _callback(one: Call) -> int:
+    arguments = tuple(one.arg(index) if index >= 0 else one.terms.unknown("callback") for index in one.numbers[1:])
+    one.caller.callback(one.state, one.nth(0), arguments)
+    return one.result(1)
+
+
+def _handler(one: Call) -> int:
+    """sigaction: the handler is the first word of the structure."""
+    function = one.memory.load(one.state, one.nth(0), one.terms.word)
+    one.caller.callback(one.state, function, ())
+    return one.result(1)
+
+
+def _nothing(one: Call) -> int:
+    return one.terms.result(one.caller.site, one.name, ())
+
+
+def _plain(one: Call) -> int:
+    path = one.text(one.arg(0))
+    named = one.terms.result("path", path.template if not path.deps else "?")
+    return one.terms.result(one.caller.site, one.name, (named,))
+
+
+ACTIONS: Actions = {
+    "bind": _bind,
+    "swap": _swap,
+    "service": _service,
+    "pair": _pair,
+    "duplicate": _duplicate,
+    "rename": _rename,
+    "stream": _stream,
+    "attach": _attach,
+    "callback": _callback,
+    "timer": _timer,
+    "handler": _handler,
+    "nothing": _nothing,
+    "plain": _plain,
+}
