@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
+from . import bounds, fold
+from .activation import Activation
 from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SELECT, SLE, SLT
 from .state import State
-from .terms import OP, Terms
+from .terms import CONST, OP, Terms
 
 
 class Choice(NamedTuple):
@@ -50,3 +52,102 @@ def settle(terms: Terms, state: State, condition: int, truth: bool) -> None:
             state.registers[register] = node[3]
         elif normal(terms, node[2], False) == now:
             state.registers[register] = node[4]
+
+
+class Choices:
+    """The conditional moves of one function."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self.terms = activation.terms
+        self.flags = activation.whole.lifter.flags
+        self.open: dict[int, tuple[int, int, int, int]] = {}
+        """Registers that a conditional instruction of the block set: the value, the condition, and both its sides."""
+        self.chosen: dict[int, Choice] = {}
+
+    def begin(self) -> None:
+        """Another block begins."""
+        self.open = {}
+
+    def select(self, state: State, out: int, condition: int, new: int, sense: int) -> None:
+        """`out = condition ? new : out` (the other way round when sense is 0)."""
+        old = state.registers.get(out)
+        terms = self.terms
+        decided = terms.value(condition)
+        if old is None and decided is None and out not in self.flags:
+            state.registers[out] = new  # where nothing is put there, nothing reads it
+            return
+        if old is None:
+            old = self.terms.unknown(("register", self.activation.function.address, out))
+        before = self.chosen.get(out)
+        if (
+            before is not None
+            and before.made == old
+            and normal(terms, condition, bool(sense)) == normal(terms, before.condition, not before.sense)
+        ):
+            old = before.new  # where this one does not choose, the one before did
+        if old == new:
+            state.registers[out] = new
+            return
+        if decided is not None:
+            state.registers[out] = new if bool(decided) == bool(sense) else old
+            return
+        yes, no = (new, old) if sense else (old, new)
+        if out in self.flags:
+            state.registers[out] = self._flag(condition, yes, no)
+            return
+        if (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(yes, no):
+            made = state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+            mask = self.activation.memory.byte_mask(state, made)
+            if mask is not None:
+                state.masks[made] = mask
+        else:
+            merged = state.registers[out] = terms.merge({yes, no})
+            self.open[out] = (merged, condition, yes, no)
+            self._choice_range(state, condition, yes, no, merged)
+        self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
+
+    def _choice_range(self, state: State, condition: int, yes: int, no: int, merged: int) -> None:
+        """`n < 80 ? n : 80` is at most 80."""
+        sides = []
+        for side, truth in ((yes, True), (no, False)):
+            probe = State()
+            probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
+            self.activation.conditions.refine(probe, condition, truth)
+            sides.append((side, probe))
+        spans = [bounds.span(self.terms, side, probe.ranges) for side, probe in sides]
+        highs = [one[1] for one in spans if one is not None]
+        if len(highs) == len(sides):
+            state.ranges[merged] = (0, max(highs))
+        ordered = bounds.ordered(self.terms, merged, [(side, probe.facts) for side, probe in sides])
+        state.learn(ordered)
+
+    def _is_byte_choice(self, yes: int, no: int) -> bool:
+        """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""
+        return len(self.activation.whole.sets.variables(yes) | self.activation.whole.sets.variables(no)) == 1
+
+    def _flag(self, condition: int, yes: int, no: int) -> int:
+        """A flag that a conditional compare sets: `condition ? yes : no` as and/or."""
+        terms = self.terms
+        if terms.value(no) is not None:
+            if terms.value(no):
+                inverted = fold.unary(terms, BNOT, condition, 1)
+                return fold.binary(terms, BOR, inverted, yes, 1)
+            return fold.binary(terms, BAND, condition, yes, 1)
+        if terms.value(yes) is not None:
+            if terms.value(yes):
+                return fold.binary(terms, BOR, condition, no, 1)
+            return fold.binary(terms, BAND, fold.unary(terms, BNOT, condition, 1), no, 1)
+        return terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+
+    def settle(self, state: State, term: int, truth: bool) -> None:
+        """Behind a branch by the condition of conditional instructions, which of two pointers they chose is known."""
+        settle(self.terms, state, term, truth)
+        for register, (merged, condition, yes, no) in self.open.items():
+            if state.registers.get(register) != merged:
+                continue
+            now = normal(self.terms, term, truth)
+            if normal(self.terms, condition, True) == now:
+                state.registers[register] = yes
+            elif normal(self.terms, condition, False) == now:
+                state.registers[register] = no

@@ -19,6 +19,7 @@ Fact = tuple[Any, ...]
 `("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
 
 _MAX_DEPS = 12
+_MAX_FACTS = 60
 _SPREAD = 4096
 T = TypeVar("T")
 
@@ -164,6 +165,11 @@ class State:
         self.masks: dict[int, int] = {}
         """Which byte values (a bit each) a byte-sized term can still have."""
         self.ranges: dict[int, tuple[int, int]] = {}
+
+    def learn(self, facts: frozenset[Fact]) -> None:
+        """Add facts, while there are not too many."""
+        if len(self.facts) < _MAX_FACTS:
+            self.facts = self.facts | facts
 
     def copy(self) -> "State":
         new = State.__new__(State)

@@ -9,7 +9,7 @@ from .state import Content, Dep, Fact, State, either, few, form, kept, settled
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
-    from .evaluate import Evaluation
+    from .activation import Activation
 
 Event = tuple[Any, ...]
 _MAX_CHAIN = 12
@@ -34,7 +34,7 @@ class Summary:
 class Application:
     """A summary being read at one call."""
 
-    def __init__(self, caller: "Evaluation", state: State, summary: Summary, site: int) -> None:
+    def __init__(self, caller: "Activation", state: State, summary: Summary, site: int) -> None:
         self.caller, self.state, self.summary, self.site = caller, state, summary, site
         self.terms = caller.terms
         self.memory = caller.memory

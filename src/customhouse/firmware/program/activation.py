@@ -1,0 +1,244 @@
+"""One function while it is evaluated: its registers by convention, its memory, and what is noted of it on the way.
+
+This is what models of the library act on (`library.Caller`), and what summaries are read in at a call.
+"""
+
+from typing import TYPE_CHECKING
+
+from . import bounds
+from .code import Function
+from .conditions import Conditions
+from .lift import ADD
+from .memory import Memory
+from .state import Content, Places, State
+from .summary import Application, Event
+from .terms import ADDR, LOAD, OP, RESULT, STACK, Terms
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+MAX_TARGETS = 24
+
+
+class Activation:
+    """The function, the program around it, and the place in it that is being looked at."""
+
+    def __init__(self, whole: "Whole", function: Function) -> None:
+        self.whole = whole
+        self.function = function
+        self.terms: Terms = whole.terms
+        self.image = whole.image
+        self.conditions = Conditions(whole.terms, whole.sets, self._constant_text, self._constant_bytes)
+        self.memory = Memory(whole.terms, whole.image, function.address, self.note, whole.sets)
+        convention = whole.lifter.convention
+        registers = whole.lifter.registers
+        self.memory.stack_arguments = convention.stack_arguments
+        self.memory.register_arguments = len(convention.arguments)
+        self.memory.shadow = convention.shadow
+        self.memory.number_deps = whole.number_deps
+        self.memory.buffers = whole.buffers
+        self.argument_registers = [registers[name] for name in convention.arguments]
+        self.result_register = registers[convention.result]
+        self.stack_register = registers[convention.stack]
+        self.gp = registers["gp"] if whole.image.architecture == "mips" else -1
+        self.link = convention.link
+        self.preserved = frozenset(registers[name] for name in convention.preserved if name in registers)
+        self.here: dict[Event, None] = {}
+        """What the block at hand does that outlives the function."""
+        self.site = 0
+        self.now = State()
+        """The state that the block at hand works on."""
+
+    # -- registers and arguments
+    def value(self, state: State, operand: int) -> int:
+        if operand < 0:
+            return self.terms.const(~operand)
+        found = state.registers.get(operand)
+        if found is None:
+            if operand == self.gp and self.image.gp is not None:
+                return self.terms.const(self.image.gp)
+            found = self.terms.unknown(("register", self.function.address, operand))
+        return found
+
+    def argument(self, state: State, index: int) -> int:
+        if index < len(self.argument_registers):
+            register = self.argument_registers[index]
+            found = state.registers.get(register)
+            return found if found is not None else self.terms.unknown(("argument", index))
+        offset = self.memory.stack_arguments + (index - len(self.argument_registers)) * self.terms.word
+        stack = state.registers.get(self.stack_register, self.memory.frame)
+        return self.memory.load(state, self.terms.add(stack, offset), self.terms.word)
+
+    def variable_arguments(self, state: State, first: int, count: int) -> tuple[int, ...]:
+        return tuple(self.argument(state, first + index) for index in range(count))
+
+    def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]:
+        """What a va_list yields; its layout is the platform's."""
+        word, load, add = self.terms.word, self.memory.load, self.terms.add
+        architecture = self.image.architecture
+        if architecture == "x86_64":
+            saved = load(state, add(pointer, 16), word)
+            more = load(state, add(pointer, 8), word)
+            start = self.terms.value(load(state, pointer, 4))
+            at, split = 48 if start is None else start, 48
+        elif architecture == "arm64":
+            saved = load(state, add(pointer, 8), word)
+            more = load(state, pointer, word)
+            start = self.terms.value(load(state, add(pointer, 24), 4))
+            at, split = 0 if start is None else start - (1 << 32 if start >> 31 else 0), 0
+        else:
+            return tuple(load(state, add(pointer, word * index), word) for index in range(count))
+        spots = [at + 8 * index for index in range(count)]
+        return tuple(load(state, add(saved, one) if one < split else add(more, one - split), word) for one in spots)
+
+    # -- what a call does
+    def sink(self, state: State, name: str, content: Content, extra: str = "") -> None:
+        if content.deps:
+            self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
+
+    def start(self, state: State, name: str, path: int, vector: int) -> None:
+        """A program is started with arguments that are not all known here."""
+        step = ((self.function.address, self.site),)
+        self.note(("start", name, self.site, path, vector, state.facts, step))
+
+    def overrun(
+        self,
+        state: State,
+        name: str,
+        target: int,
+        content: Content | None,
+        size: int | None,
+        sources: tuple[tuple[int, int | None], ...] = (),
+        literal: int = 0,
+    ) -> None:
+        """A copy that may be longer than its target; `size` is the length argument, None when the texts at `sources`
+        (each with a bound when one is known) and `literal` bytes between them say how much is written.
+        """
+        if content is None or not content.deps:
+            return
+        limit = self.limit(state, size) if size is not None else None
+        told = []
+        for source, known in sources:
+            tested = self.string_limit(state, source)
+            told.append((source, tested if known is None else known if tested is None else min(known, tested)))
+        self.note(
+            (
+                "over",
+                name,
+                self.site,
+                target,
+                limit,
+                content,
+                -1 if size is None else size,
+                state.facts,
+                ((self.function.address, self.site),),
+                tuple(told),
+                literal,
+            )
+        )
+
+    # -- how much a call moves
+    def limit(self, state: State, size: int) -> int | None:
+        """An upper bound of a length here, None when nothing bounds it but the width of a word."""
+        found = min(bounds.most(self.terms, size, state.ranges), bounds.part(self.terms, size, state.ranges))
+        return found if 0 <= found < bounds.HUGE else None
+
+    def string_limit(self, state: State, source: int) -> int | None:
+        """A length that was tested: bytes of the text at `source` with its end, when `strlen(source)` has a bound
+        here.
+        """
+        found = [high + 1 for term, (_low, high) in state.ranges.items() if self._measures(term, source)]
+        for fact in state.facts:
+            if fact[0] == "most" and self._measures(fact[1], source):
+                known = bounds.span(self.terms, fact[2], state.ranges)
+                found += [known[1] + fact[3] + 1] if known is not None else []
+        return min((one for one in found if 0 < one < 1 << 31), default=None)
+
+    def _measures(self, term: int, source: int, level: int = 0) -> bool:
+        """Whether the number is the length of the text, or that and more."""
+        node = self.terms.nodes[term]
+        if node[0] == RESULT:
+            return node[2] in ("strlen", "strnlen") and bool(node[3]) and node[3][0] == source
+        if node[0] == OP and node[1] == ADD and level < 4:
+            return any(self._measures(one, source, level + 1) for one in node[2:4])
+        return node[0] == ADDR and not node[3] and self._measures(node[1], source, level + 1)
+
+    def range_of(self, state: State, term: int) -> tuple[int, int] | None:
+        """What is known of a number's size: constants, tests in force, widths of loads."""
+        value = self.terms.value(term)
+        if value is not None:
+            signed = self.terms.signed(value)
+            return (signed, signed)
+        known = state.ranges.get(term)
+        node = self.terms.nodes[term]
+        if known is not None and known[1] < 1 << 62:
+            return known
+        if node[0] == LOAD and node[4] <= 2:
+            return (0, (1 << (8 * node[4])) - 1)
+        if node[0] == ADDR:
+            inner = self.range_of(state, node[1]) if not node[3] else None
+            return None if inner is None else (inner[0] + node[2], inner[1] + node[2])
+        return None
+
+    # -- events and callbacks
+    def note(self, event: Event) -> None:
+        self.here[event] = None
+        if event[0] in ("text", "out", "put") and self.now.facts:
+            proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
+            if proof:
+                self.whole.prove(event[4] if event[0] == "text" else event if event[0] == "out" else event[3], proof)
+
+    def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
+        """A function that the library will call: with what memory may hold by then, not with what it holds now."""
+        site = self.site
+        for target in self.targets(function, arguments):
+            summary = self.whole.summary(target)
+            if summary is not None:
+                application = Application(self, self._later(state), summary, site)
+                application.arguments = dict(enumerate(arguments))
+                application.apply()
+            self.site = site
+
+    def targets(self, function: int, arguments: tuple[int, ...]) -> list[int]:
+        """The program's own functions that a callback may be."""
+        out: list[int] = []
+        for one in self.terms.flat(function):
+            target = self.terms.value(one)
+            if target is None:
+                self.note(("icall", self.site, one, arguments, self.function.address))
+                out += self.whole.resolved.get((self.function.address, self.site), ())
+            else:
+                out.append(target)
+        return [one for one in dict.fromkeys(out) if self._is_own(one)][:MAX_TARGETS]
+
+    def _is_own(self, target: int) -> bool:
+        if target < self.terms.floor or self.whole.code.name(target) is not None:
+            return False
+        return bool(self.image.executable(target & ~1 if self.whole.arm else target))
+
+    def _later(self, state: State) -> State:
+        """What is still known when a thread, a timer or a handler runs: frames, and what was compared."""
+        out = state.copy()
+        nodes = self.terms.nodes
+        out.words = Places((key, value) for key, value in state.words.items() if nodes[key[0]][0] == STACK)
+        out.texts = Places((key, value) for key, value in state.texts.items() if nodes[key[0]][0] == STACK)
+        return out
+
+    # -- constants, for conditions
+    def _constant_text(self, term: int) -> str | None:
+        texts = set()
+        for one in self.terms.flat(term):
+            value = self.terms.value(one)
+            if value is None or value < self.terms.floor:
+                return None
+            text = self.image.text(value) if self.image.constant(value) else None
+            if text is None:
+                return None
+            texts.add(text)
+        return texts.pop() if len(texts) == 1 else None
+
+    def _constant_bytes(self, term: int, size: int) -> bytes | None:
+        value = self.terms.value(term)
+        if value is None or value < self.terms.floor or not self.image.constant(value):
+            return None
+        return self.image.bytes_at(value, size) or None

@@ -1,0 +1,92 @@
+"""What the values that library functions give say of their arguments: `strcmp` gave 0, `strchr` gave NULL."""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import bytesets
+from .state import Fact
+from .terms import GLOBAL, LOAD, Terms
+
+_EQUALITY = {
+    "strcmp": False,
+    "strcasecmp": False,
+    "strncmp": True,
+    "strncasecmp": True,
+    "memcmp": True,
+    "bcmp": True,
+    "strcoll": False,
+    "__memcmpeq": True,
+}
+_SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
+
+
+class Answers:
+    """`text` gives the constant string that a pointer term names, `data` the constant bytes there, else None."""
+
+    def __init__(
+        self, terms: Terms, text: Callable[[int], str | None], data: Callable[[int, int], bytes | None]
+    ) -> None:
+        self.terms = terms
+        self.text = text
+        self.data = data
+
+    def of(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
+        """Values of a library call, with what they say of its arguments."""
+        _, _site, name, arguments = node
+        const = self.terms.const
+        none: frozenset[Fact] = frozenset()
+        if name in _EQUALITY and len(arguments) > 1:
+            facts = self._compared(arguments, _EQUALITY[name])
+            return (const(0), facts), (const(1), none), (const(-1), none)
+        if name in _SEARCH and len(arguments) > 1 and name not in ("strstr", "strcasestr", "memmem"):
+            lacks = self._sought(name, arguments)
+            return (const(0), lacks), (const(1 << 20), none)
+        clean: frozenset[Fact] = frozenset()
+        if name == "inet_pton" and len(arguments) > 1:
+            clean = frozenset({("lacks", arguments[1], bytesets.ALL)})
+            return (const(1), clean), (const(0), none), (const(-1), none)
+        if name in ("inet_aton", "ether_aton", "ether_aton_r") and arguments:
+            return (const(1), frozenset({("lacks", arguments[0], bytesets.ALL)})), (const(0), none)
+        if name == "inet_addr" and arguments:
+            return (
+                (const(0x1000), frozenset({("lacks", arguments[0], bytesets.ALL)})),
+                (const(-1), none),
+                (const(0xFFFFFFFF), none),
+            )
+        return None
+
+    def _compared(self, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
+        for one, other in ((arguments[0], arguments[1]), (arguments[1], arguments[0])):
+            count = self.terms.value(arguments[2]) if bounded and len(arguments) > 2 else None
+            text = self.text(other)
+            if text is None and bounded and count and count < 256:
+                raw = self.data(other, count)
+                text = raw.decode("latin-1") if raw is not None else None
+            if text is None:
+                if self._constant_table(other):
+                    return frozenset({("lacks", one, bytesets.ALL)})
+                continue
+            whole = count is None or count > len(text)
+            facts: set[Fact] = {("eq", one, text[:count] if count is not None else text)}
+            if whole:
+                facts.add(("lacks", one, bytesets.ALL))
+            return frozenset(facts)
+        return frozenset()
+
+    def _constant_table(self, term: int) -> bool:
+        """A pointer out of a table of constant strings (a list of allowed words)."""
+        spots = self.terms.locate(term)
+        for root, _offset, _stride in spots:
+            node = self.terms.nodes[root]
+            if not (
+                node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word
+            ):
+                return False
+        return bool(spots)
+
+    def _sought(self, name: str, arguments: tuple[int, ...]) -> frozenset[Fact]:
+        if name == "strpbrk":
+            text = self.text(arguments[1])
+            return frozenset({("lacks", arguments[0], bytesets.of(text))}) if text else frozenset()
+        value = self.terms.value(arguments[1])
+        return frozenset({("lacks", arguments[0], 1 << (value & 255))}) if value is not None else frozenset()

@@ -1,0 +1,68 @@
+"""Where a string ends: what a NUL byte says of the string that was walked to it, and of its length."""
+
+from collections.abc import Callable
+
+from . import bytesets, fold
+from .lift import ADD, SUB
+from .state import Fact, State
+from .terms import BYTE, CONST, OP, PHI, RESULT, Terms
+
+_STARTS = 3
+
+
+class Ends:
+    """Learns from bytes that are NUL. `text` gives the constant string that a pointer term names, else None."""
+
+    def __init__(self, terms: Terms, text: Callable[[int], str | None]) -> None:
+        self.terms = terms
+        self.text = text
+        self.walked: Callable[[int], frozenset[Fact]] = lambda _term: frozenset()
+        """What is known of a string that a loop walked to its last byte."""
+
+    def at(self, state: State, variable: int) -> None:
+        """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set."""
+        state.learn(self.walked(variable))
+        node = self.terms.nodes[variable]
+        if node[0] != BYTE:
+            return
+        state.learn(frozenset({("lacks", node[1], bytesets.ALL)}))
+        where, more = self.terms.based(node[1])
+        empty = self.terms.result("strlen", "strlen", (node[1],))
+        state.learn(frozenset({("most", empty, self.terms.zero, 0)}))
+        top = self.terms.nodes[where]
+        if top[0] == OP and top[1] == ADD:
+            for base, index in ((top[2], top[3]), (top[3], top[2])):
+                self.spanned(state, index, base)
+                if self.terms.rank(base) >= self.terms.rank(index):
+                    first = self._first(index)
+                    self._ends_by(state, self.terms.add(base, first + more), index, -first)
+        elif top[0] == PHI:
+            for start in self.terms.alternatives[where]:
+                if self.terms.based(start)[0] != where and len(self.terms.alternatives[where]) <= _STARTS:
+                    index = fold.binary(self.terms, SUB, where, start, self.terms.word)
+                    self._ends_by(state, self.terms.add(start, more), index, 0)
+
+    def _first(self, index: int) -> int:
+        """Where a counter begins: most often 0, or -1 when it is moved before it is used."""
+        node = self.terms.nodes[index]
+        values = [self.terms.value(one) for one in self.terms.alternatives[index]] if node[0] == PHI else []
+        return min((self.terms.signed(one) for one in values if one is not None), default=0)
+
+    def _ends_by(self, state: State, text: int, index: int, more: int) -> None:
+        """The text is no longer than the index of a NUL byte: a length that was counted by hand."""
+        base, offset = self.terms.based(index)
+        if self.terms.nodes[base][0] != CONST:
+            for back in (0, 1):  # the first byte is often looked at before the loop
+                length = self.terms.result("strlen", "strlen", (self.terms.add(text, -back),))
+                state.learn(frozenset({("most", length, base, offset + more + back)}))
+
+    def spanned(self, state: State, index: int, base: int) -> bool:
+        node = self.terms.nodes[index]
+        if node[0] != RESULT or node[2] not in ("strspn", "strcspn") or len(node[3]) < 2 or node[3][0] != base:
+            return False
+        allowed = self.text(node[3][1])
+        if allowed is None:
+            return False
+        lacks = bytesets.of(allowed)
+        state.learn(frozenset({("lacks", base, lacks if node[2] == "strcspn" else ~lacks & bytesets.ALL)}))
+        return True

@@ -1,0 +1,173 @@
+"""Straight code: what the operations of a block do to registers and memory."""
+
+from . import fold, library
+from .activation import Activation
+from .choices import Choices
+from .lift import (
+    ADD,
+    BNOT,
+    MOV,
+    MUL,
+    NEG,
+    NOT,
+    OTHER,
+    PIECE,
+    REPEAT,
+    SELECT,
+    SEXT,
+    STORE,
+    TRUNC,
+    WEAK_STORE,
+    XOR,
+    ZEXT,
+    Block,
+    Op,
+)
+from .lift import LOAD as OP_LOAD
+from .loops import Loops
+from .state import State
+from .terms import CONST
+
+_UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT))
+_EFFECTS = frozenset((STORE, WEAK_STORE, REPEAT, SELECT))
+"""Operations that do more than put what they compute into one register."""
+_WIDE = frozenset((OP_LOAD, MOV, XOR))
+
+
+class Instructions:
+    """Runs the operations of blocks. `choices` keeps what conditional moves chose between."""
+
+    def __init__(self, activation: Activation, loops: Loops) -> None:
+        self.activation = activation
+        self.whole = activation.whole
+        self.terms = activation.terms
+        self.memory = activation.memory
+        self.loops = loops
+        self.choices = Choices(activation)
+
+    def run(self, block: Block, state: State) -> None:
+        """Change the state as the block does, up to where it is left."""
+        self.choices.begin()
+        registers = state.registers
+        terms = self.terms
+        const = terms.const
+        value = self.activation.value
+        gp = self.activation.gp if self.activation.image.gp is not None else -1
+        for op in block.ops:
+            kind, out, a, b, size, at = op
+            if kind in _EFFECTS or (size > terms.word and kind in _WIDE):
+                self._effect(state, op)
+                continue
+            left = const(~a) if a < 0 else registers.get(a)
+            if left is None:
+                left = value(state, a)
+            if kind == OP_LOAD:
+                self.activation.site = at
+                result = self.memory.load(state, left, size)
+            elif kind in _UNARY:
+                result = left if kind in (MOV, ZEXT) else fold.unary(terms, kind, left, size)
+            elif kind == OTHER:
+                result = terms.unknown(("other", self.activation.function.address, at))
+            else:
+                right = const(~b) if b < 0 else registers.get(b)
+                if right is None:
+                    right = value(state, b)
+                whole = kind == PIECE and terms.nodes[left][0] == CONST
+                result = right if whole else fold.binary(terms, kind, left, right, size)
+            if out != gp:
+                registers[out] = result
+
+    def _effect(self, state: State, op: Op) -> None:
+        kind, out, a, b, size, at = op
+        value = self.activation.value
+        if kind == SELECT:
+            self.choices.select(state, out, value(state, a), value(state, b), size)
+            return
+        self.activation.site = at
+        if kind == WEAK_STORE:
+            self._guarded_store(state, value(state, a), b, size, out)
+        elif kind == STORE and size > self.terms.word:
+            self._wide_store(state, value(state, a), b, size, False)
+        elif kind == STORE:
+            self._store(state, value(state, a), value(state, b), size)
+        elif kind == REPEAT:
+            self._repeat(state, size, bool(~b))
+        else:
+            self._wide(state, kind, out, a, b, size)
+
+    def _store(self, state: State, address: int, value: int, size: int) -> None:
+        self.memory.store(state, address, value, size)
+        if size == 1 and self.loops.bodies:
+            self._overwritten(state, address, value, None)
+
+    def _overwritten(self, state: State, address: int, value: int, condition: tuple[int, bool] | None) -> None:
+        constant = self.terms.value(value)
+        mask = 1 << (constant & 255) if constant is not None else self.memory.byte_mask(state, value)
+        self.loops.overwritten(state, address, mask, condition)
+
+    def _guarded_store(self, state: State, address: int, operand: int, size: int, guard: int) -> None:
+        """A store of a conditional instruction: done or not, and what is stored is what the condition lets pass.
+
+        For `guard` see the lifter.
+        """
+        condition, truth = self.activation.value(state, guard >> 1), not guard & 1
+        decided = self.terms.value(condition)
+        if decided is not None and bool(decided) != truth:
+            return
+        if size > self.terms.word:
+            self._wide_store(state, address, operand, size, decided is None)
+            return
+        value = self.activation.value(state, operand)
+        if decided is not None:
+            self._store(state, address, value, size)
+            return
+        masks = state.masks
+        probe = State()
+        probe.masks, probe.ranges, probe.facts = dict(masks), dict(state.ranges), state.facts
+        self.activation.conditions.refine(probe, condition, truth)
+        state.masks = probe.masks
+        self.memory.store(state, address, value, size, weak=True)
+        state.masks = masks
+        if size == 1 and self.loops.bodies:
+            self._overwritten(state, address, value, (condition, truth))
+
+    def _wide_store(self, state: State, address: int, operand: int, size: int, weak: bool) -> None:
+        """A vector register holds several words; each is stored where it goes."""
+        word = self.terms.word
+        for at in range(0, min(size, 64), word):
+            part = self.terms.zero if operand < 0 else self.activation.value(state, operand + at)
+            self.memory.store(state, self.terms.add(address, at), part, word, weak)
+
+    def _wide(self, state: State, kind: int, out: int, a: int, b: int, size: int) -> None:
+        """Loads, moves and clearing of vector registers, a word at a time."""
+        word = self.terms.word
+        values = []
+        for at in range(0, min(size, 64), word):
+            if kind == OP_LOAD:
+                values.append(self.memory.load(state, self.terms.add(self.activation.value(state, a), at), word))
+            elif kind == MOV:
+                values.append(self.terms.const(~a >> (8 * at)) if a < 0 else self.activation.value(state, a + at))
+            else:
+                values.append(self.terms.zero if a == b else self.terms.unknown(("vector", self.activation.site, at)))
+        for index, one in enumerate(values):
+            state.registers[out + index * word] = one
+
+    def _repeat(self, state: State, size: int, copies: bool) -> None:
+        """`rep movs` and `rep stos`: block copies and fills."""
+        names = self.whole.lifter.registers
+        wide = self.terms.word == 8
+        target, source, count = (names[name] for name in (("RDI", "RSI", "RCX") if wide else ("EDI", "ESI", "ECX")))
+        where, length = self.activation.value(state, target), self.activation.value(state, count)
+        total = fold.binary(self.terms, MUL, length, self.terms.const(size), self.terms.word)
+        end = fold.binary(self.terms, ADD, where, total, self.terms.word)
+        if copies:
+            origin = self.activation.value(state, source)
+            library.block_copy(self.activation, state, where, origin, total, size == 1)
+            state.registers[source] = fold.binary(self.terms, ADD, origin, total, self.terms.word)
+        elif (
+            self.terms.value(length) is not None
+            and self.terms.value(self.activation.value(state, self.activation.result_register)) == 0
+        ):
+            library.block_fill(self.activation, state, where, total)
+        state.registers[target] = end
+        state.registers[count] = self.terms.zero

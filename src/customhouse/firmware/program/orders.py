@@ -1,0 +1,79 @@
+"""What comparisons of numbers tell: ranges, and which number is at most which other."""
+
+from . import bounds
+from .lift import LT, SLE, SLT
+from .state import State
+from .terms import CONST, Terms
+
+
+def signed_word(terms: Terms, value: int) -> int:
+    """A constant as a signed number; compilers compare ints in 32 bits also where words have 64."""
+    if value >> 31 == 1 and value < 1 << 32:
+        return value - (1 << 32)
+    return terms.signed(value)
+
+
+def less(kind: int, a: int, b: int) -> bool:
+    """Whether the comparison of two known numbers holds."""
+    return a < b if kind in (LT, SLT) else a <= b
+
+
+class Orders:
+    """Learns from comparisons."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+
+    def compared(self, state: State, kind: int, a: int, b: int, truth: bool) -> None:
+        nodes = self.terms.nodes
+        signed = kind in (SLT, SLE)
+        strict = kind in (LT, SLT)
+        if nodes[b][0] == CONST:
+            limit = signed_word(self.terms, nodes[b][1]) if signed else nodes[b][1]
+            if truth:
+                self._bound(state, a, None if signed else 0, limit - strict)
+            else:
+                self._bound(state, a, limit + (not strict), None)
+        elif nodes[a][0] == CONST:
+            limit = signed_word(self.terms, nodes[a][1]) if signed else nodes[a][1]
+            if truth:
+                self._bound(state, b, limit + strict, None)
+            else:
+                self._bound(state, b, None if signed else 0, limit - (not strict))
+        elif truth:
+            self.bounded(state, a, b, int(strict))
+        else:
+            self.bounded(state, b, a, int(not strict))
+
+    def bounded(self, state: State, a: int, b: int, less: int) -> None:
+        """a <= b - less for two unknowns: what bounds b bounds a, and whoever learns more of b learns it of a."""
+        base, off = self.terms.based(a)
+        other, more = self.terms.based(b)
+        span = bounds.span(self.terms, other, state.ranges)
+        if span is not None and span[1] < bounds.HUGE:
+            self._bound(state, a, None, span[1] + more - less)
+        if base != other:
+            state.learn(frozenset({("most", base, other, more - off - less)}))
+
+    def _bound(self, state: State, term: int, low: int | None, high: int | None) -> None:
+        base, off = self.terms.based(term)
+        span = state.ranges.get(base, (-(1 << 63), 1 << 63))
+        if low is not None:
+            span = (max(span[0], low - off), span[1])
+        if high is not None:
+            span = (span[0], min(span[1], high - off))
+        if span[0] <= span[1]:
+            state.ranges[base] = span
+            self._measured(state, base, span[1])
+
+    def _measured(self, state: State, counter: int, high: int) -> None:
+        """A length that is no larger than the counter: now it is known how large that is."""
+        if not 0 <= high < 1 << 31:
+            return
+        found = {
+            ("most", fact[1], self.terms.zero, high + fact[3])
+            for fact in state.facts
+            if fact[0] == "most" and fact[2] == counter and self.terms.nodes[fact[1]][1] == "strlen"
+        }
+        if found:
+            state.learn(frozenset(found))

@@ -1,0 +1,105 @@
+"""How a function returns: the values it gives, what holds when it gives them, and what it leaves in memory."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from . import fold
+from .activation import Activation
+from .join import join
+from .lift import BNOT, EQ
+from .state import State
+from .summary import Event, Summary
+from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
+
+T = TypeVar("T")
+_MAX_WORDS = 120
+_MAX_TEXTS = 60
+"""Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
+_MAX_RETURNS = 10
+
+
+class Returns:
+    """The returns of one function, by the block that returns."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self.terms = activation.terms
+        self.conditions = activation.conditions
+        self.returned: dict[int, tuple[int, State]] = {}
+
+    def add(self, address: int, state: State) -> None:
+        value = state.registers.get(self.activation.result_register, self.terms.unknown("void"))
+        self._tested(state)
+        low, high = state.ranges.get(value, (0, 1))
+        if low == high:
+            value = self.terms.const(low)  # tested on the way here
+        self.returned[address] = (value, state)
+
+    def _is_length(self, term: int) -> bool:
+        node = self.terms.nodes[term]
+        return node[0] in (RESULT, LOAD, PARAM) or (node[0] == OP and node[1] not in fold.BOOLEAN)
+
+    def _tested(self, state: State) -> None:
+        """Lengths that the function tested, as facts that a caller can read."""
+        found = set()
+        for term, (_low, high) in state.ranges.items():
+            if self.terms.open[term] and 0 <= high < 1 << 31 and self._is_length(term):
+                found.add(("most", term, self.terms.zero, high))
+        for fact in state.facts:
+            span = state.ranges.get(fact[2]) if fact[0] == "most" else None
+            if span is not None and 0 <= span[1] < 1 << 31:
+                found.add(("most", fact[1], self.terms.zero, span[1] + fact[3]))
+        state.learn(frozenset(found))
+
+    def _split(self) -> list[tuple[int, State]]:
+        """The values returned, with the states they are returned in. A comparison of a length that was counted is
+        returned as the two values it may have: what each says of the length is lost with the counter otherwise.
+        """
+        out: list[tuple[int, State]] = []
+        for value, state in self.returned.values():
+            counted = {fact[2] for fact in state.facts if fact[0] == "most"}
+            node = self.terms.nodes[value]
+            while node[0] == OP and node[1] in (BNOT, EQ) and node[2:] and self._of_boolean(node):
+                node = self.terms.nodes[node[2]]
+            sides = [self.terms.based(one)[0] for one in node[2:4]] if node[0] == OP and node[1] in fold.BOOLEAN else []
+            if not counted & set(sides):
+                out.append((value, state))
+                continue
+            for truth in (True, False):
+                probe = state.copy()
+                if self.conditions.refine(probe, value, truth):
+                    self._tested(probe)
+                    out.append((self.terms.const(int(truth)), probe))
+        return out
+
+    def _of_boolean(self, node: tuple[int, ...]) -> bool:
+        inner = self.terms.nodes[node[2]]
+        return bool(inner[0] == OP and inner[1] in fold.BOOLEAN)
+
+    def summary(self, events: Iterable[Iterable[Event]]) -> Summary:
+        out = Summary(self.activation.function.address)
+        out.returning = bool(self.returned)
+        seen: dict[Event, None] = {}
+        for one in events:
+            seen.update(one)
+        states = [state for _, state in self.returned.values()]
+        if states:
+            flags = self.activation.whole.lifter.flags
+            end = join(self.terms, self.activation.function.address, -1, states, flags, {})
+            nodes = self.terms.nodes
+            out.words = dict(_few([one for one in end.words.items() if nodes[one[0][0]][0] != STACK], _MAX_WORDS))
+            out.texts = dict(_few([one for one in end.texts.items() if nodes[one[0][0]][0] != STACK], _MAX_TEXTS))
+            out.sure = {
+                key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
+            }
+            for value, state in self._split():
+                alternatives = self.conditions.implied.get(value) or ((value, frozenset()),)
+                out.returns += [(one, facts | state.facts) for one, facts in alternatives]
+            out.returns = out.returns[:_MAX_RETURNS]
+        self.activation.whole.record(seen, out)
+        return out
+
+
+def _few(items: list[tuple[Location, T]], limit: int) -> list[tuple[Location, T]]:
+    """At most so many, those of known places first."""
+    return items if len(items) <= limit else sorted(items, key=lambda one: one[0][2] != 0)[:limit]

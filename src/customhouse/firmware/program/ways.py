@@ -1,0 +1,140 @@
+"""The ways by which control came to a block, and what is known on each: what a join of them loses can be asked of
+them one by one.
+"""
+
+from . import fold, quoting
+from .activation import Activation
+from .lift import ADD, BNOT, EQ, NE, SUB
+from .loops import Loops
+from .state import State
+from .terms import ADDR, OP, PHI
+
+_MAX_PATHS = 40
+"""Ways that are gone back from a byte that is written."""
+
+
+class Ways:
+    """The edges of one function that were taken so far."""
+
+    def __init__(self, activation: Activation, loops: Loops, position: dict[int, int]) -> None:
+        self.memory = activation.memory
+        self.conditions = activation.conditions
+        self.terms = activation.terms
+        self.function = activation.function.address
+        self.loops = loops
+        self.position = position
+        self.edges: dict[tuple[int, int], State] = {}
+        self.befores: dict[int, list[int]] = {address: [] for address in position}
+        for address in position:
+            for after in activation.function.successors.get(address, ()):
+                if after in self.befores:
+                    self.befores[after].append(address)
+
+    def into(self, block: int) -> list[tuple[int, State]]:
+        """The edges taken to a block, each with where it comes from."""
+        found = ((one, self.edges.get((one, block))) for one in self.befores[block])
+        return [(one, state) for one, state in found if state is not None]
+
+    def split(self, block: int, condition: int) -> tuple[list[State], list[State]] | None:
+        """Where several tests end in one branch (`a && b || c`): what holds on the ways here that take it, and on those
+        that do not. None when the condition is the same on all ways.
+        """
+        nodes = self.terms.nodes
+        holds = True
+        while nodes[condition][0] == OP and (
+            nodes[condition][1] == BNOT
+            or (nodes[condition][1] in (EQ, NE) and self.terms.value(nodes[condition][3]) == 0)
+        ):
+            holds = holds if nodes[condition][1] == NE else not holds
+            condition = nodes[condition][2]
+        node = nodes[condition]
+        if node[0] != PHI or node[1:3] != (self.function, block):
+            return None
+        out: tuple[list[State], list[State]] = ([], [])
+        for before in self.befores[block]:
+            state = self.edges.get((before, block))
+            value = state.registers.get(node[3]) if state is not None else None
+            if state is None or value is None:
+                return None
+            for index, truth in enumerate((True, False)):
+                probe = State()
+                probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
+                if self.conditions.refine(probe, value, truth == holds):
+                    out[index].append(probe)
+        return out
+
+    # -- a shell's line that is written byte by byte
+    def written(self, state: State, address: int, value: int) -> list[tuple[int | None, quoting.Places]]:
+        """By which paths an address was reached: what a byte can be on each, and the place in a shell's line."""
+        out: list[tuple[int | None, quoting.Places]] = []
+        seen: set[tuple[int, int, int]] = set()
+        here = self.memory.byte_mask(state, value)
+        work: list[tuple[State, int, int | None, int | None]] = [(state, address, value, here)]
+        while work:
+            there, where, what, mask = work.pop()
+            blocks = self.loops.heads_of(where)
+            known = _place(there, where) if blocks else _place(there, where) or quoting.START
+            if known is not None:
+                out.append((mask, known))
+                continue
+            block = max(blocks, key=lambda one: self.position.get(one, -1))
+            if len(seen) > _MAX_PATHS:
+                return [(here, quoting.UNTOLD)]
+            for edge in self._edges_to(block, where, seen):
+                moved = self._carried_by(edge, block, where)
+                if moved != where:
+                    work.append((edge, moved, *self._value_on(edge, block, what, mask)))
+        return out or [(here, quoting.UNTOLD)]
+
+    def _edges_to(self, block: int, where: int, seen: set[tuple[int, int, int]]) -> list[State]:
+        """The ways to a block that were not gone back yet for this address."""
+        out = []
+        for before in self.befores.get(block, ()):
+            edge = self.edges.get((before, block))
+            if edge is not None and (before, block, where) not in seen:
+                seen.add((before, block, where))
+                out.append(edge)
+        return out
+
+    def _value_on(self, edge: State, block: int, value: int | None, mask: int | None) -> tuple[int | None, int | None]:
+        """A byte on one way to a block and what is known of it there; no byte any more once it was not read yet."""
+        if value is None:
+            return None, mask
+        moved = self._carried_by(edge, block, value)
+        if block in self.loops.heads_of(moved):
+            return None, mask
+        constant = self.terms.value(moved)
+        more = self.memory.byte_mask(edge, moved) if constant is None else 1 << (constant & 255)
+        return moved, more if mask is None else mask if more is None else mask & more
+
+    def _carried_by(self, edge: State, block: int, term: int) -> int:
+        """A term with what the block's head joins replaced by what came over one edge."""
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if kind == PHI and node[1] == self.function and node[2] == block:
+            if isinstance(node[3], int):
+                return edge.registers.get(node[3], term)
+            entry = edge.words.get(node[3])
+            return term if entry is None else entry[1]
+        if kind == ADDR:
+            return self.terms.add(self._carried_by(edge, block, node[1]), node[2], node[3])
+        if kind == OP and node[1] in (ADD, SUB):
+            left, right = (self._carried_by(edge, block, one) for one in node[2:4])
+            return fold.binary(self.terms, node[1], left, right, self.terms.word)
+        return term
+
+
+def within(state: State, ways: list[State]) -> None:
+    """One of the ways was taken: the bytes are what one of them leaves them to be."""
+    if not ways:
+        return
+    for key in set.intersection(*(set(one.masks) for one in ways)):
+        mask = 0
+        for one in ways:
+            mask |= one.masks[key]
+        state.masks[key] = state.masks.get(key, mask) & mask
+
+
+def _place(state: State, address: int) -> quoting.Places | None:
+    """Where in a shell's line an address is, when what was written before it tells."""
+    return next((fact[2] for fact in state.facts if fact[0] == "place" and fact[1] == address), None)
