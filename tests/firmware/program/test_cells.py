@@ -1,6 +1,6 @@
 """Memory regardless of order."""
 
-from customhouse.firmware.program.resolve import Cells
+from customhouse.firmware.program.cells import Cells
 
 
 def test_what_lies_behind_an_array_is_no_entry_of_it() -> None:

@@ -1,0 +1,196 @@
+"""Texts as they lie in memory: what a pointer's string is made of, put together from texts and words written before."""
+
+from typing import Literal
+
+from . import quoting
+from .elf import Image
+from .state import EMPTY, Content, State, continued, either, kept, literal
+from .terms import BYTE, CONST, GLOBAL, LOAD, PARAM, RESULT, STACK, Location, Terms
+
+MAX_TEXT = 512
+
+
+class Contents:
+    """Texts as one function's evaluation reads them."""
+
+    def __init__(self, terms: Terms, image: Image, function: int) -> None:
+        self.terms = terms
+        self.image = image
+        self.function = function
+        self.frame = terms.make((STACK, function))
+
+    def text(self, state: State, pointer: int) -> Content:
+        """The string that a pointer points to."""
+        terms = self.terms
+        content: Content | None = None
+        for one in terms.flat(pointer):
+            node = terms.nodes[one]
+            if node[0] == CONST and node[1] < terms.floor and len(terms.flat(pointer)) > 1:
+                continue
+            for spot in terms.locate(one):
+                part = self._clean(state, self.text_at(state, spot, one), one, pointer)
+                content = part if content is None else either(content, part)
+        return content if content is not None else Content(frozenset(), "%s")
+
+    def text_at(self, state: State, spot: Location, pointer: int | None = None) -> Content:
+        root, offset, stride = spot
+        if root == GLOBAL and not stride:
+            fixed = self._constant_text(offset)
+            if fixed is not None:
+                return fixed
+        found = self._entry(state, spot)
+        words = None if stride or spot in state.texts else self._assembled(state, spot)
+        if words is not None:
+            return words
+        if found is not None:
+            key, content = found
+            if stride and content.verbatim and len(content.deps) == 1:
+                return self._within_copy(content, max(offset - key[1], 0))
+            if key[1] == offset or stride:
+                return content
+            if content.verbatim and len(content.deps) == 1:
+                dep = next(iter(content.deps))
+                if dep[0] == "T":
+                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])
+                    return Content(frozenset({moved}), "%s", 0, True)
+            return Content(content.deps, "%s" if content.deps else "", grown=content.grown)
+        moved = self._moved(state, spot)  # type: ignore[assignment]  # fields of a node are of any type
+        if moved is not None:
+            return moved  # type: ignore[return-value]  # fields of a node are of any type
+        if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
+            return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
+        return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
+
+    def held(self, state: State, place: Location) -> Content:
+        """The text that begins at a place, with what checks in force say of it."""
+        pointer = self.terms.const(place[1]) if place[0] == GLOBAL else self.terms.add(place[0], place[1])
+        return self._clean(state, self.text_at(state, place, pointer), pointer, pointer)
+
+    def within(self, state: State, pointer: int, size: int) -> Content:
+        """All texts of a block, for a structure that is written out whole."""
+        content = self.text(state, pointer)
+        for root, offset, stride in self.terms.locate(pointer)[:3]:
+            if stride:
+                continue
+            for key in state.texts.of(root):
+                text = state.texts[key]
+                if offset < key[1] < offset + size and text.deps:
+                    content = Content(content.deps | text.deps, content.template or "%s")
+        return content
+
+    def _clean(self, state: State, content: Content, one: int, pointer: int) -> Content:
+        """Marks what checks in force keep free of shell characters."""
+        if not content.deps:
+            return content
+        lacks = 0
+        wanted, alone = {one, pointer}, frozenset((one,))
+        for fact in state.facts:
+            if fact[0] == "lacks" and (fact[1] in wanted or self.terms.flat(fact[1]) == alone):
+                lacks |= fact[2]
+        return content._replace(deps=kept(content.deps, quoting.kept(lacks)))
+
+    def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
+        """The text entry that covers a place: the nearest one that begins at or before it."""
+        root, offset, stride = spot
+        exact = state.texts.get(spot)
+        if exact is not None:
+            return spot, exact
+        best: Location | None = None
+        for key in state.texts.of(root):
+            if key[1] <= offset and (best is None or key[1] > best[1]):
+                best = key
+        if best is None:
+            return None
+        content = state.texts[best]
+        if not stride and not best[2]:
+            if content.extent and offset >= best[1] + content.extent:
+                return None
+            if self.terms.nodes[root][0] in (PARAM, LOAD, RESULT) and not content.extent and offset - best[1] > 1024:
+                return None
+        return best, content
+
+    def _covering(self, state: State, spot: Location) -> Content | None:
+        found = self._entry(state, spot)
+        return None if found is None else found[1]
+
+    def _within_copy(self, content: Content, at: int) -> Content:
+        """Somewhere in a copy of an object is somewhere in that object."""
+        dep = next(iter(content.deps))
+        if dep[0] != "T":
+            return content
+        return Content(frozenset({("T", dep[1], dep[2] + at, 1, dep[4])}), "%s", 0, True)
+
+    def _moved(self, state: State, spot: Location) -> Content | None:
+        """A text that was copied word by word, as compilers copy structures."""
+        root, offset, stride = spot
+        for back in range(self.terms.word):
+            entry = state.words.get((root, offset - back, 0 if stride == 1 else stride))
+            if entry is None:
+                continue
+            if back >= entry[0]:
+                break
+            known = self._known_move(state, entry, back)
+            if known is not None:
+                return known
+            deps = frozenset(
+                ("T", place[0], place[1], place[2] or int(stride == 1), False)
+                for one in self.terms.flat(entry[1])
+                if (place := self.terms.moved(one, entry[0], back)) is not None
+            )
+            return Content(deps, "%s", 0, len(deps) == 1) if deps else None
+        return self._copied_in_loop(state, spot)
+
+    def _known_move(self, state: State, entry: tuple[int, int], back: int) -> Content | None:
+        """The text that a word was moved from, when it begins there in the function's own frame."""
+        place = self.terms.moved(entry[1], entry[0], back)
+        return self.held(state, place) if place is not None and self._own(state, place) else None
+
+    def _own(self, state: State, place: Location) -> bool:
+        return place[0] == self.frame and place in state.texts
+
+    def _copied_in_loop(self, state: State, spot: Location) -> Content | None:
+        """The same, where the compiler made a loop of it."""
+        root, offset, stride = spot
+        if stride:
+            return None
+        for key in state.words.of(root):
+            _, start, step = key
+            if not step or not start <= offset < start + 4096 or state.words[key][0] < 4:
+                continue
+            size, value = state.words[key]
+            for one in self.terms.flat(value):
+                node = self.terms.nodes[one]
+                if node[0] == BYTE and node[5] == size and node[4]:
+                    place = (node[2], node[3] + offset - start, 0)
+                    if self._own(state, place):
+                        return self.held(state, place)
+                    return Content(frozenset({("T", node[2], node[3] + offset - start, 0, False)}), "%s", 0, True)
+        return None
+
+    def _constant_text(self, address: int) -> Content | None:
+        if not self.image.constant(address) or self.image.segment(address) is None:
+            return None
+        text = self.image.text(address)
+        return literal(text) if text is not None else None
+
+    def _assembled(self, state: State, spot: Location) -> Content | None:
+        """A string that was stored as words: `strcpy(buffer, "ping ")` after the compiler."""
+        root, offset, _ = spot
+        raw = b""
+        order: Literal["big", "little"] = "big" if self.image.big else "little"
+        while len(raw) < MAX_TEXT:
+            entry = state.words.get((root, offset + len(raw), 0))
+            if entry is None or self.terms.nodes[entry[1]][0] != CONST:
+                break
+            raw += (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)
+            if 0 in raw:
+                break
+        if not raw:
+            return None
+        text = raw.split(b"\0")[0]
+        follow = state.texts.get((root, offset + len(text), 0)) if text else None
+        if follow is not None:
+            return continued(literal(text.decode("latin-1")), follow)
+        if 0 in raw:
+            return literal(text.decode("latin-1"))
+        return None if not raw.isascii() else literal(raw.decode("latin-1"))

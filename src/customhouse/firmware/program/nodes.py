@@ -1,0 +1,158 @@
+"""The nodes of terms: their kinds, and how they are made and shared.
+
+A term says what a register or a memory cell holds in words of the function's own parameters, its frame, global
+addresses, allocation sites and calls. It is a node that is made once, named by a small integer. The kinds, with their
+fields:
+  CONST value | PARAM index | STACK function | HEAP site | ADDR base offset stride (base + offset + k*stride)
+  LOAD base offset stride size (what memory held when the function was entered) | BYTE address base offset stride size
+  (a byte or a table's entry, named by its address)
+  RESULT site name arguments | PHI function block slot (alternatives are kept aside) | MERGE alternatives | OP
+  operation a b | DERIVED pointer result (a pointer somewhere into what `pointer` points to) | UNKNOWN tag
+"""
+
+from typing import Any
+
+(CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN) = range(13)
+
+GLOBAL = 0
+"""Root of every location with a constant address; the offset is the address."""
+
+MAX_DEPTH = 20
+MAX_ALTERNATIVES = 10
+
+Location = tuple[int, int, int]
+"""(root term, offset, stride); stride 0 is exact, 1 is anywhere behind."""
+
+
+class Nodes:
+    """All nodes of one program. `word` in bytes; constants below `floor` are numbers, not addresses."""
+
+    def __init__(self, word: int, floor: int = 4096) -> None:
+        self.floor = floor
+        self.mask = (1 << (8 * word)) - 1
+        self.sign = 1 << (8 * word - 1)
+        self.word = word
+        self.nodes: list[tuple[Any, ...]] = [(UNKNOWN, "global")]
+        self.depth: list[int] = [0]
+        self.open: list[bool] = [False]
+        """Whether the term speaks of a parameter."""
+        self.index: dict[tuple[Any, ...], int] = {self.nodes[0]: 0}
+        self.zero = self.const(0)
+
+    def make(self, node: tuple[Any, ...], *parts: int) -> int:
+        """Intern a node whose sub-terms are `parts`; too deep a term becomes unknown."""
+        found = self.index.get(node)
+        if found is not None:
+            return found
+        depth = 0
+        is_open = node[0] == PARAM
+        for one in parts:
+            if self.depth[one] > depth:
+                depth = self.depth[one]
+            is_open = is_open or self.open[one]
+        if depth >= MAX_DEPTH:
+            return self.make((UNKNOWN, "deep"))
+        number = len(self.nodes)
+        self.nodes.append(node)
+        self.depth.append(depth + 1)
+        self.open.append(is_open)
+        self.index[node] = number
+        return number
+
+    def const(self, value: int) -> int:
+        node = (CONST, value & self.mask)
+        found = self.index.get(node)
+        return found if found is not None else self.make(node)
+
+    def value(self, term: int) -> int | None:
+        node = self.nodes[term]
+        return node[1] if node[0] == CONST else None
+
+    def signed(self, value: int) -> int:
+        return value - self.mask - 1 if value & self.sign else value
+
+    def param(self, index: int) -> int:
+        return self.make((PARAM, index))
+
+    def unknown(self, tag: object) -> int:
+        return self.make((UNKNOWN, tag))
+
+    def based(self, term: int) -> tuple[int, int]:
+        """The term without a constant that is added to it, and that constant."""
+        node = self.nodes[term]
+        if node[0] == ADDR and not node[3]:
+            return node[1], node[2]
+        if node[0] == MERGE:
+            parts = [self.nodes[one] for one in node[1]]
+            if all(one[0] == ADDR and not one[3] and one[2] == parts[0][2] for one in parts):
+                return self.merge({one[1] for one in parts}), parts[0][2]
+        return term, 0
+
+    def result(self, site: object, name: str, arguments: tuple[int, ...] = ()) -> int:
+        return self.make((RESULT, site, name, arguments), *arguments)
+
+    def load(self, root: int, offset: int, stride: int, size: int) -> int:
+        """What memory held at a place. The same field again (`p->next->next`) is the same term: objects of one list
+        are one.
+        """
+        inner = self.nodes[root]
+        if inner[0] == LOAD and inner[2:] == (offset, stride, size):
+            return root
+        return self.make((LOAD, root, offset, stride, size), root)
+
+    def merge(self, terms: "set[int] | frozenset[int]") -> int:
+        flat: set[int] = set()
+        for one in terms:
+            node = self.nodes[one]
+            if node[0] == MERGE:
+                flat |= node[1]
+            else:
+                flat.add(one)
+        if len(flat) == 1:
+            return next(iter(flat))
+        if len(flat) > MAX_ALTERNATIVES:
+            flat = set(sorted(flat)[:MAX_ALTERNATIVES])
+        return self.make((MERGE, frozenset(flat)), *flat)
+
+    def add(self, term: int, offset: int, stride: int = 0) -> int:
+        """`term + offset` (+ k * stride)."""
+        if not offset and not stride:
+            return term
+        node = self.nodes[term]
+        if node[0] == CONST:
+            if not stride:
+                return self.const(node[1] + offset)
+            return self.make((ADDR, self.const(node[1] + offset), 0, stride), term)
+        if node[0] == ADDR:
+            base, before, old = node[1], node[2], node[3]
+            offset = self._near(before + offset)
+            stride = both(old, stride)
+            if not offset and not stride:
+                return base  # type: ignore[no-any-return]  # fields of a node are of any type
+            return self.make((ADDR, base, offset, stride), base)
+        if node[0] == MERGE:
+            return self.merge({self.add(one, offset, stride) for one in node[1]})
+        return self.make((ADDR, term, self._near(offset), stride), term)
+
+    def _near(self, offset: int) -> int:
+        offset &= self.mask
+        return offset - self.mask - 1 if offset & self.sign else offset
+
+
+def both(a: int, b: int) -> int:
+    """The stride that covers two strides."""
+    while b:
+        a, b = b, a % b
+    return abs(a)
+
+
+def overlap(off: int, stride: int, other: int, other_stride: int, size: int = 1) -> bool:
+    """Whether two places under the same root may be the same: one place, and one of `size` bytes."""
+    if not stride and not other_stride:
+        return other <= off < other + size
+    if other_stride and not stride and off < other:
+        return False
+    if stride and not other_stride and other + size <= off:
+        return False
+    step = both(stride, other_stride)
+    return step == 1 or (off - other) % step < size

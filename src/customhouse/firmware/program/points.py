@@ -1,0 +1,303 @@
+"""What pointers point to, regardless of order: the words and texts of a whole program, and the places behind a term."""
+
+import bisect
+from typing import TYPE_CHECKING, Any
+
+from .cells import SPREAD, Cells
+from .library import COMMAND_OPTIONS, SHELL
+from .nodes import both
+from .state import Content, Fact
+from .terms import (
+    ADDR,
+    BYTE,
+    CONST,
+    DERIVED,
+    GLOBAL,
+    HEAP,
+    LOAD,
+    MERGE,
+    OP,
+    PARAM,
+    PHI,
+    RESULT,
+    STACK,
+    Location,
+    overlap,
+)
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+_MAX_POINTS = 24
+_MAX_TABLE = 128
+_MAX_TEXTS = 2000
+_MAX_COPIES = 6
+_NOWHERE: frozenset[Location] = frozenset()
+
+
+class Pointers:
+    """Words and texts from the events of a whole program, and what points where."""
+
+    def __init__(self, whole: "Whole") -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.image = whole.image
+        self.words: dict[int, Cells] = {}
+        self.texts: dict[int, dict[tuple[int, int, Content], None]] = {}
+        self.puts: dict[str, list[Content]] = {}
+        self.standing: dict[int, set[int]] = {}
+        """What was put under a fixed number (dup2): standard input and output of children."""
+        self.renamed: dict[str, set[str]] = {}
+        """Constant file names by the names that they get."""
+        self.outs: list[tuple[int, Content, frozenset[Fact]]] = []
+        self._points: dict[int, frozenset[Location]] = {}
+        self._known: set[int] = set()
+        """Terms whose answer of this round is in `_points`; a cycle meets the answer of the round before."""
+        self._changed = False
+        self._settle(self._gather())
+
+    def _settle(self, later: list[tuple[Any, ...]]) -> None:
+        """Find what points where until nothing is new; `later` are stores through pointers that memory held."""
+        for _ in range(6):
+            if self.whole.expired():
+                self.whole.cut = True
+                break
+            self._known.clear()
+            self._changed = False
+            placed = self._place(later)
+            for root in list(self.words):
+                for value in self.words[root].all():
+                    self.points(value)
+            if not placed and not self._changed:
+                break
+
+    def _gather(self) -> list[tuple[Any, ...]]:
+        later = []
+        for event in self.whole.events:
+            kind = event[0]
+            if kind in ("word", "text"):
+                root = self.terms.nodes[event[1]]
+                if event[1] == GLOBAL or root[0] in (HEAP, STACK):
+                    self._add(event, event[1], event[2], event[3])
+                else:
+                    later.append(event)
+            elif kind == "put":
+                self.puts.setdefault(str(event[2]), []).append(event[3])
+            elif kind == "out":
+                self.outs.append((event[1], event[2], self.whole.proofs.get(event, frozenset())))
+            elif kind == "dup2" and self.terms.value(event[2]) is not None:
+                self.standing.setdefault(self.terms.value(event[2]) or 0, set()).add(event[1])
+            elif kind == "rename":
+                self.renamed.setdefault(event[2], set()).add(event[1])
+        return later
+
+    def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
+        if event[0] == "word":
+            return self._cells(root).add(offset, stride, event[5])
+        texts = self.texts.setdefault(root, {})
+        text = (offset, stride, event[4])
+        if text in texts or len(texts) > _MAX_TEXTS:
+            return False
+        texts[text] = None
+        return True
+
+    def _cells(self, root: int) -> Cells:
+        cells = self.words.get(root)
+        if cells is None:
+            cells = self.words[root] = Cells(self._array_end if root == GLOBAL else None)
+        return cells
+
+    def _array_end(self, place: int, step: int) -> int:
+        """An array of numbers or pointers ends where the code names the next object."""
+        if step > self.terms.word:
+            return place + SPREAD
+        at = bisect.bisect_right(self.whole.references, place + 2 * step)
+        return self.whole.references[at] if at < len(self.whole.references) else place + SPREAD
+
+    def _place(self, later: list[tuple[Any, ...]]) -> bool:
+        """Stores through pointers that memory held: now that more is known, where do they go?"""
+        changed = False
+        for event in later:
+            for root, offset, stride in self.points(event[1]):
+                node = self.terms.nodes[root]
+                if self._is_place(root, offset) and (root == GLOBAL or node[0] in (HEAP, STACK, RESULT)):
+                    changed |= self._add(event, root, offset + event[2], both(stride, event[3]))
+        return changed
+
+    def points(self, term: int) -> frozenset[Location]:
+        """What the term may point to; constants are locations under GLOBAL."""
+        if term in self._known:
+            return self._points.get(term, _NOWHERE)
+        self._known.add(term)
+        before = self._points.get(term, _NOWHERE)
+        out = self._find(term) | before
+        if len(out) > _MAX_POINTS:
+            out = before if len(before) == _MAX_POINTS else frozenset(sorted(out)[:_MAX_POINTS])
+        if out != before:
+            self._points[term] = out
+            self._changed = True
+        return out
+
+    def _find(self, term: int) -> frozenset[Location]:
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if term == GLOBAL:
+            return frozenset({(GLOBAL, 0, 0)})
+        if kind == CONST:
+            return frozenset({(GLOBAL, node[1], 0)})
+        if kind in (HEAP, STACK, RESULT):
+            return frozenset({(term, 0, 0)})
+        if kind == ADDR:
+            return self._beside(node[1], node[2], node[3])
+        if kind in (PHI, MERGE):
+            return frozenset().union(*(self.points(one) for one in self.terms.flat(term) if one != term))
+        if kind == DERIVED:
+            return frozenset((root, off, 1) for root, off, _ in self.points(node[1]))
+        if kind == LOAD:
+            return self._loaded(node[1], node[2], node[3], node[4])
+        if kind == BYTE and node[5] == self.terms.word:
+            return self._loaded(node[2], node[3], node[4], node[5])
+        return self._indexed(term) if kind == OP else _NOWHERE
+
+    def _beside(self, base: int, offset: int, stride: int) -> frozenset[Location]:
+        mask = self.terms.mask
+        return frozenset(
+            (root, (off + offset) & mask if root == GLOBAL else off + offset, both(step, stride))
+            for root, off, step in self.points(base)
+        )
+
+    def _indexed(self, term: int) -> frozenset[Location]:
+        out: frozenset[Location] = frozenset()
+        for root, offset, stride in self.terms.locate(term):
+            if root == GLOBAL:
+                out |= {(GLOBAL, offset, stride)}
+            elif root != term:
+                out |= frozenset((r, o + offset, both(s, stride)) for r, o, s in self.points(root))
+        return out
+
+    def _bases(self, root: int, offset: int, stride: int) -> list[Location]:
+        if root == GLOBAL:
+            return [(GLOBAL, offset, stride)]
+        node = self.terms.nodes[root]
+        if node[0] in (HEAP, STACK, RESULT):
+            return [(root, offset, stride)]
+        return [
+            (base, off + offset, both(step, stride))
+            for base, off, step in self.points(root)
+            if self._is_place(base, off)
+        ]
+
+    def _is_place(self, root: int, offset: int) -> bool:
+        """Whether a pointer can point there: small constants are numbers that share a cell with pointers."""
+        return root != GLOBAL or (offset >= self.terms.floor and self.image.segment(offset) is not None)
+
+    def _loaded(self, root: int, offset: int, stride: int, size: int, copies: int = 0) -> frozenset[Location]:
+        out: set[Location] = set()
+        for base, off, step in self._bases(root, offset, stride):
+            cells = self.words.get(base) if base != GLOBAL or not self.image.constant(off) else None
+            for value in cells.at(off, step) if cells is not None else ():
+                out |= self.points(value)
+            out |= self._copied(base, off, step, size, copies)
+            if base == GLOBAL:
+                out |= self._initial(off, step, size)
+            if len(out) > _MAX_POINTS:
+                break
+        return frozenset(out)
+
+    def _copied(self, base: int, off: int, step: int, size: int, copies: int) -> set[Location]:
+        """Words inside structures that were copied whole; a ring of copies (A to B to A) is followed a few times."""
+        out: set[Location] = set()
+        if size != self.terms.word or copies >= _MAX_COPIES:
+            return out
+        for text_off, text_step, content in self.texts.get(base, ()):
+            if (
+                not content.verbatim
+                or not content.extent
+                or not overlap(off, step, text_off, text_step, content.extent)
+            ):
+                continue
+            inside = (off - text_off) % both(step, text_step) if step or text_step else off - text_off
+            for dep in content.deps:
+                if dep[0] == "T":
+                    out |= self._loaded(dep[1], dep[2] + inside, dep[3], size, copies + 1)
+        return out
+
+    def _initial(self, address: int, stride: int, size: int) -> set[Location]:
+        """Pointers in initialised data; a table is read to its end."""
+        out: set[Location] = set()
+        count = 1 if not stride else _MAX_TABLE
+        word = self.terms.word
+        step = stride if stride > 1 else word
+        if stride and (size != word or step % word):
+            return out
+        end = self._table_end(address, step) if stride else 1 << 62
+        for index in range(count):
+            at = address + index * step
+            value = self.image.number(at, size)
+            if value is None or at >= end or (stride and not value and self._is_end(at, step)):
+                break
+            if stride and self.image.movable and at not in self.image.places and self.image.executable(value):
+                continue  # a number: an address would have been relocated
+            name = self.image.data_imports.get(at)
+            if name is not None:
+                out.add((self.terms.result("data", name), 0, 0))
+            elif self.image.segment(value) is not None or value >= 0xF8000000 or not stride:
+                out.add((GLOBAL, value, 0))
+            elif value >= self.terms.floor or self.image.constant(address):
+                break
+        return out
+
+    def _is_end(self, at: int, step: int) -> bool:
+        """Whether a word belongs to an entry of nothing but zeros, with which tables end."""
+        word = self.terms.word
+        if step <= word:
+            return False
+        around = self.image.bytes_at(at - step + word, 2 * step - word)
+        return any(not any(around[start : start + step]) for start in range(0, step, word)) and len(around) >= step
+
+    def _table_end(self, address: int, step: int) -> int:
+        """The next address that code names behind the first entries of a table."""
+        at = bisect.bisect_right(self.whole.references, address + 2 * step)
+        return self.whole.references[at] if at < len(self.whole.references) else 1 << 62
+
+    def started(self, path: int, vector: int) -> list[Content]:
+        """What a shell with -c is given, in argument vectors that lie in memory."""
+        out = []
+        program = self._literals(self.points(path))
+        for root, offset, stride in sorted(self.points(vector)):
+            if not self._is_place(root, offset):
+                continue
+            before = set(program)
+            for index in range(8):
+                held = self._loaded(root, offset + index * self.terms.word, stride, self.terms.word)
+                texts = self._literals(held)
+                if texts & COMMAND_OPTIONS and any(SHELL.search(one) for one in before):
+                    given = self._loaded(root, offset + (index + 1) * self.terms.word, stride, self.terms.word)
+                    out.append(
+                        Content(frozenset(("T", *one, False) for one in given if self._is_place(*one[:2])), "%s")
+                    )
+                    break
+                before |= texts
+        return [one for one in out if one.deps]
+
+    def _literals(self, places: frozenset[Location]) -> set[str]:
+        """The constant strings among places."""
+        found = (self.image.text(off) for root, off, step in places if root == GLOBAL and self.image.constant(off))
+        return {one for one in found if one is not None}
+
+    def functions(self, term: int) -> tuple[int, ...]:
+        """Code addresses that a called pointer may be."""
+        out = []
+        arm = self.whole.arm
+        for root, offset, stride in sorted(self.points(term)):
+            if root != GLOBAL or stride or offset < self.terms.floor:
+                continue
+            if self.image.import_name(offset) or self.image.executable(offset & ~1 if arm else offset):
+                out.append(offset)
+        return tuple(out[:_MAX_POINTS])
+
+    def constants(self, term: int) -> frozenset[int]:
+        return frozenset(off for root, off, stride in self.points(term) if root == GLOBAL and not stride)
+
+    def unresolved(self, term: int) -> bool:
+        return self.terms.nodes[term][0] == PARAM or not self.points(term)

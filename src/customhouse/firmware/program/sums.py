@@ -1,0 +1,116 @@
+"""Terms as sums and products: their unknown parts, the step of an index, the block that a moving pointer stays in."""
+
+from typing import Any
+
+from . import lift
+from .alternatives import Alternatives
+from .nodes import ADDR, CONST, OP, PHI, both
+
+
+class Sums(Alternatives):
+    """Alternatives with their arithmetic."""
+
+    def __init__(self, word: int, floor: int = 4096) -> None:
+        super().__init__(word, floor)
+        self._twins: dict[tuple[int, int, frozenset[int]], int] = {}
+
+    def linear(self, term: int, factor: int = 1, level: int = 0) -> tuple[dict[int, int], int]:
+        """A sum as its unknown parts with their factors, and its constant."""
+        node = self.nodes[term]
+        kind = node[0]
+        if kind == CONST:
+            return {}, factor * self.signed(node[1])
+        sides: tuple[tuple[int, int], ...] = ()
+        plus = 0
+        if kind == ADDR and not node[3]:
+            sides, plus = ((node[1], factor),), node[2]
+        elif kind == OP and node[1] in (lift.ADD, lift.SUB):
+            sides = ((node[2], factor), (node[3], factor if node[1] == lift.ADD else -factor))
+        elif kind == OP and node[1] == lift.NEG:
+            sides = ((node[2], -factor),)
+        if not sides or level > 8:
+            return {self._twin(term, node): factor}, 0
+        parts: dict[int, int] = {}
+        total = factor * plus
+        for one, scale in sides:
+            more, constant = self.linear(one, scale, level + 1)
+            total += constant
+            for part, count in more.items():
+                parts[part] = parts.get(part, 0) + count
+        return {part: count for part, count in parts.items() if count}, total
+
+    def _twin(self, term: int, node: tuple[Any, ...]) -> int:
+        """One name for the registers in which a loop keeps the same number, narrow and widened."""
+        if node[0] != PHI:
+            return term
+        return self._twins.setdefault((node[1], node[2], frozenset(self.alternatives[term])), term)
+
+    def reach(self, pointer: int, size: int) -> tuple[int, int] | None:
+        """Where a block always lies whose size shrinks as its pointer moves on (`buffer + got, sizeof buffer - got`):
+        the buffer and its size.
+        """
+        before, start = self.linear(pointer)
+        after, end = self.linear(size)
+        moving = {part for part, count in before.items() if after.get(part) == -count}
+        if not moving or set(after) != moving:
+            return None
+        left = [part for part in before if part not in moving]
+        if not left:
+            return (self.const(start), end) if start >= self.floor and end > 0 else None
+        if len(left) > 1 or before[left[0]] != 1 or end <= 0:
+            return None
+        return self.add(left[0], start), end
+
+    def scale(self, term: int, level: int = 0) -> int:
+        """The step of an index: 12 for `i * 12`."""
+        if level > 6:
+            return 1
+        node = self.nodes[term]
+        base, factor = self.multiple(term)
+        if base != term:
+            return factor * self.scale(base, level + 1) if 0 < factor < 1 << 20 else 1
+        if node[0] == OP and node[1] == lift.ADD:
+            left, right = self.scale(node[2], level + 1), self.scale(node[3], level + 1)
+            return both(left, right)
+        if node[0] == PHI:
+            self._reads(term)
+            steps = {
+                self.nodes[one][2]
+                for one in self.alternatives[term]
+                if self.nodes[one][0] == ADDR and self.nodes[one][1] == term
+            }
+            if len(steps) == 1:
+                return abs(int(steps.pop())) or 1
+        return 1
+
+    def multiple(self, term: int, level: int = 0) -> tuple[int, int]:
+        """The term as a multiple of another, but for constants that are added: compilers write `i * 36` as
+        `((i << 3) + i) << 2`.
+        """
+        node = self.nodes[term]
+        if node[0] == ADDR and not node[3] and level <= 6:
+            return self.multiple(node[1], level + 1)
+        if node[0] != OP or level > 6:
+            return term, 1
+        if node[1] in (lift.MUL, lift.SHL):
+            factor, other = self._factor(node[3]), node[2]
+            if factor is None and node[1] == lift.MUL:
+                factor, other = self._factor(node[2]), node[3]
+            if not factor or factor >= 1 << 20 or (node[1] == lift.SHL and factor > 20):
+                return term, 1
+            base, inner = self.multiple(other, level + 1)
+            return base, inner * (factor if node[1] == lift.MUL else 1 << factor)
+        if node[1] in (lift.ADD, lift.SUB):
+            left, many = self.multiple(node[2], level + 1)
+            right, more = self.multiple(node[3], level + 1)
+            if left == right:
+                return left, many + more if node[1] == lift.ADD else many - more
+        return term, 1
+
+    def _factor(self, term: int) -> int | None:
+        """A constant, also one that was loaded on the condition under which it is used."""
+        node = self.nodes[term]
+        if node[0] == OP and node[1] == lift.SELECT:
+            sides = {self.value(one) for one in node[3:5]} - {None, 0}
+            return sides.pop() if len(sides) == 1 else None
+        return self.value(term)

@@ -1,0 +1,184 @@
+"""Words as they are loaded from memory: what was stored there, or what it held when the function was entered."""
+
+from typing import Literal
+
+from .contents import Contents
+from .elf import Image
+from .state import Dep, State
+from .terms import BYTE, CONST, GLOBAL, RESULT, STACK, Location, Terms, overlap
+
+
+class Words(Contents):
+    """Words and texts as one function's evaluation reads them."""
+
+    def __init__(self, terms: Terms, image: Image, function: int) -> None:
+        super().__init__(terms, image, function)
+        self.stack_arguments = 0
+        self.register_arguments = 0
+        self.shadow = 0
+        self.number_deps: dict[int, frozenset[Dep]] = {}
+
+    def load(self, state: State, address: int, size: int) -> int:
+        """The value in memory; `size` in bytes."""
+        terms = self.terms
+        if size > terms.word and size <= 32:
+            parts = tuple(self.load(state, terms.add(address, at), terms.word) for at in range(0, size, terms.word))
+            return terms.make((RESULT, "wide", "wide", parts), *parts)
+        spots = terms.locate(address)
+        if not spots:
+            return terms.unknown(("load", address))
+        if len(spots) == 1:
+            return self._load_at(state, spots[0], size, address)
+        if size == 1:
+            return self._any_byte(state, spots[:8], address)
+        values = {self._load_at(state, spot, size, address) for spot in spots[:8]}
+        return terms.merge(values)
+
+    def _any_byte(self, state: State, spots: tuple[Location, ...], address: int) -> int:
+        """One byte of several places: one term, so that a test of it holds for all."""
+        root, offset, _ = spots[0]
+        term = self.terms.make((BYTE, address, root, offset, 1, 1), address, root)
+        deps: frozenset[Dep] = frozenset()
+        for spot in spots:
+            if spot[0] != GLOBAL or not self.image.constant(spot[1]):
+                deps |= self.text_at(state, (spot[0], spot[1], spot[2] and 1)).deps
+        if deps:
+            self.number_deps[term] = self.number_deps.get(term, frozenset()) | deps
+        return term
+
+    def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:
+        if spot[2]:
+            return self._load_any(state, spot, size, address)
+        known = self._stored(state, spot, size) if spot in state.words else self._before(state, spot, size)
+        return known if known is not None else self._unwritten(state, spot, size, address)
+
+    def _load_any(self, state: State, spot: Location, size: int, address: int) -> int:
+        """One of many places, of which one was written: the others keep what they had."""
+        entry = state.words.get(spot)
+        rest = self._unwritten(state, spot, size, address)
+        if entry is None and size == self.terms.word:
+            kept = self._somewhere(state, spot)
+            return self.terms.merge({*kept, rest}) if kept else rest
+        return rest if entry is None or size == 1 or entry[0] != size else self.terms.merge({entry[1], rest})
+
+    def _stored(self, state: State, spot: Location, size: int) -> int | None:
+        """What was stored at the place since the function was entered, as wide as it is asked for."""
+        terms = self.terms
+        wide, stored = state.words[spot]
+        if wide == size or terms.nodes[stored][0] != CONST:
+            return stored
+        if wide < size:
+            return self._composed(state, spot, size)
+        value = terms.nodes[stored][1]
+        if self.image.big:
+            value >>= 8 * (wide - size)
+        return terms.const(value & ((1 << (8 * size)) - 1))
+
+    def _before(self, state: State, spot: Location, size: int) -> int | None:
+        """What a place holds where nothing was stored: part of a wider word, initial data, an argument."""
+        root, offset, _ = spot
+        terms = self.terms
+        inside = self._inside_wider(state, spot, size)
+        if inside is not None:
+            return inside
+        if root == GLOBAL:
+            return self._initial(offset, size)
+        if root == self.frame and size <= terms.word and offset >= self.stack_arguments - self.shadow:
+            # a narrow argument lies at the end of its word where the order is big-endian
+            index = self._argument_index(offset - (terms.word - size if self.image.big else 0))
+            return None if index is None else terms.param(index)
+        return None
+
+    def _somewhere(self, state: State, spot: Location) -> list[int]:
+        """Words that were put into an array of which one is read: which of them is not known."""
+        root, offset, stride = spot
+        if self.terms.nodes[root][0] != STACK or stride % self.terms.word:
+            return []
+        found = [
+            state.words[key]
+            for key in state.words.of(root)
+            if key[2] == stride and overlap(offset, stride, key[1], key[2]) and abs(key[1] - offset) <= stride
+        ]
+        return [value for size, value in found if size == self.terms.word][:4]
+
+    def _composed(self, state: State, spot: Location, size: int) -> int | None:
+        """A word that was stored as several narrower constants."""
+        root, offset, _ = spot
+        raw = b""
+        order: Literal["big", "little"] = "big" if self.image.big else "little"
+        while len(raw) < size:
+            entry = state.words.get((root, offset + len(raw), 0))
+            value = self.terms.value(entry[1]) if entry is not None else None
+            if entry is None or value is None:
+                return None
+            raw += (value & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)
+        return self.terms.const(int.from_bytes(raw[:size], order)) if len(raw) == size else None
+
+    def _argument_index(self, offset: int) -> int | None:
+        """Which parameter lives at this place above the frame."""
+        at = offset - self.stack_arguments
+        if at % self.terms.word:
+            return None
+        if at < 0:
+            return (offset - (self.stack_arguments - self.shadow)) // self.terms.word
+        index = self.register_arguments + at // self.terms.word
+        return index if index < 24 else None
+
+    def _inside_wider(self, state: State, spot: Location, size: int) -> int | None:
+        """Part of a wider constant that was stored a few bytes earlier."""
+        root, offset, _ = spot
+        for back in range(1, self.terms.word):
+            entry = state.words.get((root, offset - back, 0))
+            if entry is None:
+                continue
+            if back + size <= entry[0] and self.terms.nodes[entry[1]][0] == CONST:
+                shift = 8 * (entry[0] - size - back) if self.image.big else 8 * back
+                return self.terms.const(self.terms.nodes[entry[1]][1] >> shift & ((1 << (8 * size)) - 1))
+            return None
+        return None
+
+    def _initial(self, address: int, size: int) -> int | None:
+        """What a global holds for good; None when the program may have changed it."""
+        terms = self.terms
+        name = self.image.import_name(address & ~15) if address >= 0xF8000000 else self.image.data_imports.get(address)
+        if name is not None:
+            return terms.result("data", name)
+        value = self.image.number(address, size) if size <= 8 else None
+        if value is None:
+            return None
+        if self.image.constant(address) or (size == terms.word and self.image.import_name(value)):
+            return terms.const(value)
+        return None
+
+    def _unwritten(self, state: State, spot: Location, size: int, address: int) -> int:
+        """The value at function entry, or a part of a text that was written since."""
+        terms = self.terms
+        root, offset, stride = spot
+        if size == 1 or stride:
+            term = terms.make((BYTE, address, root, offset, stride, size), address, root)
+        else:
+            shifted = self._copied(state, spot)
+            if shifted is not None and shifted != spot:
+                entry = state.words.get(shifted)
+                if entry is not None:
+                    return entry[1]
+                root, offset, stride = shifted
+            term = terms.load(root, offset, stride, size)
+        if terms.nodes[root][0] == STACK or spot in state.texts or size <= 2:
+            content = self._covering(state, (spot[0], spot[1], 1 if stride else 0))
+            if content is not None and content.deps:
+                self.number_deps[term] = self.number_deps.get(term, frozenset()) | content.deps
+        return term
+
+    def _copied(self, state: State, spot: Location) -> Location | None:
+        """Where the word comes from when a block copy wrote it."""
+        found = self._entry(state, spot)
+        if found is None:
+            return None
+        key, content = found
+        if not content.verbatim or len(content.deps) != 1:
+            return None
+        dep = next(iter(content.deps))
+        if dep[0] != "T" or (content.extent and spot[1] - key[1] >= content.extent):
+            return None
+        return (dep[1], dep[2] + spot[1] - key[1], dep[3])

@@ -1,0 +1,181 @@
+"""Texts as they are written: what a text replaces, what it goes on with, and what it makes uncertain."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from .bytesets import ByteSets
+from .contents import MAX_TEXT
+from .elf import Image
+from .letters import Letters
+from .state import Content, State, continued, either, joined, literal
+from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
+
+
+class Writing(Letters):
+    """Texts that one function's evaluation writes. `note` receives what outlives the function."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        image: Image,
+        function: int,
+        note: Callable[[tuple[Any, ...]], None],
+        sets: ByteSets,
+    ) -> None:
+        super().__init__(terms, image, function, sets)
+        self.note = note
+        self.buffers: dict[int, dict[int, set[int]]] = {}
+        """Where texts are written in frames, and how many bytes: the starts of buffers."""
+
+    def write_text(
+        self,
+        state: State,
+        spot: Location,
+        content: Content,
+        weak: bool = False,
+        begins: bool = True,
+        sized: bool = False,
+    ) -> None:
+        """`begins` when a buffer may begin here, rather than a field of one byte; `sized` when the program says
+        itself how many bytes may be written.
+        """
+        root, offset, stride = spot
+        kind = self.terms.nodes[root][0]
+        if kind == UNKNOWN and (root != GLOBAL or offset < self.terms.floor or self.image.constant(offset)):
+            return
+        if kind == STACK and begins and not stride and not self._continues(state, root, offset):
+            self.buffers.setdefault(root, {}).setdefault(offset, set()).add(content.extent if sized else 0)
+        key = (root, offset, 0) if stride == 1 else spot
+        old = state.texts.get(key)
+        if stride == 1 or weak:
+            if old is None and kind != STACK:
+                old = None
+            elif old is None:
+                found = self._entry(state, key)
+                if found is not None:
+                    key, old = found
+            if old is not None:
+                added, content = content, either(old, content)
+                self._grow(state, key, old, added)
+            self._blur(state, key, content.extent)
+        else:
+            self._clear(state, key, content.extent)
+        if len(state.texts) < 200:
+            state.texts[key] = content
+        self.note(("text", root, offset, stride, content))
+        if not stride and not weak and content.deps:
+            self._continue(state, spot, content)
+
+    def append(self, state: State, pointer: int, added: Content) -> None:
+        """strcat."""
+        spots = self.terms.locate(pointer)
+        for spot in spots[:4]:
+            old = self.text_at(state, spot)
+            if old.verbatim and self.terms.nodes[spot[0]][0] != STACK and spot not in state.texts:
+                pass  # what was there before stays a part of the text
+            content = joined(old, added)
+            self._put(state, spot, content, len(spots) > 1)
+
+    def _put(self, state: State, spot: Location, content: Content, weak: bool) -> None:
+        key = (spot[0], spot[1], 0) if spot[2] == 1 else spot
+        old = state.texts.get(key)
+        if weak and old is not None:
+            content = either(old, content)
+        state.texts[key] = content
+        self.note(("text", *spot, content))
+
+    def _grow(self, state: State, spot: Location, old: Content, added: Content) -> None:
+        """A text that was the end of a longer one goes on: `p += sprintf(p, ...)` again and again."""
+        if not old.deps or added.deps <= old.deps:
+            return
+        root, offset, _ = spot
+        for key in state.texts.of(root):
+            whole = state.texts[key]
+            if not key[2] and offset - MAX_TEXT < key[1] < offset and not whole.extent and old.deps <= whole.deps:
+                state.texts[key] = either(whole, whole._replace(deps=whole.deps | added.deps))
+                self.note(("text", *key, state.texts[key]))
+
+    def _continue(self, state: State, spot: Location, content: Content) -> None:
+        """A text written where a constant one ends goes on with it: `strcpy(p, "ping "); strcpy(p + 5, host)`."""
+        root, end, _ = spot
+        start, before = end, ""
+        while start > end - MAX_TEXT:
+            part = self._ending(state, root, start)
+            if part is None:
+                break
+            start -= len(part)
+            before = part + before
+        if before:
+            whole = continued(literal(before), content)
+            state.texts[(root, start, 0)] = whole
+            self.note(("text", root, start, 0, whole))
+
+    def _ending(self, state: State, root: int, end: int) -> str | None:
+        """Constant text that ends at a place, without a NUL."""
+        order: Literal["big", "little"] = "big" if self.image.big else "little"
+        for back in range(1, self.terms.word + 1):
+            entry = state.words.get((root, end - back, 0))
+            if entry is None or self.terms.nodes[entry[1]][0] != CONST or entry[0] < back:
+                continue
+            raw = (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)[:back]
+            return raw.decode("latin-1") if 0 not in raw else None
+        for key in state.texts.of(root):
+            text = state.texts[key]
+            if not key[2] and not text.deps and text.template and key[1] + len(text.template) == end:
+                return text.template if "%" not in text.template else None
+        return None
+
+    def _continues(self, state: State, root: int, offset: int) -> bool:
+        """Whether what is written here goes on with a constant string that ends just before: the same buffer."""
+        for back in range(1, self.terms.word + 1):
+            entry = state.words.get((root, offset - back, 0))
+            if entry is not None:
+                value = self.terms.value(entry[1])
+                if entry[0] < back or value is None:
+                    return False
+                last = value if self.image.big and entry[0] == back else value >> 8 * (back - 1)
+                return bool(last & 255) and last >> 8 == 0 if entry[0] == back else bool(last & 255)
+        for key in state.texts.of(root):
+            text = state.texts[key]
+            if not text.deps and text.template and key[1] + len(text.template) == offset and not key[2]:
+                return True
+        return False
+
+    def _clear(self, state: State, spot: Location, extent: int) -> None:
+        """A whole new text replaces what the buffer held, and facts about it."""
+        root, offset, _ = spot
+        end = offset + max(extent, 1)
+        self._blur(state, spot, extent)
+        for key in [key for key in state.words.of(root) if offset <= key[1] < end]:
+            del state.words[key]
+        for key in [key for key in state.texts.of(root) if offset <= key[1] < end]:
+            del state.texts[key]
+        if state.facts:
+            state.facts = frozenset(
+                fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
+            )
+
+    def _blur(self, state: State, spot: Location, extent: int) -> None:
+        """A text may lie here now: numbers that stood here may be gone.
+
+        How far a text of unknown length reaches is not known: zeros that follow one another from its start (a buffer
+        that was cleared) may be gone as well.
+        """
+        root, offset, _ = spot
+        value = self.terms.value
+        if extent:
+            gone = [
+                key
+                for key in state.words.of(root)
+                if offset <= key[1] < offset + extent
+                and (known := value(state.words[key][1])) is not None
+                and known < self.terms.floor
+            ]
+            for key in gone:
+                del state.words[key]
+        while (entry := state.words.get((root, offset, 0))) is not None and value(entry[1]) == 0:
+            del state.words[(root, offset, 0)]
+            offset += entry[0]
+
+    def _about(self, pointer: int, spot: Location, end: int) -> bool:
+        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))
