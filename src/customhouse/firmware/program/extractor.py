@@ -1,8 +1,9 @@
 """Program data flow as an extractor of the map step."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import msgspec
 
@@ -14,9 +15,15 @@ _LARGEST = 24 << 20
 
 def sources_digest() -> str:
     """Of this room's own files: any change of the engine may change its results, and nobody has to remember that."""
-    files = sorted(resources.files(__package__).iterdir(), key=lambda item: item.name)
-    content = b"".join(item.read_bytes() for item in files if item.name.endswith((".py", ".toml")))
-    return hashlib.sha256(content).hexdigest()[:16]
+    return hashlib.sha256(b"".join(_sources(resources.files(__package__)))).hexdigest()[:16]
+
+
+def _sources(room: Traversable) -> Iterator[bytes]:
+    for item in sorted(room.iterdir(), key=lambda one: one.name):
+        if item.is_dir():
+            yield from _sources(item)
+        elif item.name.endswith((".py", ".toml")):
+            yield item.read_bytes()
 
 
 class ProgramExtractor:

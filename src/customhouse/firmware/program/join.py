@@ -353,6 +353,6 @@ def _texts(states: list[State], new: State, terms: Terms) -> None:
                 if terms.nodes[key[0]][0] == STACK:
                     continue
                 part = Content(frozenset({("T", *key, False)}), "%s", 0, True)
-            content = part if content is None else either(content, part)
+            content = part if content is None else either(content, part, key)
         if content is not None:
             new.texts[key] = content

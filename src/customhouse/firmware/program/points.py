@@ -109,8 +109,6 @@ class Pointers:
 
     def _array_end(self, place: int, step: int) -> int:
         """An array of numbers or pointers ends where the code names the next object."""
-        if step > self.terms.word:
-            return place + SPREAD
         at = bisect.bisect_right(self.whole.references, place + 2 * step)
         return self.whole.references[at] if at < len(self.whole.references) else place + SPREAD
 

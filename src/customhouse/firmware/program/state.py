@@ -46,8 +46,10 @@ def literal(text: str) -> Content:
     return Content(frozenset(), text, len(text) + 1)
 
 
-def either(a: Content, b: Content) -> Content:
-    """What the text is when it may be one or the other."""
+def either(a: Content, b: Content, place: Location | None = None) -> Content:
+    """What the text is when it may be one or the other. `place`: where it lies. If one of the two is only what lay there
+    before, the other tells how long the text is: what lay there before was written somewhere too.
+    """
     if a == b:
         return a
     deps = _united(a.deps, b.deps)
@@ -58,10 +60,19 @@ def either(a: Content, b: Content) -> Content:
     return Content(
         deps,
         template,
-        max(a.extent, b.extent) if a.extent and b.extent else 0,
+        _extent(a, b, place),
         a.verbatim and b.verbatim and a.deps == b.deps,
         a.grown or b.grown,
     )
+
+
+def _extent(a: Content, b: Content, place: Location | None) -> int:
+    before = None if place is None else frozenset({("T", *place, False)})
+    if a.verbatim and a.deps == before:
+        return b.extent
+    if b.verbatim and b.deps == before:
+        return a.extent
+    return max(a.extent, b.extent) if a.extent and b.extent else 0
 
 
 def joined(a: Content, b: Content) -> Content:

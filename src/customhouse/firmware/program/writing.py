@@ -55,7 +55,7 @@ class Writing(Letters):
                 if found is not None:
                     key, old = found
             if old is not None:
-                added, content = content, either(old, content)
+                added, content = content, either(old, content, key)
                 self._grow(state, key, old, added)
             self._blur(state, key, content.extent)
         else:

@@ -26,11 +26,12 @@ def _receive(one: Call) -> int:
     for root, offset, _stride in one.terms.locate(one.nth(1))[:4]:
         if root == GLOBAL:
             one.caller.note(("input", offset))
+    if limit:
+        one.caller.note(("limit", source, limit))
     if one.name in ("fgets", "__fgets_chk", "fgets_unlocked", "gets"):
         return one.nth(1)
     if limit:
         one.state.ranges[source] = (-1, limit)
-        one.caller.note(("limit", source, limit))
     return source
 
 

@@ -1,0 +1,25 @@
+"""Texts that may be one or the other."""
+
+from customhouse.firmware.program.state import Content, Location, either, literal
+
+PLACE: Location = (7, 24, 152)
+RECEIVED = Content(frozenset({("X", 9, 0, 0, False)}), "%s", 128)
+
+
+def _lies_at(place: Location) -> Content:
+    return Content(frozenset({("T", *place, False)}), "%s", 0, True)
+
+
+def test_what_lay_at_a_place_before_does_not_hide_how_long_the_new_text_is() -> None:
+    for one in (either(_lies_at(PLACE), RECEIVED, PLACE), either(RECEIVED, _lies_at(PLACE), PLACE)):
+        assert one.extent == 128
+        assert one.deps == RECEIVED.deps | _lies_at(PLACE).deps
+
+
+def test_a_text_from_another_place_may_be_of_any_length() -> None:
+    assert either(_lies_at((7, 176, 152)), RECEIVED, PLACE).extent == 0
+    assert either(_lies_at(PLACE), RECEIVED).extent == 0
+
+
+def test_of_two_known_lengths_the_longer_counts() -> None:
+    assert either(literal("UTC0"), RECEIVED, PLACE).extent == 128
