@@ -47,8 +47,8 @@ def literal(text: str) -> Content:
 
 
 def either(a: Content, b: Content, place: Location | None = None) -> Content:
-    """What the text is when it may be one or the other. `place`: where it lies. If one of the two is only what lay there
-    before, the other tells how long the text is: what lay there before was written somewhere too.
+    """What the text is when it may be one or the other. `place`: where it lies. If one of the two is only what lay
+    there before, the other tells how long the text is: what lay there before was written somewhere too.
     """
     if a == b:
         return a
