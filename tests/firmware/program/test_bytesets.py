@@ -3,7 +3,7 @@
 from customhouse.firmware.program import bytesets, fold
 from customhouse.firmware.program.bytesets import ByteSets
 from customhouse.firmware.program.elf import Image
-from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, SLT
+from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, SELECT, SLT
 from customhouse.firmware.program.terms import BYTE, OP, Terms
 
 
@@ -45,3 +45,14 @@ def test_what_else_a_condition_depends_on_is_unknown() -> None:
     [(_, holds, fails)] = sets.holding(fold.binary(terms, BOR, letter, fold.binary(terms, BAND, hyphen, place, 1), 1))
     assert holds == bytesets.CLASSES["isalnum"] | bytesets.of("-")
     assert fails == ~bytesets.CLASSES["isalnum"] & bytesets.ALL
+
+
+def test_a_byte_is_known_however_deep_the_condition_is() -> None:
+    terms, sets, byte = setting()
+    test = fold.binary(terms, LE, fold.binary(terms, ADD, byte, terms.const(-48), 4), terms.const(9), 4)
+    for level in range(10):
+        other = terms.make((OP, SELECT, test, terms.const(level + 1), terms.zero), test)
+        test = terms.make((OP, SELECT, other, test, terms.zero), other, test)
+    digits = bytesets.CLASSES["isdigit"]
+    assert sets.holding(test) == [(byte, digits, ~digits & bytesets.ALL)]
+    assert sets.variables(test) == {byte}

@@ -5,39 +5,20 @@ layout of glibc's table
 behind `__ctype_b_loc` is that of its <ctype.h>.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .elf import Image
-from .lift import (
-    ADD,
-    AND,
-    BAND,
-    BNOT,
-    BOR,
-    BXOR,
-    EQ,
-    LE,
-    LT,
-    MUL,
-    NE,
-    NEG,
-    NOT,
-    OR,
-    SAR,
-    SELECT,
-    SHL,
-    SHR,
-    SLE,
-    SLT,
-    SUB,
-    XOR,
-)
+from .lift import ADD
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
+from .trials import ALWAYS, UNTOLD, Tried, operate
 
 ALL = (1 << 256) - 1
 NUL = 1
+
+
+_READERS = frozenset(("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"))
 
 
 def of(text: bytes | str) -> int:
@@ -125,41 +106,54 @@ class ByteSets:
         self._sets: dict[tuple[int, int], tuple[int, int]] = {}
         self._ctype = _ctype_table(image.big)
 
-    def variables(self, term: int, level: int = 0) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
-        """The byte-sized unknowns that a term depends on."""
+    def variables(self, term: int, seen: dict[int, frozenset[int]] | None = None) -> frozenset[int]:
+        """The byte-sized unknowns that a term depends on. `seen` keeps what was found for parts of the same question:
+        what depends on a phi changes as the phi does, and is not kept for longer.
+        """
         found = self._variables.get(term)
         if found is not None:
             return found
+        seen = {} if seen is None else seen
+        if term in seen:
+            return seen[term]
+        seen[term] = frozenset()
         node = self.terms.nodes[term]
-        kind = node[0]
-        out: frozenset[int] = frozenset()
-        if kind == BYTE:
-            inner = self.variables(node[1], level + 1) if self.is_table(node) and level < 6 else frozenset()
-            out = inner or (frozenset((term,)) if node[5] == 1 else frozenset())
-        elif kind == LOAD:
-            out = frozenset((term,)) if node[4] == 1 else frozenset()
-        elif kind == PHI:
-            return frozenset((term,)) if self._is_byte(term) else frozenset()
-        elif kind == OP and level < 8:
-            for one in node[2:]:
-                out |= self.variables(one, level + 1)
-        elif kind in (ADDR,):
-            out = self.variables(node[1], level + 1)
-        elif kind == RESULT:
-            if node[2] in ("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"):
+        out = self._own_variable(term, node)
+        if out is None:
+            out = frozenset[int]().union(*(self.variables(one, seen) for one in self._depends(node)))
+            if not out and node[0] == BYTE and node[5] == 1:
                 out = frozenset((term,))
-            elif (node[2] in CLASSES or node[2] in ("tolower", "toupper")) and node[3]:
-                out = self.variables(node[3][0], level + 1)
-        elif kind == DERIVED:
-            name = self.terms.nodes[node[2]]
-            if name[0] == RESULT and name[2] in ("strchr", "memchr", "index") and len(name[3]) > 1:
-                out = self.variables(name[3][1], level + 1)
-        elif kind == MERGE and level < 4:
-            for one in node[1]:
-                out |= self.variables(one, level + 1)
-        if not any(self.terms.nodes[one][0] == PHI for one in out):
+        seen[term] = out
+        if node[0] != PHI and not any(self.terms.nodes[one][0] == PHI for one in out):
             self._variables[term] = out
         return out
+
+    def _own_variable(self, term: int, node: tuple[Any, ...]) -> frozenset[int] | None:
+        """The term itself when it is a byte, nothing when it is no unknown at all; None when it is made of others."""
+        kind = node[0]
+        if kind == PHI:
+            return frozenset((term,)) if self._is_byte(term) else frozenset()
+        if kind == LOAD:
+            return frozenset((term,)) if node[4] == 1 else frozenset()
+        if kind == BYTE and not self.is_table(node):
+            return frozenset((term,)) if node[5] == 1 else frozenset()
+        if kind == RESULT and node[2] in _READERS:
+            return frozenset((term,))
+        return None
+
+    def _depends(self, node: tuple[Any, ...]) -> tuple[int, ...]:
+        kind = node[0]
+        if kind == OP:
+            return tuple(node[2:])
+        if kind in (ADDR, BYTE):
+            return (node[1],)
+        if kind == RESULT:
+            return tuple(node[3][:1]) if node[2] in CLASSES or node[2] in ("tolower", "toupper") else ()
+        if kind == DERIVED:
+            name = self.terms.nodes[node[2]]
+            sought = name[0] == RESULT and name[2] in ("strchr", "memchr", "index") and len(name[3]) > 1
+            return (name[3][1],) if sought else ()
+        return tuple(node[1]) if kind == MERGE else ()
 
     def is_table(self, node: tuple[Any, ...]) -> bool:
         """Whether a BYTE node reads a constant table by an index."""
@@ -248,9 +242,9 @@ class ByteSets:
         found = self._evaluate(term, variable, {})
         return found.values if found.known.all() else None
 
-    def _evaluate(self, term: int, variable: int, memo: "dict[int, Tried]") -> "Tried":
+    def _evaluate(self, term: int, variable: int, memo: dict[int, Tried]) -> Tried:
         if term == variable:
-            return Tried(_IDENTITY, _ALWAYS)
+            return Tried(_IDENTITY, ALWAYS)
         if term in memo:
             return memo[term]
         memo[term] = UNTOLD
@@ -259,12 +253,12 @@ class ByteSets:
         out = UNTOLD
         if kind == CONST:
             value = self.terms.signed(node[1])
-            out = Tried(np.full(256, value if -(1 << 62) < value < 1 << 62 else 0, dtype=np.int64), _ALWAYS)
+            out = Tried(np.full(256, value if -(1 << 62) < value < 1 << 62 else 0, dtype=np.int64), ALWAYS)
         elif kind == ADDR and not node[3]:
             base = self._evaluate(node[1], variable, memo)
             out = Tried(base.values + node[2], base.known)
         elif kind == OP:
-            out = _operate(node[1], [self._evaluate(one, variable, memo) for one in node[2:]])
+            out = operate(node[1], [self._evaluate(one, variable, memo) for one in node[2:]])
         elif kind == RESULT and node[3]:
             out = self._call(node, variable, memo)
         elif kind == BYTE:
@@ -274,7 +268,7 @@ class ByteSets:
         memo[term] = out
         return out
 
-    def _call(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
+    def _call(self, node: tuple[Any, ...], variable: int, memo: dict[int, Tried]) -> Tried:
         argument = self._evaluate(node[3][0], variable, memo)
         index = argument.values & 255
         if node[2] in CLASSES:
@@ -283,7 +277,7 @@ class ByteSets:
             return Tried(_TO_LOWER[index], argument.known)
         return Tried(_TO_UPPER[index], argument.known) if node[2] == "toupper" else UNTOLD
 
-    def _search(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
+    def _search(self, node: tuple[Any, ...], variable: int, memo: dict[int, Tried]) -> Tried:
         """strchr(constant set, byte): a pointer or null."""
         if node[0] != RESULT or node[2] not in ("strchr", "index", "memchr") or len(node[3]) < 2:
             return UNTOLD
@@ -294,7 +288,7 @@ class ByteSets:
         needle = self._evaluate(node[3][1], variable, memo)
         return Tried(vector(of(text) | (NUL if node[2] != "memchr" else 0))[needle.values & 255], needle.known)
 
-    def _lookup(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
+    def _lookup(self, node: tuple[Any, ...], variable: int, memo: dict[int, Tried]) -> Tried:
         _, address, root, node_offset, _stride, size = node
         table = self._library_table(self.terms.nodes[root])
         top = self.terms.nodes[address]
@@ -313,7 +307,7 @@ class ByteSets:
             return UNTOLD
         if root == GLOBAL and node_offset in self.filled:
             # which characters are allowed is not followed; that the list names them is a whitelist
-            return Tried(vector(CLASSES["isalnum"]), _ALWAYS) if variable in self.variables(address) else UNTOLD
+            return Tried(vector(CLASSES["isalnum"]), ALWAYS) if variable in self.variables(address) else UNTOLD
         where = self._evaluate(address, variable, memo)
         if not where.known.any():
             return UNTOLD
@@ -325,74 +319,3 @@ class ByteSets:
         part = offset % entry
         shift = (entry - size - part) * 8 if self.image.big else part * 8
         return (table[(offset // entry) & 255] >> shift) & ((1 << (8 * size)) - 1)  # type: ignore[no-any-return]  # numpy
-
-
-class Tried(NamedTuple):
-    """A term tried with all values of a byte: its value for each, and where that value is known."""
-
-    values: np.ndarray
-    known: np.ndarray
-
-
-_ALWAYS = np.ones(256, dtype=bool)
-UNTOLD = Tried(np.zeros(256, dtype=np.int64), np.zeros(256, dtype=bool))
-
-
-def _operate(kind: int, parts: list[Tried]) -> Tried:
-    """An operation, known where its operands are or where one of them settles it."""
-    a = parts[0]
-    b = parts[1] if len(parts) > 1 else a
-    if kind == SELECT:
-        yes, no = parts[1], parts[2]
-        taken = np.where(a.values != 0, yes.values, no.values)
-        chosen = a.known & np.where(a.values != 0, yes.known, no.known)
-        alike = ~a.known & yes.known & no.known & (yes.values == no.values)
-        return Tried(np.where(alike, yes.values, taken), chosen | alike)
-    values = _compute(kind, a.values, b.values)
-    if values is None:
-        return UNTOLD
-    known = a.known & b.known
-    if kind in (AND, BAND, MUL):
-        zero = (a.known & (a.values == 0)) | (b.known & (b.values == 0))
-        return Tried(np.where(zero, 0, values), known | zero)
-    if kind == BOR:
-        one = (a.known & (a.values != 0)) | (b.known & (b.values != 0))
-        return Tried(np.where(one, 1, values), known | one)
-    return Tried(values, known)
-
-
-def _compute(kind: int, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-    word = 0xFFFFFFFF
-    if kind == BNOT:
-        return (a == 0).astype(np.int64)  # type: ignore[no-any-return]  # numpy
-    if kind in (LT, LE):
-        left, right = a & word, b & word
-        return (left < right if kind == LT else left <= right).astype(np.int64)
-    if kind in (EQ, NE):
-        same = (a & word) == (b & word)
-        return (same if kind == EQ else ~same).astype(np.int64)  # type: ignore[no-any-return]  # numpy
-    if kind in (SLT, SLE):
-        left, right = _narrow(a), _narrow(b)
-        return (left < right if kind == SLT else left <= right).astype(np.int64)
-    if kind in (SHL, SHR, SAR):
-        b = np.clip(b, 0, 62)
-        return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b  # type: ignore[no-any-return]  # numpy
-    table = {
-        ADD: lambda: a + b,
-        SUB: lambda: a - b,
-        AND: lambda: a & b,
-        OR: lambda: a | b,
-        XOR: lambda: a ^ b,
-        MUL: lambda: a * b,
-        BAND: lambda: ((a != 0) & (b != 0)).astype(np.int64),
-        BOR: lambda: ((a != 0) | (b != 0)).astype(np.int64),
-        BXOR: lambda: ((a != 0) ^ (b != 0)).astype(np.int64),
-        NEG: lambda: -a,
-        NOT: lambda: ~a,
-    }
-    action = table.get(kind)
-    return action() if action else None  # type: ignore[no-untyped-call]  # numpy
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    return ((values & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
