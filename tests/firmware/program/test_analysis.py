@@ -1,7 +1,9 @@
 """Whole programs, built here for each architecture whose compiler is installed."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -221,3 +223,23 @@ int main(int argc, char **argv) {
 @pytest.mark.parametrize("architecture", COMPILERS)
 def test_an_answer_read_over_the_packet_that_was_made_field_by_field_fits(tmp_path: Path, architecture: str) -> None:
     assert analyse(built(tmp_path, architecture, PACKET)).flows == ()
+
+
+def test_what_is_found_does_not_depend_on_the_order_of_sets(tmp_path: Path) -> None:
+    pair = Path(__file__).parent / "pairs" / "two_listeners" / "true.c"
+    built(tmp_path, "x86-64", pair.read_text(), "-Os")
+    told = "import sys; from customhouse.firmware.program.analysis import analyse; "
+    told += "print(analyse(open(sys.argv[1], 'rb').read()))"
+    found = set()
+    for seed in ("1", "8"):
+        found.add(
+            subprocess.run(
+                [sys.executable, "-c", told, str(tmp_path / "p")],
+                env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+    [facts] = found
+    assert "port=10087" in facts

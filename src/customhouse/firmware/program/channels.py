@@ -28,7 +28,7 @@ class Channels(Pointers):
         found = [one for one in self.outs if one[1].deps and self.channels(one[0]) & mine]
         for _, _, proofs in found:
             self.trail |= proofs
-        return [dep for _, content, _ in found for dep in content.deps]
+        return [dep for _, content, _ in found for dep in sorted(content.deps)]
 
     def channels(self, term: int) -> frozenset[object]:
         """Pipes and constant file names behind a descriptor."""

@@ -47,7 +47,7 @@ def _command(whole: Whole, address: int) -> tuple[str, int] | None:
         if event[0] != "sink":
             continue
         content: Content = event[3]
-        for dep in content.deps:
+        for dep in sorted(content.deps):
             node = whole.terms.nodes[dep[1]]
             if node[0] == PARAM and not dep[4]:
                 return ("command-format" if dep[0] == "V" else "command"), node[1]

@@ -25,10 +25,8 @@ def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
 def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
     cells: dict[object, dict[int, bytes]] = {}
     order: Literal["big", "little"] = "big" if whole.image.big else "little"
-    for fact in facts:
-        if fact[0] != "word":
-            continue
-        _, root, offset, size, value = fact
+    # of words at one place the widest counts
+    for _, root, offset, size, value in sorted((one for one in facts if one[0] == "word"), key=lambda one: one[1:]):
         raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)
         cells.setdefault(root, {})[int(offset)] = raw
     out = []

@@ -231,8 +231,8 @@ class Overflows:
 
     def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:
         """The bound that a comparison of the text's length gives; 0 when it is one that we do not know."""
-        for fact in facts:
-            if fact[0] == "most" and self._measures(fact[1], source):
+        for fact in sorted(one for one in facts if one[0] == "most"):
+            if self._measures(fact[1], source):
                 other = self.length(fact[2], facts - {fact}, 3)
                 if other is not None:
                     return other + int(fact[3]) + 1
@@ -293,7 +293,7 @@ class Overflows:
         """The longest that a text can be, by the buffers its parts lie in; None when nothing is known of them."""
         if content.grown or content.extent or level > 6:
             return content.extent or None
-        found = [self._part(dep, level) for dep in content.deps]
+        found = [self._part(dep, level) for dep in sorted(content.deps)]
         return max((one for one in found if one is not None), default=None)
 
     def _part(self, dep: tuple[Any, ...], level: int) -> int | None:

@@ -191,7 +191,7 @@ class Reporter:
 
     def _told(self, content: Content) -> Content:
         """A command whose format came from a table, with that format."""
-        for dep in content.deps:
+        for dep in sorted(content.deps):
             if dep[0] == "V":
                 texts = self.store.formats(dep)
                 if texts:
@@ -328,9 +328,10 @@ _BLANK = re.compile(r"\s+")
 
 def _better(a: Flow, b: Flow) -> bool:
     order = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
-    return (order[a.confidence], not a.magic, -len(a.command), len(a.path)) < (
+    return (order[a.confidence], not a.magic, a.port is None, -len(a.command), len(a.path)) < (
         order[b.confidence],
         not b.magic,
+        b.port is None,
         -len(b.command),
         len(b.path),
     )

@@ -54,12 +54,12 @@ class Store(Channels):
         cells = self.words.get(GLOBAL)
         return {one[0] for one in self.texts.get(GLOBAL, ())} | set(cells.exact if cells is not None else ())
 
-    def origins(self, content: Content) -> frozenset[Origin]:
+    def origins(self, content: Content) -> tuple[Origin, ...]:
         """The sources of a text in the end: everything that its parts lead to, each part followed once."""
         out: set[Origin] = set()
         self.trail = set(self.whole.proofs.get(content, ()))
         seen: set[tuple[Any, ...]] = set()
-        work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False) for dep in content.deps]
+        work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False) for dep in sorted(content.deps)]
         while work and len(seen) < _MAX_STEPS:
             dep, template, need, stored = work.pop()
             need &= ~dep[4]
@@ -78,7 +78,7 @@ class Store(Channels):
                 shape = max(self.formats(dep), key=len, default="%s")
                 work += [(("T", one, 0, 0, 0), shape, need, stored) for one in self.texts_of(dep)]
         self.lost = bool(work) and len(seen) >= _MAX_STEPS
-        return frozenset(out)
+        return tuple(sorted(out))
 
     def formats(self, dep: Dep) -> list[str]:
         """The format strings that an open format turns out to be."""
@@ -125,7 +125,7 @@ class Store(Channels):
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
                     stored = [text for name in (node[2], "?") for text in self.puts.get(name, ())]
-                    parts.update(((one, form(text)), None) for text in stored for one in text.deps)
+                    parts.update(((one, form(text)), None) for text in stored for one in sorted(text.deps))
                 else:
                     calls.append(base)
             parts.update((one, None) for one in self._texts_at(base, off, step))
@@ -159,7 +159,7 @@ class Store(Channels):
         """The parts of what lies at a place, each with the form of the text that it is in."""
         out: list[tuple[Dep, str]] = []
         for text_off, text_step, content in self.holding(base, off, step):
-            for dep in content.deps:
+            for dep in sorted(content.deps):
                 if content.verbatim and dep[0] == "T":
                     stride = both(step, text_step)
                     inside = (off - text_off) % stride if stride else off - text_off

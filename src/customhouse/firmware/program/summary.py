@@ -198,7 +198,7 @@ class Application:
     # -- facts
     def facts(self, facts: frozenset[Fact]) -> frozenset[Fact]:
         out: set[Fact] = set()
-        for fact in facts:
+        for fact in sorted(facts):
             if fact[0] in ("lacks", "eq"):
                 pointer = self.term(fact[1])
                 out.add((fact[0], pointer, fact[2]))
