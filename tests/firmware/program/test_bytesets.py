@@ -3,7 +3,7 @@
 from customhouse.firmware.program import bytesets, fold
 from customhouse.firmware.program.bytesets import ByteSets
 from customhouse.firmware.program.elf import Image
-from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, SELECT, SLT
+from customhouse.firmware.program.lift import ADD, AND, BAND, BOR, EQ, LE, SELECT, SHL, SHR, SLE, SLT
 from customhouse.firmware.program.terms import BYTE, OP, Terms
 
 
@@ -56,3 +56,35 @@ def test_a_byte_is_known_however_deep_the_condition_is() -> None:
     digits = bytesets.CLASSES["isdigit"]
     assert sets.holding(test) == [(byte, digits, ~digits & bytesets.ALL)]
     assert sets.variables(test) == {byte}
+
+
+def test_the_sign_of_a_short_that_was_read_is_its_topmost_bit() -> None:
+    """isgraph() on little-endian: the flag is bit 15, and compilers ask whether the number is negative."""
+    terms, sets, byte = setting()
+    flags = terms.result(0x1000, "__ctype_b_loc")
+    table = terms.load(flags, 0, 0, 4)
+    address = terms.make((OP, ADD, table, fold.binary(terms, SHL, byte, terms.const(1), 4)), table, byte)
+    short = terms.make((BYTE, address, table, 0, 1, 2), address, table)
+    graph = bytesets.CLASSES["isgraph"]
+    for test in (
+        fold.binary(terms, SLT, short, terms.zero, 4),
+        fold.binary(terms, SLE, short, terms.const(-1), 4),
+        fold.binary(terms, SHR, short, terms.const(31), 4),
+    ):
+        assert sets.holding(test) == [(byte, graph, ~graph & bytesets.ALL)]
+    not_less = fold.binary(terms, SLE, terms.zero, short, 4)
+    assert sets.holding(not_less) == [(byte, ~graph & bytesets.ALL, graph)]
+
+
+def test_a_set_of_characters_in_one_constant_of_64_bits_is_that_set() -> None:
+    terms = Terms(8)
+    sets = ByteSets(terms, Image("x86", False, 8, 0))
+    pointer = terms.param(0)
+    byte = terms.make((BYTE, pointer, pointer, 0, 0, 1), pointer)
+    place = fold.binary(terms, ADD, byte, terms.const(-39), 8)
+    drawn = fold.binary(terms, SHR, terms.const(1 << 63 | 1 << 57 | 1 << 20 | 1), place, 8)
+    inside = fold.binary(terms, LE, place, terms.const(63), 1)
+    test = fold.binary(terms, BAND, inside, fold.binary(terms, AND, drawn, terms.const(1), 8), 1)
+    [(variable, holds, _)] = sets.holding(test)
+    assert variable == byte
+    assert holds == bytesets.of("';`f")

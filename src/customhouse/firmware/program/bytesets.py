@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .elf import Image
-from .lift import ADD
+from .lift import ADD, SHR
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
-from .trials import ALWAYS, UNTOLD, Tried, operate
+from .trials import ALWAYS, UNTOLD, Tried, asks_sign, drawn, operate, signed
 
 ALL = (1 << 256) - 1
 NUL = 1
@@ -252,13 +252,12 @@ class ByteSets:
         kind = node[0]
         out = UNTOLD
         if kind == CONST:
-            value = self.terms.signed(node[1])
-            out = Tried(np.full(256, value if -(1 << 62) < value < 1 << 62 else 0, dtype=np.int64), ALWAYS)
+            out = Tried(np.full(256, self.terms.signed(node[1]), dtype=np.int64), ALWAYS)
         elif kind == ADDR and not node[3]:
             base = self._evaluate(node[1], variable, memo)
             out = Tried(base.values + node[2], base.known)
         elif kind == OP:
-            out = operate(node[1], [self._evaluate(one, variable, memo) for one in node[2:]])
+            out = self._operation(node, variable, memo)
         elif kind == RESULT and node[3]:
             out = self._call(node, variable, memo)
         elif kind == BYTE:
@@ -267,6 +266,21 @@ class ByteSets:
             out = self._search(self.terms.nodes[node[2]], variable, memo)
         memo[term] = out
         return out
+
+    def _operation(self, node: tuple[Any, ...], variable: int, memo: "dict[int, Tried]") -> "Tried":
+        """An operation. Extensions are not kept in terms: where one asks for the sign of a few bytes that were read,
+        they were read with their sign.
+        """
+        parts = [self._evaluate(one, variable, memo) for one in node[2:]]
+        if len(parts) == 2:
+            nodes = [self.terms.nodes[one] for one in node[2:4]]
+            values = [self.terms.signed(one[1]) if one[0] == CONST else None for one in nodes]
+            for index, one in enumerate(nodes):
+                if one[0] == BYTE and one[5] <= 2 and asks_sign(node[1], 8 * one[5], *values):
+                    parts[index] = signed(parts[index], 8 * one[5])
+            if node[1] == SHR and values[0] is not None and nodes[0][1] >> 32:
+                return drawn(nodes[0][1], parts[1])
+        return operate(node[1], parts)
 
     def _call(self, node: tuple[Any, ...], variable: int, memo: dict[int, Tried]) -> Tried:
         argument = self._evaluate(node[3][0], variable, memo)

@@ -78,7 +78,7 @@ def _compute(kind: int, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
         left, right = _narrow(a), _narrow(b)
         return (left < right if kind == SLT else left <= right).astype(np.int64)
     if kind in (SHL, SHR, SAR):
-        b = np.clip(b, 0, 62)
+        b = np.clip(b, 0, 63)
         return a << b if kind == SHL else (a & word) >> b if kind == SHR else a >> b  # type: ignore[no-any-return]  # numpy
     table = {
         ADD: lambda: a + b,
@@ -95,6 +95,29 @@ def _compute(kind: int, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     }
     action = table.get(kind)
     return action() if action else None  # type: ignore[no-untyped-call]  # numpy
+
+
+def drawn(constant: int, place: Tried) -> Tried:
+    """A constant of 64 bits shifted to the right: a set of characters that is tested bit by bit."""
+    value = np.full(256, constant, dtype=np.uint64)
+    return Tried((value >> (place.values & 63).astype(np.uint64)).view(np.int64), place.known)
+
+
+def asks_sign(kind: int, bits: int, left: int | None, right: int | None) -> bool:
+    """Whether a comparison with a constant, or a shift by one, says something of so many bits only if the topmost one
+    is their sign.
+    """
+    if kind in (SHR, SAR):
+        return right is not None and right >= bits
+    if kind == SLT:
+        return right == 0 or left == -1
+    return kind == SLE and (right == -1 or left == 0)
+
+
+def signed(one: Tried, bits: int) -> Tried:
+    """The same bits, the topmost of which is the sign."""
+    half = 1 << (bits - 1)
+    return Tried(((one.values & (2 * half - 1)) ^ half) - half, one.known)
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
