@@ -138,7 +138,7 @@ class Choices:
             if terms.value(yes):
                 return fold.binary(terms, BOR, condition, no, 1)
             return fold.binary(terms, BAND, fold.unary(terms, BNOT, condition, 1), no, 1)
-        return terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
+        return fold.select(terms, condition, yes, no)
 
     def settle(self, state: State, term: int, truth: bool) -> None:
         """Behind a branch by the condition of conditional instructions, which of two pointers they chose is known."""

@@ -87,7 +87,10 @@ class Conditions:
         for way in ways:
             side = State()
             side.facts, side.masks, side.ranges = state.facts, dict(state.masks), dict(state.ranges)
-            if all(self.refine(side, one, truth, level + 1) for one, truth in way):
+            if all(
+                self.orders.possible(side, one, truth) and self.refine(side, one, truth, level + 1)
+                for one, truth in way
+            ):
                 sides.append(side)
         if not sides:
             return False

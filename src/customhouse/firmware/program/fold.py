@@ -181,6 +181,9 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
             return terms.const(int(kind == EQ))
         if left[0] == ADDR and right[0] == ADDR and left[1] == right[1] and not left[3] and not right[3]:
             return terms.const(int((kind == EQ) == (left[2] == right[2])))
+        compared = _signed_order(terms, kind, a, b) or _flags_of_one_choice(terms, kind, a, b)
+        if compared is not None:
+            return compared
     elif kind in (BAND, BOR):
         return _logic(terms, kind, a, b)
     elif kind == OR and (_is_sign(terms, a) or _is_sign(terms, b)):
@@ -236,6 +239,54 @@ def _logic(terms: Terms, kind: int, a: int, b: int) -> int:
                 return other if value else terms.zero
             return terms.const(1) if value else other
     return terms.make((OP, kind, a, b), a, b)
+
+
+def select(terms: Terms, condition: int, yes: int, no: int) -> int:
+    """`condition ? yes : no`; what was chosen on the same condition before is decided."""
+    before, after = terms.nodes[yes], terms.nodes[no]
+    if before[:3] == (OP, lift.SELECT, condition):
+        yes = before[3]
+    if after[:3] == (OP, lift.SELECT, condition):
+        no = after[4]
+    return yes if yes == no else terms.make((OP, lift.SELECT, condition, yes, no), condition, yes, no)
+
+
+def _signed_order(terms: Terms, kind: int, a: int, b: int) -> int | None:
+    """`N != V` behind a comparison: less, as signed numbers."""
+    for sign, overflow in ((terms.nodes[a], terms.nodes[b]), (terms.nodes[b], terms.nodes[a])):
+        if overflow[0] == OP and overflow[1] == lift.SBORROW and sign[0] == OP and sign[1] == SLT:
+            one, other = overflow[2:4]
+            word = terms.word
+            return binary(terms, SLT, one, other, word) if kind == NE else binary(terms, SLE, other, one, word)
+    return None
+
+
+def _flags_of_one_choice(terms: Terms, kind: int, a: int, b: int) -> int | None:
+    """Two flags of a conditional compare (`c ? N : 0` against `c ? V : 0`): compared on either side."""
+    for condition, yes, no in _choices(terms, a):
+        for other, also, otherwise in _choices(terms, b):
+            if condition != other:
+                continue
+            inner, outer = binary(terms, kind, yes, also, 1), binary(terms, kind, no, otherwise, 1)
+            if terms.value(outer) is None:
+                return select(terms, condition, inner, outer)
+            if terms.value(outer):
+                return binary(terms, BOR, unary(terms, BNOT, condition, 1), inner, 1)
+            return binary(terms, BAND, condition, inner, 1)
+    return None
+
+
+def _choices(terms: Terms, flag: int) -> list[tuple[int, int, int]]:
+    """A flag as `condition ? flag : other flag`, in the ways in which it can be read so."""
+    node = terms.nodes[flag]
+    if node[0] != OP or node[1] not in (BAND, BOR, lift.SELECT):
+        return []
+    if node[1] == lift.SELECT:
+        return [(node[2], node[3], node[4])]
+    sides = ((node[2], node[3]), (node[3], node[2]))
+    if node[1] == BAND:
+        return [(one, other, terms.zero) for one, other in sides]
+    return [(unary(terms, BNOT, one, 1), other, terms.const(1)) for one, other in sides]
 
 
 def _near(value: int, size: int, terms: Terms) -> int:

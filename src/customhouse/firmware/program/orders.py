@@ -1,9 +1,9 @@
 """What comparisons of numbers tell: ranges, and which number is at most which other."""
 
 from . import bounds
-from .lift import LT, SLE, SLT
+from .lift import BNOT, LE, LT, SLE, SLT
 from .state import State
-from .terms import CONST, Terms
+from .terms import CONST, OP, Terms
 
 
 def signed_word(terms: Terms, value: int) -> int:
@@ -23,6 +23,20 @@ class Orders:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+
+    def possible(self, state: State, condition: int, truth: bool) -> bool:
+        """Whether a comparison of a number with a constant can come out so, by what is known of the number."""
+        node = self.terms.nodes[condition]
+        while node[0] == OP and node[1] == BNOT:
+            node, truth = self.terms.nodes[node[2]], not truth
+        if node[0] != OP or node[1] not in (LT, LE, SLT, SLE) or self.terms.nodes[node[3]][0] != CONST:
+            return True
+        base, more = self.terms.based(node[2])
+        span = state.ranges.get(base)
+        if span is None or (span[0] < 0 and node[1] in (LT, LE)):
+            return True
+        limit = signed_word(self.terms, self.terms.nodes[node[3]][1]) - more
+        return less(node[1], span[0], limit) if truth else not less(node[1], span[1], limit)
 
     def compared(self, state: State, kind: int, a: int, b: int, truth: bool) -> None:
         nodes = self.terms.nodes
