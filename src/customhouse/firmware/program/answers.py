@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import bytesets
+from .formats import conversions, only_numbers
 from .state import Fact
 from .terms import GLOBAL, LOAD, Terms
 
@@ -17,6 +18,7 @@ _EQUALITY = {
     "strcoll": False,
     "__memcmpeq": True,
 }
+_SCANS = frozenset(("sscanf", "__isoc99_sscanf", "__isoc23_sscanf"))
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
 
 
@@ -41,6 +43,8 @@ class Answers:
         if name in _SEARCH and len(arguments) > 1 and name not in ("strstr", "strcasestr", "memmem"):
             lacks = self._sought(name, arguments)
             return (const(0), lacks), (const(1 << 20), none)
+        if name in _SCANS and len(arguments) == 2:
+            return self._scans(arguments)
         clean: frozenset[Fact] = frozenset()
         if name == "inet_pton" and len(arguments) > 1:
             clean = frozenset({("lacks", arguments[1], bytesets.ALL)})
@@ -54,6 +58,19 @@ class Answers:
                 (const(0xFFFFFFFF), none),
             )
         return None
+
+    def _scans(self, arguments: tuple[int, ...]) -> tuple[tuple[int, frozenset[Fact]], ...]:
+        """`sscanf(text, "%d%c", ...)` gave 1: behind the number nothing is left."""
+        form = self.text(arguments[1]) or ""
+        count = sum(
+            1 for piece in conversions(form, scanning=True) if piece.kind and piece.kind != "n" and not piece.stars
+        )
+        out: list[tuple[int, frozenset[Fact]]] = [(self.terms.const(-1), frozenset())]
+        for taken in range(count + 1):
+            lacks = only_numbers(form, taken) if taken else None
+            facts: frozenset[Fact] = frozenset({("lacks", arguments[0], lacks)}) if lacks is not None else frozenset()
+            out.append((self.terms.const(taken), facts))
+        return tuple(out)
 
     def _compared(self, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
         for one, other in ((arguments[0], arguments[1]), (arguments[1], arguments[0])):

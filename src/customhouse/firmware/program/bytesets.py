@@ -35,6 +35,8 @@ SHELL = of(";|&`$")
 redirections alone start no command.
 """
 
+NUMBER = of(bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b"+-. \t\n\v\f\r")
+"""What texts of numbers are written with, in any base, and the blanks that may stand before them."""
 _LOWER, _UPPER, _DIGIT = of(bytes(range(97, 123))), of(bytes(range(65, 91))), of("0123456789")
 _XDIGIT = _DIGIT | of("abcdefABCDEF")
 _SPACE = of(" \t\n\v\f\r")

@@ -7,7 +7,7 @@ from .join import join
 from .lift import Block
 from .state import State
 from .summary import Application
-from .terms import CONST
+from .terms import CONST, RECURSION
 
 
 class Calls:
@@ -100,5 +100,5 @@ class Calls:
             return self.terms.result(site, "unknown", ())
         summary = self.whole.summary(target)
         if summary is None:
-            return self.terms.result(site, "recursion", ())
+            return self.terms.result(site, RECURSION, (self.terms.const(target),))
         return Application(self.activation, state, summary, site).apply()

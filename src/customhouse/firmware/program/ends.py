@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from . import bytesets, fold
+from .formats import only_numbers
 from .lift import ADD, SUB
+from .names import CONSUMED, NUMBER_END
 from .state import Fact, State
-from .terms import BYTE, CONST, OP, PHI, RESULT, Terms
+from .terms import BYTE, CONST, DERIVED, OP, PHI, RESULT, Terms
 
 _STARTS = 3
 
@@ -20,7 +22,9 @@ class Ends:
         """What is known of a string that a loop walked to its last byte."""
 
     def at(self, state: State, variable: int) -> None:
-        """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set."""
+        """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set, and when
+        it is where strtol stopped, the string is a number.
+        """
         state.learn(self.walked(variable))
         node = self.terms.nodes[variable]
         if node[0] != BYTE:
@@ -30,6 +34,8 @@ class Ends:
         empty = self.terms.result("strlen", "strlen", (node[1],))
         state.learn(frozenset({("most", empty, self.terms.zero, 0)}))
         top = self.terms.nodes[where]
+        if top[0] == DERIVED and not more and self.terms.nodes[top[2]][2] == NUMBER_END:
+            state.learn(frozenset({("lacks", top[1], bytesets.ALL & ~bytesets.NUMBER)}))
         if top[0] == OP and top[1] == ADD:
             for base, index in ((top[2], top[3]), (top[3], top[2])):
                 self.spanned(state, index, base)
@@ -58,6 +64,8 @@ class Ends:
 
     def spanned(self, state: State, index: int, base: int) -> bool:
         node = self.terms.nodes[index]
+        if node[0] == RESULT and node[2] == CONSUMED and node[3][0] == base:
+            return self._scanned(state, base, node[3][1])
         if node[0] != RESULT or node[2] not in ("strspn", "strcspn") or len(node[3]) < 2 or node[3][0] != base:
             return False
         allowed = self.text(node[3][1])
@@ -65,4 +73,12 @@ class Ends:
             return False
         lacks = bytesets.of(allowed)
         state.learn(frozenset({("lacks", base, lacks if node[2] == "strcspn" else ~lacks & bytesets.ALL)}))
+        return True
+
+    def _scanned(self, state: State, base: int, form: int) -> bool:
+        """All of a text was taken by a scan: what its format allows is all that it holds."""
+        lacks = only_numbers(self.text(form) or "%s")
+        if lacks is None:
+            return False
+        state.learn(frozenset({("lacks", base, lacks)}))
         return True

@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from . import bytesets
+
 
 class Piece(NamedTuple):
     """Literal text (`kind` empty) or one conversion. `stars` counts widths that take an argument (or scanf's `*`,
@@ -83,3 +85,21 @@ def _scan_piece(found: re.Match[str]) -> Piece:
 def _expand(text: str) -> str:
     """`a-z` inside brackets."""
     return re.sub(r"(.)-(.)", lambda m: "".join(chr(c) for c in range(ord(m[1]), min(ord(m[2]), 255) + 1)), text)
+
+
+def only_numbers(text: str, count: int | None = None) -> int | None:
+    """The bytes that a text lacks of which a scan took numbers and the format's own text and nothing else: all of the
+    format, or its first `count` conversions when the next one takes any byte, and so fails only at the text's end.
+    None when the text may go on.
+    """
+    allowed = bytesets.NUMBER
+    for piece in conversions(text, scanning=True):
+        if not piece.kind:
+            allowed |= bytesets.of(piece.text)
+        elif piece.kind in "diuxXop" and not piece.stars:
+            if count == 0:
+                return None
+            count = None if count is None else count - 1
+        elif piece.kind != "n":
+            return bytesets.ALL & ~allowed if count == 0 and piece.kind in "cs" else None
+    return bytesets.ALL & ~allowed if count is None else None

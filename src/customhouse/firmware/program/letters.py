@@ -38,7 +38,7 @@ class Letters(Words):
         node = self.terms.nodes[value]
         kind = node[0]
         if value in self.number_deps:
-            return self.number_deps[value]
+            return self._checked(state, node, self.number_deps[value])
         if kind == BYTE:
             return self._byte_deps(state, node, level)
         if kind == LOAD and node[4] <= 4 and node[1] != self.frame:
@@ -61,7 +61,14 @@ class Letters(Words):
             return self.deps_of(state, index, level + 1) if level < 5 else frozenset()
         if node[2] == GLOBAL and self._constant(node):
             return frozenset()
-        return self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps
+        return self._checked(state, node, self.text_at(state, (node[2], node[3], node[4] and 1), node[1]).deps)
+
+    def _checked(self, state: State, node: tuple[Any, ...], deps: frozenset[Dep]) -> frozenset[Dep]:
+        """The texts of a byte, with what checks of the string from its place on, or before it, say of them."""
+        if node[0] != BYTE or not deps:
+            return deps
+        base, behind = self.terms.based(node[1])
+        return self._clean(state, Content(deps, "%s"), node[1], base if behind >= 0 else node[1]).deps
 
     def _made_of(self, value: int, node: tuple[Any, ...]) -> tuple[int, ...]:
         """The terms from which a number is computed or chosen."""

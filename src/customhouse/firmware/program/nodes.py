@@ -15,6 +15,8 @@ from typing import Any
 (CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN) = range(13)
 
 GLOBAL = 0
+RECURSION = "recursion"
+"""Name of the result of a function that is being evaluated; the argument is its address."""
 """Root of every location with a constant address; the offset is the address."""
 
 MAX_DEPTH = 20

@@ -19,6 +19,7 @@ from .terms import (
     OP,
     PARAM,
     PHI,
+    RECURSION,
     RESULT,
     STACK,
     Location,
@@ -143,8 +144,10 @@ class Pointers:
             return frozenset({(GLOBAL, 0, 0)})
         if kind == CONST:
             return frozenset({(GLOBAL, node[1], 0)})
-        if kind in (HEAP, STACK, RESULT):
+        if kind in (HEAP, STACK):
             return frozenset({(term, 0, 0)})
+        if kind == RESULT:
+            return self._given(term, node)
         if kind == ADDR:
             return self._beside(node[1], node[2], node[3])
         if kind in (PHI, MERGE):
@@ -156,6 +159,15 @@ class Pointers:
         if kind == BYTE and node[5] == self.terms.word:
             return self._loaded(node[2], node[3], node[4], node[5])
         return self._indexed(term) if kind == OP else _NOWHERE
+
+    def _given(self, term: int, node: tuple[Any, ...]) -> frozenset[Location]:
+        """What a call gave is an object of its own, but for a function that called itself: it gave what it gives."""
+        itself: frozenset[Location] = frozenset({(term, 0, 0)})
+        if node[2] != RECURSION:
+            return itself
+        summary = self.whole.summaries.get(self.terms.nodes[node[3][0]][1])
+        found = [self.points(value) for value, _ in summary.returns] if summary is not None else []
+        return _NOWHERE.union(*found) or itself
 
     def _beside(self, base: int, offset: int, stride: int) -> frozenset[Location]:
         mask = self.terms.mask
@@ -177,7 +189,7 @@ class Pointers:
         if root == GLOBAL:
             return [(GLOBAL, offset, stride)]
         node = self.terms.nodes[root]
-        if node[0] in (HEAP, STACK, RESULT):
+        if node[0] in (HEAP, STACK) or (node[0] == RESULT and node[2] != RECURSION):
             return [(root, offset, stride)]
         return [
             (base, off + offset, both(step, stride))

@@ -2,6 +2,7 @@
 
 from .. import bytesets, quoting
 from ..formats import conversions
+from ..names import CONSUMED, NUMBER_END
 from ..state import Content, Dep, kept
 from ..terms import DERIVED
 from .called import Actions, Call
@@ -65,14 +66,30 @@ def _scan_into(one: Call, deps: frozenset[Dep], sources: tuple[tuple[int, int | 
                 sources,
             )
             one.write(target, content, sized=bool(piece.width))
-        elif piece.kind not in "n%":
+        elif piece.kind == "n":
+            one.memory.store(one.state, target, _scanned(one, CONSUMED), 4)
+        elif piece.kind != "%":
             value = one.terms.result((one.caller.site, target), "number", tuple(pointer for pointer, _ in sources))
             one.memory.store(one.state, target, value, 8 if piece.long and one.terms.word == 8 else 4)
     return one.terms.result(one.caller.site, one.name, ())
 
 
+def _scanned(one: Call, name: str) -> int:
+    return one.terms.result(one.caller.site, name, (one.nth(0), one.nth(1)))
+
+
 def _scan(one: Call) -> int:
-    return _scan_into(one, one.text(one.nth(0)).deps, ((one.nth(0), None),))
+    _scan_into(one, one.text(one.nth(0)).deps, ((one.nth(0), None),))
+    return _scanned(one, one.name)
+
+
+def _number(one: Call) -> int:
+    """strtol and its kin: a number, and where it ends."""
+    text = one.nth(0)
+    if one.terms.value(one.nth(1)) != 0:
+        end = one.terms.make((DERIVED, text, one.terms.result(one.caller.site, NUMBER_END, (text,))), text)
+        one.memory.store(one.state, one.nth(1), end, one.terms.word)
+    return one.result(4)
 
 
 def _scan_stream(one: Call) -> int:
@@ -90,6 +107,7 @@ ACTIONS: Actions = {
     "inside": _inside,
     "token": _token,
     "separate": _separate,
+    "number": _number,
     "scan": _scan,
     "scan_stream": _scan_stream,
     "member": _member,
