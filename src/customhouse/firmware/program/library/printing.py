@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 
-from .. import fold, quoting
+from .. import bytesets, fold, quoting
 from ..formats import conversions
 from ..lift import ADD
 from ..memory import Memory
-from ..state import Content, Dep, State, either, settled
+from ..state import Content, Dep, State, either, kept, settled
 from ..terms import HEAP
 from .called import Actions, Call
 
@@ -34,12 +34,21 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
                 else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
             )
         elif piece.kind == "c" and index < len(arguments):
-            deps |= memory.deps_of(state, arguments[index])
+            deps |= _letter(memory, state, arguments[index], template)
             template += "%c"
         else:
             template += piece.text
         index += 1
     return Content(deps, template[:400], extent)
+
+
+def _letter(memory: Memory, state: State, value: int, before: str) -> frozenset[Dep]:
+    """The texts of a letter that is printed, safe when tests left it no letter that a shell takes as its own."""
+    deps = memory.deps_of(state, value)
+    mask = memory.byte_mask(state, value) if deps else None
+    if mask is not None:
+        deps = kept(deps, quoting.kept(bytesets.ALL & ~mask))
+    return settled(deps, (quoting.plain(quoting.after(quoting.START, before)),))
 
 
 def formatted(one: Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]) -> Content:
