@@ -149,7 +149,7 @@ class Pointers:
         if kind == RESULT:
             return self._given(term, node)
         if kind == ADDR:
-            return self._beside(node[1], node[2], node[3])
+            return self._beside(node[1], node[2], node[3]) or self._entry(term)
         if kind in (PHI, MERGE):
             return frozenset().union(*(self.points(one) for one in self.terms.flat(term) if one != term))
         if kind == DERIVED:
@@ -175,6 +175,10 @@ class Pointers:
             (root, (off + offset) & mask if root == GLOBAL else off + offset, both(step, stride))
             for root, off, step in self.points(base)
         )
+
+    def _entry(self, term: int) -> frozenset[Location]:
+        """The entries of a global table that an index is added to."""
+        return frozenset(one for one in self.terms.locate(term) if one[0] == GLOBAL and one[2])
 
     def _indexed(self, term: int) -> frozenset[Location]:
         out: frozenset[Location] = frozenset()
