@@ -123,10 +123,14 @@ def _registers(
         if same:
             registers[key] = value
         elif key not in flags:
+            values = tuple(state.registers[key] for state in states)
+            if values in made and any(_is_byte(terms, one) for one in values):
+                registers[key] = made[values]  # one byte in two registers: a test of one is a test of the other
+                continue
             phi = terms.phi(function, block, key)
-            for state in states:
-                terms.add_alternative(phi, state.registers[key])
-            registers[key] = made[tuple(state.registers[key] for state in states)] = phi
+            for given in values:
+                terms.add_alternative(phi, given)
+            registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
