@@ -55,3 +55,24 @@ def test_a_mips_jump_through_a_table_of_addresses_reaches_each_of_them() -> None
     ]
     reached = set(function(Image("mips", False, 4, AT, segments=segments)).functions[AT].order)
     assert {AT + 32, AT + 40} <= reached
+
+
+def test_a_call_in_front_of_another_function_does_not_come_back() -> None:
+    words = [0x94000003, 0xD503201F, 0xD503201F, 0xD65F03C0]  # bl to the return, two nops, ret
+    raw = bytearray(struct.pack("<4I", *words))
+    code = Code(_image(raw), Lifter(_image(raw)))
+    assert code.function(AT).successors[AT] == (AT + 4,)
+    known = Code(_image(raw), Lifter(_image(raw)))
+    known.look_for_starts()
+    assert known.function(AT).successors[AT] == ()
+
+
+def test_a_jump_to_a_function_that_others_call_is_a_tail_call() -> None:
+    raw = bytearray(struct.pack("<4I", 0x14000002, 0x94000001, 0xD65F03C0, 0xD65F03C0))  # b and bl to the first ret
+    code = Code(_image(raw), Lifter(_image(raw)))
+    code.look_for_starts()
+    assert code.function(AT).tails == {AT: AT + 8}
+
+
+def _image(raw: bytearray) -> Image:
+    return Image("arm64", False, 8, AT, segments=[Segment(AT, AT + len(raw), raw, True, False)])

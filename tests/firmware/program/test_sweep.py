@@ -12,7 +12,7 @@ from customhouse.firmware.program.code import Code
 from customhouse.firmware.program.elf import Image, Segment
 from customhouse.firmware.program.lifter import Lifter
 from customhouse.firmware.program.loader import load
-from customhouse.firmware.program.sweep import direct_calls, heads
+from customhouse.firmware.program.sweep import behind_padding, direct_calls, heads, starts
 
 AT = 0x1000
 
@@ -47,6 +47,32 @@ def test_thumb_calls_stay_in_thumb_and_blx_goes_to_arm() -> None:
 def test_a_site_belongs_to_the_nearest_start_before_it() -> None:
     assert heads([0x20, 0x5F, 0x60], [0x11, 0x40, 0x61], arm=True) == {0x11: [0x20], 0x40: [0x5F], 0x61: [0x60]}
     assert heads([0x8], [0x10], arm=False) == {}
+
+
+def test_functions_of_mips_begin_where_bal_goes_and_where_the_global_pointer_is_made() -> None:
+    words = [0x04110002, 0, 0, 0x03E00008, 0, 0x3C1C0002, 0x279C8010, 0x0399E021, 0x03E00008, 0]
+    swept = image("mips", struct.pack(f"<{len(words)}I", *words))
+    assert starts(swept, direct_calls(swept)) == {AT + 12, AT + 20}
+
+
+def test_what_is_called_is_a_start_and_what_is_jumped_to_is_none() -> None:
+    swept = image("arm64", struct.pack("<4I", 0x94000002, 0x14000002, 0xD65F03C0, 0xD65F03C0))
+    assert starts(swept, direct_calls(swept)) == {AT + 8}
+
+
+def test_padding_is_skipped_up_to_the_next_multiple_of_sixteen_and_code_is_not() -> None:
+    nops = image("arm64", struct.pack("<5I", 0xD65F03C0, *[0xD503201F] * 4))
+    assert behind_padding(nops, AT + 4) == AT + 16
+    assert behind_padding(nops, AT) == AT
+    assert behind_padding(image("x86_64", b"\xc3\x66\x90" + bytes(30)), AT + 1) == AT + 16
+    assert behind_padding(image("x86_64", b"\xc3\x55\x90" + bytes(30)), AT + 1) == AT + 1
+
+
+@given(st.sampled_from(["arm", "arm64", "mips", "x86_64", "i386"]), st.binary(max_size=64), st.integers(0, 64))
+def test_starts_and_ends_of_padding_stay_in_and_near_the_code(architecture: str, code: bytes, at: int) -> None:
+    swept = image(architecture, code)
+    assert all(swept.executable(swept.even(one)) for one in starts(swept, direct_calls(swept)))
+    assert AT + at <= behind_padding(swept, AT + at) < AT + at + 16
 
 
 @given(st.sampled_from(["arm", "arm64", "x86_64", "i386"]), st.binary(max_size=64), st.booleans())

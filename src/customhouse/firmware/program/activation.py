@@ -10,7 +10,7 @@ from .code import Function
 from .conditions import Conditions
 from .lift import ADD
 from .memory import Memory
-from .state import Content, Places, State
+from .state import Content, Fact, Places, State
 from .summary import Application, Event
 from .terms import ADDR, LOAD, OP, RESULT, STACK, Terms
 
@@ -45,7 +45,12 @@ class Activation:
         self.preserved = frozenset(registers[name] for name in convention.preserved if name in registers)
         self.here: dict[Event, None] = {}
         """What the block at hand does that outlives the function."""
+        self.later: list[Application] | None = None
+        """Calls whose events are noted when the function is done, since the block at hand may be looked at again."""
         self.site = 0
+        self._lengths: dict[int, frozenset[int]] = {}
+        self._proven: tuple[frozenset[Fact], frozenset[Fact]] = (frozenset(), frozenset())
+        """Facts, and those of them that prove something of a text."""
         self.now = State()
         """The state that the block at hand works on."""
 
@@ -147,21 +152,38 @@ class Activation:
         """A length that was tested: bytes of the text at `source` with its end, when `strlen(source)` has a bound
         here.
         """
-        found = [high + 1 for term, (_low, high) in state.ranges.items() if self._measures(term, source)]
-        for fact in state.facts:
-            if fact[0] == "most" and self._measures(fact[1], source):
-                known = bounds.span(self.terms, fact[2], state.ranges)
-                found += [known[1] + fact[3] + 1] if known is not None else []
-        return min((one for one in found if 0 < one < 1 << 31), default=None)
+        return self.string_limits(state).get(source)
 
-    def _measures(self, term: int, source: int, level: int = 0) -> bool:
-        """Whether the number is the length of the text, or that and more."""
-        node = self.terms.nodes[term]
-        if node[0] == RESULT:
-            return node[2] in ("strlen", "strnlen") and bool(node[3]) and node[3][0] == source
-        if node[0] == OP and node[1] == ADD and level < 4:
-            return any(self._measures(one, source, level + 1) for one in node[2:4])
-        return node[0] == ADDR and not node[3] and self._measures(node[1], source, level + 1)
+    def string_limits(self, state: State) -> dict[int, int]:
+        """The texts whose lengths were tested, each with the most bytes that it has, its end included."""
+        out: dict[int, int] = {}
+        for term, (_low, high) in state.ranges.items():
+            for source in self._measured(term):
+                if 0 < high + 1 < min(1 << 31, out.get(source, 1 << 31)):
+                    out[source] = high + 1
+        for fact in state.facts:
+            sources = self._measured(fact[1]) if fact[0] == "most" else ()
+            known = bounds.span(self.terms, fact[2], state.ranges) if sources else None
+            if known is not None:
+                most = known[1] + fact[3] + 1
+                out.update((source, most) for source in sources if 0 < most < min(1 << 31, out.get(source, 1 << 31)))
+        return out
+
+    def _measured(self, term: int, level: int = 0) -> frozenset[int]:
+        """The texts whose length the number is, or of which it is the length and more."""
+        found = self._lengths.get(term)
+        if found is None:
+            node = self.terms.nodes[term]
+            found = frozenset()
+            if node[0] == RESULT and node[2] in ("strlen", "strnlen") and node[3]:
+                found = frozenset(node[3][:1])
+            elif node[0] == OP and node[1] == ADD and level < 4:
+                found = self._measured(node[2], level + 1) | self._measured(node[3], level + 1)
+            elif node[0] == ADDR and not node[3]:
+                found = self._measured(node[1], level + 1)
+            if not level:
+                self._lengths[term] = found
+        return found
 
     def range_of(self, state: State, term: int) -> tuple[int, int] | None:
         """What is known of a number's size: constants, tests in force, widths of loads."""
@@ -184,7 +206,10 @@ class Activation:
     def note(self, event: Event) -> None:
         self.here[event] = None
         if event[0] in ("text", "out", "put") and self.now.facts:
-            proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
+            if self._proven[0] is not self.now.facts:
+                proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
+                self._proven = (self.now.facts, proof)
+            proof = self._proven[1]
             if proof:
                 self.whole.prove(event[4] if event[0] == "text" else event if event[0] == "out" else event[3], proof)
 

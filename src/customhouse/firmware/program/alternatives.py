@@ -100,9 +100,9 @@ class Alternatives(Nodes):
     def _flatten(self, term: int, read: set[int]) -> frozenset[int]:
         walk = _Walk()
         stack: list[tuple[int, int, int, int]] = [(term, 0, 0, -1)]
-        found: list[tuple[int, int, int, int]] = []
+        found: dict[tuple[int, int, int, int], None] = {}
         while stack:
-            one, offset, stride, phi = stack.pop()
+            spot = one, offset, stride, phi = stack.pop()
             node = self.nodes[one]
             if node[0] == PHI:
                 if walk.enter(one, phi, offset, stride) and len(walk.seen) <= 40:
@@ -115,7 +115,7 @@ class Alternatives(Nodes):
             elif node[0] == ADDR and self.nodes[node[1]][0] in (PHI, MERGE):
                 stack.append((node[1], offset + node[2], both(stride, node[3]), phi))
             else:
-                found.append((one, offset, stride, phi))
+                found[spot] = None
         out: set[int] = set()
         for one, offset, stride, phi in found:
             node = self.nodes[one]
@@ -162,6 +162,7 @@ class _Walk:
         """The offset at which a phi was first met."""
         self.above: dict[int, set[int]] = {}
         self.steps: dict[int, int] = {}
+        self._strides: dict[int, int] = {}
 
     def enter(self, phi: int, above: int, offset: int, stride: int) -> bool:
         """Whether the phi is met for the first time; met again further on, it steps."""
@@ -175,9 +176,12 @@ class _Walk:
         return False
 
     def stride(self, phi: int) -> int:
-        """The steps of a phi and of all above it."""
+        """The steps of a phi and of all above it, once all were met."""
         if not self.steps:
             return 0
+        known = self._strides.get(phi)
+        if known is not None:
+            return known
         out = 0
         stack, done = [phi], {-1}
         while stack:
@@ -186,4 +190,5 @@ class _Walk:
                 done.add(one)
                 out = both(out, self.steps.get(one, 0))
                 stack += self.above[one]
+        self._strides[phi] = out
         return out

@@ -51,6 +51,7 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
             return ProgramFacts(outcome=Outcome.UNSUPPORTED, why=library.problem)
         starts = [image.entry, library.main]
     whole.code.starts.update(starts)
+    whole.code.look_for_starts()
     with processor_time(budget.seconds * 1.15) as reading:
         # other callers of a sink that are found in a static program are the library's own
         first = callers(whole.code, commands, starts) if library is None else []

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from .code import Code
 from .elf import Image, Segment
-from .sweep import direct_calls, heads
+from .sweep import heads, may_start
 
 _LOAD_TARGET = 0x8F99  # lw t9, offset(gp)
 _SET_GLOBAL = 0x3C1C  # lui gp, high
@@ -31,12 +31,12 @@ def callers(code: Code, names: Collection[str], starts: Collection[int]) -> list
 def _by_stubs(code: Code, names: Collection[str], starts: Collection[int]) -> list[int]:
     image = code.image
     arm = image.architecture == "arm"
-    calls = direct_calls(image)
+    calls = code.direct_calls()
     stubs = {one: code.name(one) for one in {call[1] for call in calls} if code.may_be_stub(one)}
     sites = [site for site, target, _ in calls if stubs.get(target) in names]
     known = {target for _, target, returns in calls if returns and stubs.get(target) is None} | set(starts)
     if image.architecture in ("x86_64", "i386"):
-        known = {one for one in known if _may_start(image, one)}
+        known = {one for one in known if may_start(image, one)}
     known |= {one for one in image.pointers if image.executable(one & ~1 if arm else one)}
     return [one for one, inside in heads(sites, known, arm).items() if _holds(code, one, inside)][:_MOST]
 
@@ -47,11 +47,6 @@ def _holds(code: Code, start: int, sites: Collection[int]) -> bool:
     """
     blocks = code.function(start).blocks.values()
     return any(one.address <= site < one.end for one in blocks for site in sites)
-
-
-def _may_start(image: Image, target: int) -> bool:
-    """Instructions of x86 are found where there are none; a function starts behind the end of another, or aligned."""
-    return not target & 15 or image.bytes_at(target - 1, 1) in (b"\xc3", b"\x90", b"\xcc", b"\x00")
 
 
 def _by_cells(image: Image, names: Collection[str]) -> list[int]:

@@ -11,6 +11,7 @@ from .elf import Image
 from .lift import UNIQUE, VIRTUAL, Block, Exit
 from .lifter import STUB, Lifter
 from .order import loop_order
+from .sweep import Calls, behind_padding, direct_calls, starts
 from .tables import NORETURN
 
 _MAX_BLOCKS = 1500
@@ -50,11 +51,22 @@ class Code:
         self.functions: dict[int, Function] = {}
         self.stubs: dict[int, str | None] = {}
         self.starts: set[int] = set()
-        """Known function starts: a jump to one is a tail call."""
+        """Known function starts: a jump to one is a tail call, and a call in front of one does not return."""
+        self._calls: Calls | None = None
         self._changed: dict[int, frozenset[int] | None] = {}
         self._parameters: dict[int, frozenset[int]] = {}
         self.library: Names | None = None
         """The C library that a static program brings along."""
+
+    def direct_calls(self) -> Calls:
+        """The calls that one look at all of the code finds."""
+        if self._calls is None:
+            self._calls = direct_calls(self.image)
+        return self._calls
+
+    def look_for_starts(self) -> None:
+        """Take note of where functions begin: so they are kept apart when one ends in another."""
+        self.starts |= starts(self.image, self.direct_calls())
 
     def function(self, address: int) -> Function:
         found = self.functions.get(address)
@@ -339,14 +351,18 @@ class _Recovery:
                     return []
             if leave.kind == "call" or self.image.executable(target & ~1 if self.arm else target):
                 self.function.calls.append((leave.site, target))
-        return [leave.next]
+        return [] if self._ends(leave.next) else [leave.next]
+
+    def _ends(self, after: int) -> bool:
+        """Whether another function begins behind a call: the call does not come back."""
+        return after != self.entry and self._start(behind_padding(self.image, after))
 
     def _table(self, block: Block, leave: Exit, registers: dict[int, constants.Known]) -> list[int]:
         value = ~leave.value if leave.value < 0 else registers.get(leave.value)
         if not isinstance(value, int):
             count = switches.bound(block, self.function.blocks, self.function.successors)
             return switches.targets(self.image, value, count, self._near)
-        if self._near(value) and not self.image.import_name(value):
+        if self.image.architecture != "mips" and self._near(value) and not self.image.import_name(value):
             return [self.image.even(value)]
         if self.image.import_name(value) or self.image.executable(self.image.even(value)):
             self.function.tails[block.address] = value

@@ -12,16 +12,16 @@ from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
 from .returns import Returns
 from .state import State
-from .summary import Event, Summary
+from .summary import Application, Event, Summary
 from .terms import PHI, Terms
 from .ways import Ways, within
 
 if TYPE_CHECKING:
     from .whole import Whole
 
-_VISITS = ((150, 7), (300, 4), (1 << 30, 2))
-"""For functions of so many blocks: how often each is looked at. The first time everything is seen once, the second
-time what loops carry round.
+_VISITS = ((150, 7, 3), (300, 4, 3), (500, 2, 3), (1 << 30, 2, 1))
+"""For functions of so many blocks: how often each is looked at, and how many times as often inside loops. The first
+time everything is seen once, the second time what loops carry round.
 """
 
 
@@ -44,6 +44,9 @@ class Evaluation:
         self.returns = Returns(self.activation)
         self.events: dict[int, dict[Event, None]] = {}
         """What each block does that outlives the function."""
+        self.later: dict[int, list[Application]] = {}
+        """The calls in blocks of loops, as they were last looked at."""
+        self.looped = frozenset[int]().union(*self.loops.bodies.values())
         self.heads: dict[int, Head] = {}
 
     def run(self) -> Summary:
@@ -65,6 +68,11 @@ class Evaluation:
                 if after in position:
                     self.ways.edges[(address, after)] = out
                     agenda.add(index, position[after])
+        for address, calls in self.later.items():
+            self.activation.here = self.events[address]
+            for call in calls:
+                self.activation.now, self.activation.site = call.state, call.site
+                call.note_events()
         return self.returns.summary(self.events.values())
 
     # -- what a block begins with
@@ -130,8 +138,11 @@ class Evaluation:
         if len(block.ops) <= 12 and address in self.function.successors.get(address, ()):
             return 300
         size = len(self.function.blocks)
+        visits, rounds = next((visits, rounds) for most, visits, rounds in _VISITS if size <= most)
+        if address not in self.looped:
+            return visits
         inside = sum(address in body for body in self.loops.bodies.values())
-        return next(visits for most, visits in _VISITS if size <= most) * min(1 + inside, 3)
+        return visits * min(1 + inside, rounds)
 
     def _entry(self) -> State:
         state = State()
@@ -147,6 +158,10 @@ class Evaluation:
     def _block(self, block: Block, state: State) -> list[tuple[int, State]]:
         activation = self.activation
         activation.here = self.events[block.address] = {}
+        if block.address in self.looped:
+            activation.later = self.later[block.address] = []
+        else:
+            activation.later = None
         activation.now = state
         activation.site = block.address
         self.instructions.run(block, state)

@@ -47,6 +47,8 @@ class Store(Channels):
         self._holding: dict[Location, list[tuple[int, int, Content]]] = {}
         self._answers: dict[Location, tuple[tuple[int, ...], tuple[tuple[Dep, str], ...], frozenset[Fact]]] = {}
         """Of places whose texts were asked for: calls that gave them, what else they are made of, proofs."""
+        self._told: dict[Content, tuple[tuple[Origin, ...], bool, frozenset[Fact]]] = {}
+        """Of texts that were asked for: where they come from, whether that is only a part, proofs on the way."""
         self._starts: dict[int, list[int]] = {}
         self._marks = sorted(self._places())
 
@@ -56,6 +58,14 @@ class Store(Channels):
 
     def origins(self, content: Content) -> tuple[Origin, ...]:
         """The sources of a text in the end: everything that its parts lead to, each part followed once."""
+        known = self._told.get(content)
+        if known is None:
+            found = self._origins(content)
+            known = self._told[content] = (found, self.lost, frozenset(self.trail))
+        self.lost, self.trail = known[1], set(known[2])
+        return known[0]
+
+    def _origins(self, content: Content) -> tuple[Origin, ...]:
         out: set[Origin] = set()
         self.trail = set(self.whole.proofs.get(content, ()))
         seen: set[tuple[Any, ...]] = set()
@@ -175,20 +185,14 @@ class Store(Channels):
             return []
         out: list[Dep] = []
         # what a frame held when it was copied from there was told with the copy
-        here = [content for at, stride, content in self.texts.get(base, ()) if at == off and not stride]
-        own = bool(here)
-        checked = {dep[1:4] for content in here for dep in content.deps if dep[4]}
+        own = any(one[:2] == (off, 0) for one in self.texts.get(base, ()))
         for back in range(self.terms.word):
             # how far an array reaches is not known: a word of its elements may lie before this place, and need not
             for value in cells.at(off - back, step) if step else cells.exact.get(off - back, ()):
                 for one in self.terms.flat(value):
                     for size in (4, 8):
                         place = self.terms.moved(one, size, back) if back < size <= self.terms.word else None
-                        if (
-                            place is not None
-                            and place not in checked
-                            and not (own and self.terms.nodes[place[0]][0] == STACK)
-                        ):
+                        if place is not None and not (own and self.terms.nodes[place[0]][0] == STACK):
                             out.append(("T", *place, False))
         return out[:MAX_VALUES]
 

@@ -6,13 +6,31 @@ from typing import TYPE_CHECKING, Any
 from . import fold, quoting
 from .join import shared
 from .state import Content, Dep, Fact, State, either, few, form, kept, settled
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Location
+from .terms import (
+    ADDR,
+    BYTE,
+    CONST,
+    DERIVED,
+    GLOBAL,
+    HEAP,
+    LOAD,
+    MERGE,
+    OP,
+    PARAM,
+    PHI,
+    RESULT,
+    STACK,
+    UNKNOWN,
+    Location,
+)
 
 if TYPE_CHECKING:
     from .activation import Activation
 
 Event = tuple[Any, ...]
 _MAX_CHAIN = 12
+_SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
+"""Terms that say the same everywhere unless they speak of parameters."""
 
 
 @dataclass
@@ -39,19 +57,27 @@ class Application:
         self.terms = caller.terms
         self.memory = caller.memory
         self.known: dict[int, int] = {}
+        self.recursive = caller.terms.unknown("recursive")
         self.parts: dict[tuple[Dep, tuple[quoting.Places, ...]], Content] = {}
         self.texts: dict[Content, Content] = {}
         """Texts, and parts of them, in the caller's words. Nothing is written before all is read, so that one answer
         holds for all.
         """
         self.arguments: dict[int, int] | None = None
+        self._facts: dict[frozenset[Fact], frozenset[Fact]] = {}
+        self._fact: dict[Fact, tuple[Fact, ...]] = {}
+        self._limits: dict[int, int | None] = {}
+        self._lengths: dict[int, int] | None = None
 
     def term(self, term: int) -> int:
         """The callee's term in the caller's words."""
         found = self.known.get(term)
-        if found is None:
-            self.known[term] = self.terms.unknown("recursive")
-            found = self.known[term] = self._term(term)
+        if found is not None:
+            return found
+        if not self.terms.open[term] and self.terms.nodes[term][0] in _SAME:
+            return term
+        self.known[term] = self.recursive
+        found = self.known[term] = self._term(term)
         return found
 
     def _term(self, term: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
@@ -135,7 +161,7 @@ class Application:
     def _content(self, content: Content) -> Content:
         single = len(content.deps) == 1
         where = quoting.holes(form(content))
-        parts = [self._part(dep, where) for dep in sorted(content.deps, key=repr)]
+        parts = [self._part(dep, where) for dep in sorted(content.deps)]
         out = parts[0]
         if not single:
             deps = few(frozenset().union(*(one.deps for one in parts)))
@@ -197,22 +223,31 @@ class Application:
 
     # -- facts
     def facts(self, facts: frozenset[Fact]) -> frozenset[Fact]:
-        out: set[Fact] = set()
-        for fact in sorted(facts):
-            if fact[0] in ("lacks", "eq"):
-                pointer = self.term(fact[1])
-                out.add((fact[0], pointer, fact[2]))
-            elif fact[0] == "most" and not self._counter(fact[2]):
-                one, off = self.terms.based(self.term(fact[1]))
-                other, more = self.terms.based(self.term(fact[2]))
-                if one != other and self.terms.nodes[one][0] != CONST:
-                    out.add(("most", one, other, fact[3] + more - off))
-            elif fact[0] == "word":
-                address = self.address(fact[1], fact[2], 0)
-                for root, offset, stride in self.terms.locate(address)[:2]:
-                    if not stride:
-                        out.add(("word", root, offset, *fact[3:]))
-        return frozenset(out)
+        found = self._facts.get(facts)
+        if found is None:
+            out: set[Fact] = set()
+            for fact in sorted(facts):
+                moved = self._fact.get(fact)
+                if moved is None:
+                    moved = self._fact[fact] = tuple(self._moved(fact))
+                out.update(moved)
+            found = self._facts[facts] = frozenset(out)
+        return found
+
+    def _moved(self, fact: Fact) -> list[Fact]:
+        """A fact in the caller's words."""
+        kind = fact[0]
+        if kind in ("lacks", "eq"):
+            return [(kind, self.term(fact[1]), fact[2])]
+        if kind == "most" and not self._counter(fact[2]):
+            one, off = self.terms.based(self.term(fact[1]))
+            other, more = self.terms.based(self.term(fact[2]))
+            if one != other and self.terms.nodes[one][0] != CONST:
+                return [("most", one, other, fact[3] + more - off)]
+        elif kind == "word":
+            places = self.terms.locate(self.address(fact[1], fact[2], 0))[:2]
+            return [("word", root, offset, *fact[3:]) for root, offset, stride in places if not stride]
+        return []
 
     def _counter(self, term: int) -> bool:
         """A counter of the callee's: in words of the caller it has no end."""
@@ -223,10 +258,12 @@ class Application:
     def apply(self) -> int | None:
         """Change the caller's state as the callee does; the result's term, or None when the callee does not return."""
         summary = self.summary
-        for event in summary.events:
-            moved = self.event(event)
-            if moved is not None:
-                self.caller.note(moved)
+        before = None
+        if summary.events and self.caller.later is not None:
+            before = self.state.copy()
+            self.caller.later.append(self)
+        else:
+            self.note_events()
         words = [
             (self.address(*key), size, self.term(value), key in summary.sure, (*key[:2], 0) in summary.texts)
             for key, (size, value) in summary.words.items()
@@ -239,9 +276,17 @@ class Application:
                 self.memory.write_text(self.state, spot, text, weak=not sure or len(spots) > 1)
         for address, size, value, sure, told in words:
             self.memory.store(self.state, address, value, size, weak=not sure, told=told)
-        if not summary.returning:
-            return None
-        return self._result(returns)
+        result = self._result(returns) if summary.returning else None
+        if before is not None:
+            self.state = before  # what is noted later is noted as it is at the call
+        return result
+
+    def note_events(self) -> None:
+        """What the callee does that outlives it, in the caller's words."""
+        for event in self.summary.events:
+            moved = self.event(event)
+            if moved is not None:
+                self.caller.note(moved)
 
     def _result(self, returns: list[tuple[int, frozenset[Fact]]]) -> int:
         if not returns:
@@ -350,12 +395,19 @@ class Application:
         step = ((self.caller.function.address, self.site), *chain)
         if size != -1:
             size = self.term(size)
-            limit = _least(limit, self.caller.limit(self.state, size))
+            limit = _least(limit, self._limit(size))
+        if self._lengths is None:
+            self._lengths = self.caller.string_limits(self.state)
         told = []
         for source, known in sources:
             pointer = self.term(source)
-            told.append((pointer, _least(known, self.caller.string_limit(self.state, pointer))))
+            told.append((pointer, _least(known, self._lengths.get(pointer))))
         return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), literal)
+
+    def _limit(self, size: int) -> int | None:
+        if size not in self._limits:
+            self._limits[size] = self.caller.limit(self.state, size)
+        return self._limits[size]
 
 
 def _least(a: int | None, b: int | None) -> int | None:

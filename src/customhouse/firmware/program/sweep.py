@@ -15,6 +15,15 @@ from .elf import Image, Segment
 Calls = list[tuple[int, int, bool]]
 """(site, target, whether it comes back); targets in Thumb code carry bit 0."""
 _Words = NDArray[np.int64]
+_PADDING = {
+    "arm": (2, (0xBF00, 0)),
+    "arm64": (4, (0xD503201F, 0)),
+    "mips": (4, (0,)),
+    "x86_64": (1, ()),
+    "i386": (1, ()),
+}
+"""Sizes of the units that functions are padded with, and the units."""
+_IDLE_X86 = (b"\x90", b"\xcc", b"\x66\x90", b"\x66\x0f\x1f", b"\x0f\x1f", b"\x66\x2e\x0f\x1f", b"\x8d\x76", b"\x8d\xb4")
 _FEW = 10  # calls in the wrong mode of ARM are fewer than a tenth of those in the right one
 
 
@@ -34,6 +43,35 @@ def direct_calls(image: Image) -> Calls:
         elif image.architecture in ("x86_64", "i386"):
             out += _x86(segment)
     return _inside(image, out) if image.architecture != "arm" else out
+
+
+def starts(image: Image, calls: Calls) -> set[int]:
+    """Where functions begin, for sure: what is called directly, and on MIPS what makes its global pointer."""
+    found = {target for _, target, returns in calls if returns}
+    if image.architecture in ("x86_64", "i386"):
+        return {one for one in found if may_start(image, one)}
+    if image.architecture == "mips":
+        for segment in image.segments:
+            if segment.executable:
+                found |= _mips(segment, image.big)
+        found = {one for one in found if image.executable(one)}
+    return found
+
+
+def may_start(image: Image, target: int) -> bool:
+    """Instructions of x86 are found where there are none; a function starts behind the end of another, or aligned."""
+    return not target & 15 or image.bytes_at(target - 1, 1) in (b"\xc3", b"\x90", b"\xcc", b"\x00")
+
+
+def behind_padding(image: Image, address: int) -> int:
+    """Where the next function may begin behind the end of one: padding up to a multiple of 16 is skipped."""
+    size, idle = _PADDING[image.architecture]
+    if size == 1:
+        aligned = address + 15 & ~15
+        return aligned if image.bytes_at(address, aligned - address).startswith(_IDLE_X86) else address
+    while address & 15 and image.number(address, size) in idle:
+        address += size
+    return address
 
 
 def heads(sites: Iterable[int], starts: Iterable[int], arm: bool) -> dict[int, list[int]]:
@@ -110,3 +148,17 @@ def _x86(segment: Segment) -> Calls:
     sites = segment.start + at
     targets = sites + 5 + _signed(parts[0] | parts[1] | parts[2] | parts[3], 32)
     return _calls(sites, targets, raw[at] == 0xE8)
+
+
+def _mips(segment: Segment, big: bool) -> set[int]:
+    """Targets of `bal` and `jal`, and places that make the global pointer out of their own address in t9."""
+    words = _words(segment, 4, big)
+    places = segment.start + 4 * np.arange(len(words))
+    near = np.flatnonzero(words >> 16 == 0x0411)
+    far = np.flatnonzero(words >> 26 == 3)
+    out = set((places[near] + 4 + 4 * _signed(words[near], 16)).tolist())
+    out |= set((places[far] + 4 & ~0xFFFFFFF | (words[far] & 0x3FFFFFF) << 2).tolist())
+    made = np.flatnonzero(
+        (words[:-2] >> 16 == 0x3C1C) & (words[1:-1] >> 16 == 0x279C) & (words[2:] == 0x0399E021)  # lui, addiu, addu t9
+    )
+    return out | set(places[made].tolist())

@@ -1,2 +1,0 @@
-#define BENIGN 1
-#include "true.c"
