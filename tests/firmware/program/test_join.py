@@ -44,3 +44,15 @@ def test_a_byte_that_no_register_holds_any_more_is_still_one_byte_behind_the_joi
     kind, base, offset, _ = terms.nodes[joined.registers[8]]
     assert (kind, offset, terms.nodes[base][0]) == (ADDR, -48, PHI)
     assert {terms.nodes[one][0] for one in terms.alternatives[base]} == {BYTE}
+
+
+def test_one_byte_in_two_registers_is_one_byte_behind_the_join() -> None:
+    terms = Terms(4)
+    states = []
+    for at in (0, 1):
+        state = State()
+        state.registers = {1: byte(terms, at), 2: byte(terms, at), 3: terms.const(at), 4: terms.const(at)}
+        states.append(state)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
+    assert met[1] == met[2]
+    assert met[3] != met[4]

@@ -24,10 +24,19 @@ def test_a_scaled_index_into_a_constant_table_keeps_the_step() -> None:
     assert terms.locate(fold.binary(terms, ADD, scaled, terms.const(0x11000), 4)) == ((GLOBAL, 0x11000, 8),)
 
 
-def test_the_next_of_the_next_is_the_same_field() -> None:
+def test_the_objects_far_behind_in_a_list_are_one() -> None:
     terms = Terms(4)
-    first = terms.load(terms.param(0), 8, 0, 4)
-    assert terms.load(first, 8, 0, 4) == first
+    chain = [terms.param(0)]
+    for _ in range(6):
+        chain.append(terms.load(chain[-1], 8, 0, 4))
+    assert len(set(chain)) == 4
+    assert chain[-1] == chain[3]
+
+
+def test_fields_of_different_things_that_lie_alike_are_different() -> None:
+    terms = Terms(4)
+    verb = terms.load(terms.param(0), 4, 0, 4)
+    assert terms.load(verb, 4, 0, 4) != verb
 
 
 def test_a_masked_number_is_bounded_by_the_mask() -> None:

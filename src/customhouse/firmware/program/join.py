@@ -123,10 +123,14 @@ def _registers(
         if same:
             registers[key] = value
         elif key not in flags:
+            values = tuple(state.registers[key] for state in states)
+            if values in made and any(_is_byte(terms, one) for one in values):
+                registers[key] = made[values]  # one byte in two registers: a test of one is a test of the other
+                continue
             phi = terms.phi(function, block, key)
-            for state in states:
-                terms.add_alternative(phi, state.registers[key])
-            registers[key] = made[tuple(state.registers[key] for state in states)] = phi
+            for given in values:
+                terms.add_alternative(phi, given)
+            registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
@@ -139,7 +143,7 @@ def _computed(terms: Terms, states: list[State], new: State, made: dict[tuple[in
     """
     bytes_ = {values: phi for values, phi in made.items() if any(_is_byte(terms, one) for one in values)}
     for values, phi in made.items():
-        if not all(terms.nodes[one][0] in (OP, ADDR) for one in values):
+        if not all(terms.nodes[one][0] in (OP, ADDR, BYTE) for one in values) or values in bytes_:
             continue
         known = bytes_
         read = _byte_below(terms, values)
@@ -195,6 +199,10 @@ def _alike(terms: Terms, values: tuple[int, ...], made: dict[tuple[int, ...], in
     if kind == ADDR and len({node[2:] for node in nodes}) == 1:
         base = _alike(terms, tuple(node[1] for node in nodes), made, level + 1)
         return None if base is None else terms.add(base, nodes[0][2], nodes[0][3])
+    if kind == BYTE and level < 4 and len({node[2:] for node in nodes}) == 1:
+        # the entry of a table that a byte names (`isalnum(c)` reads one)
+        address = _alike(terms, tuple(node[1] for node in nodes), made, level + 1)
+        return None if address is None else terms.make((BYTE, address, *nodes[0][2:]), address, nodes[0][2])
     if kind != OP or len({(node[1], len(node)) for node in nodes}) > 1:
         return None
     parts = [_alike(terms, parts, made, level + 1) for parts in zip(*(node[2:] for node in nodes), strict=True)]

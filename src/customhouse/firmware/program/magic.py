@@ -45,7 +45,6 @@ def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
             after = offset + len(parts[offset])
             end = after if end is None else max(end, after)
         out.append(run)
-    # numbers stand beside the text (a state, a length): what can be read counts
-    return [
-        text.decode("ascii").strip() for one in out for text in _READABLE.findall(one) if len(text.strip()) >= _SHORTEST
-    ]
+    # numbers stand beside the text (a state, a length): what can be read counts; a blank that ends a word was compared
+    texts = [text.decode("ascii") for one in out for text in _READABLE.findall(one)]
+    return [text.lstrip() for text in texts if len(text.strip()) >= _SHORTEST]

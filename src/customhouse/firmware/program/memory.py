@@ -5,7 +5,8 @@ stores, which touch all of them.
 """
 
 from .join import before
-from .state import EMPTY, Content, State, kept
+from .lift import ADD
+from .state import EMPTY, Content, State, either, kept
 from .terms import (
     ADDR,
     BYTE,
@@ -51,6 +52,8 @@ class Memory(Writing):
             return
         spots = terms.locate(address)
         weak = weak or len(spots) > 1
+        if node[0] == BYTE and size > 1 and self._string_end(state, spots, node[1], size):
+            return
         for spot in spots[:8]:
             self._store_at(state, spot, value, size, weak)
         if size >= terms.word // 2 and node[0] in (LOAD, BYTE):
@@ -123,15 +126,56 @@ class Memory(Writing):
         """A word of the function's own frame is moved: texts that begin in it go along, as they are known here."""
         for inside in range(size):
             place = self.terms.moved(value, size, inside)
-            if place is None or not self._own(state, place) or not state.texts[place].deps:
+            content = None if place is None else self._carried(state, place, size if not inside else 0)
+            if content is None:
                 continue
-            content = self.held(state, place)
             for root, offset, stride in spots[:4]:
                 if self.terms.nodes[root][0] == STACK or (self.terms.nodes[root][0] == UNKNOWN and root != GLOBAL):
                     continue
                 if not weak and not stride:
                     state.texts[(root, offset + inside, 0)] = content
                 self.note(("text", root, offset + inside, stride, content))
+
+    def _carried(self, state: State, place: Location, size: int) -> Content | None:
+        """The text that goes along with a word from a place: one of the function's own frame, or one that was checked;
+        of that no more than the word is sure to belong to it (`size`, when the word begins the text).
+        """
+        if self._own(state, place):
+            return self.held(state, place) if state.texts[place].deps else None
+        if not size or place[2] or self.terms.nodes[place[0]][0] == STACK or place in state.texts:
+            return None
+        content = self.held(state, place)
+        return content._replace(extent=size) if content.deps and all(dep[4] for dep in content.deps) else None
+
+    def _string_end(self, state: State, spots: tuple[Location, ...], source: int, size: int) -> bool:
+        """The last bytes of a string are moved as one word: `strcpy` that the compiler wrote out where it knew the
+        length. It is the string that is copied.
+        """
+        terms = self.terms
+        end, back = terms.based(source)
+        if back not in (-size, 1 - size):
+            return False
+        text: Content | None = None
+        for one in terms.flat(end):
+            node = terms.nodes[one]
+            begin = self._measured(node[2], node[3]) if node[0] == OP and node[1] == ADD else None
+            if begin is None:
+                return False
+            part = self.text(state, begin)
+            text = part if text is None else either(text, part)
+        if text is None:
+            return False
+        for root, offset, _ in spots[:4]:
+            self.write_text(state, (root, offset - back, 0), text._replace(verbatim=False), weak=True)
+        return True
+
+    def _measured(self, a: int, b: int) -> int | None:
+        """The string whose length is added to its beginning."""
+        for begin, length in ((a, b), (b, a)):
+            node = self.terms.nodes[length]
+            if node[0] == RESULT and node[2] == "strlen" and node[3][0] == begin:
+                return begin
+        return None
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
         """An unknown function was given the address of a local: what it holds now is unknown.

@@ -21,6 +21,8 @@ RECURSION = "recursion"
 
 MAX_DEPTH = 20
 MAX_ALTERNATIVES = 10
+_SAME_FIELD = 3
+"""How often the same field of what a field points to is a thing of its own."""
 
 Location = tuple[int, int, int]
 """(root term, offset, stride); stride 0 is exact, 1 is anywhere behind."""
@@ -94,11 +96,13 @@ class Nodes:
         return self.make((RESULT, site, name, arguments), *arguments)
 
     def load(self, root: int, offset: int, stride: int, size: int) -> int:
-        """What memory held at a place. The same field again (`p->next->next`) is the same term: objects of one list
-        are one.
+        """What memory held at a place. The same field again and again (`p->next->next->next`) is the same term: objects
+        of one list are one. A few times it may be fields of different things that lie alike (`job->verb->run`).
         """
-        inner = self.nodes[root]
-        if inner[0] == LOAD and inner[2:] == (offset, stride, size):
+        again, inner = 0, self.nodes[root]
+        while inner[0] == LOAD and inner[2:] == (offset, stride, size):
+            again, inner = again + 1, self.nodes[inner[1]]
+        if again >= _SAME_FIELD:
             return root
         return self.make((LOAD, root, offset, stride, size), root)
 

@@ -119,7 +119,9 @@ class Pointers:
         for event in later:
             for root, offset, stride in self.points(event[1]):
                 node = self.terms.nodes[root]
-                if self._is_place(root, offset) and (root == GLOBAL or node[0] in (HEAP, STACK, RESULT)):
+                if not self._is_place(root, offset) and not self._is_distance(root, offset, event[2]):
+                    continue
+                if root == GLOBAL or node[0] in (HEAP, STACK, RESULT):
                     changed |= self._add(event, root, offset + event[2], both(stride, event[3]))
         return changed
 
@@ -149,7 +151,7 @@ class Pointers:
         if kind == RESULT:
             return self._given(term, node)
         if kind == ADDR:
-            return self._beside(node[1], node[2], node[3])
+            return self._beside(node[1], node[2], node[3]) or self._entry(term)
         if kind in (PHI, MERGE):
             return frozenset().union(*(self.points(one) for one in self.terms.flat(term) if one != term))
         if kind == DERIVED:
@@ -176,6 +178,10 @@ class Pointers:
             for root, off, step in self.points(base)
         )
 
+    def _entry(self, term: int) -> frozenset[Location]:
+        """The entries of a global table that an index is added to."""
+        return frozenset(one for one in self.terms.locate(term) if one[0] == GLOBAL and one[2])
+
     def _indexed(self, term: int) -> frozenset[Location]:
         out: frozenset[Location] = frozenset()
         for root, offset, stride in self.terms.locate(term):
@@ -194,12 +200,21 @@ class Pointers:
         return [
             (base, off + offset, both(step, stride))
             for base, off, step in self.points(root)
-            if self._is_place(base, off)
+            if self._is_place(base, off) or self._is_distance(base, off, offset)
         ]
 
     def _is_place(self, root: int, offset: int) -> bool:
         """Whether a pointer can point there: small constants are numbers that share a cell with pointers."""
         return root != GLOBAL or (offset >= self.terms.floor and self.image.segment(offset) is not None)
+
+    def _is_distance(self, root: int, number: int, address: int) -> bool:
+        """Whether a number is how far a field lies from the address that it is added to: a table with `offsetof`."""
+        return (
+            root == GLOBAL
+            and number < self.terms.floor <= address
+            and self._is_place(GLOBAL, address)
+            and self._is_place(GLOBAL, address + number)
+        )
 
     def _loaded(self, root: int, offset: int, stride: int, size: int, copies: int = 0) -> frozenset[Location]:
         out: set[Location] = set()
@@ -233,28 +248,48 @@ class Pointers:
         return out
 
     def _initial(self, address: int, stride: int, size: int) -> set[Location]:
-        """Pointers in initialised data; a table is read to its end."""
-        out: set[Location] = set()
-        count = 1 if not stride else _MAX_TABLE
+        """Pointers in initialised data, or the numbers of a constant table; a table is read to its end."""
         word = self.terms.word
+        if not stride:
+            return self._pointed(address, size)
         step = stride if stride > 1 else word
-        if stride and (size != word or step % word):
-            return out
-        end = self._table_end(address, step) if stride else 1 << 62
-        for index in range(count):
-            at = address + index * step
+        if size != word or step % word:
+            return set()
+        constant = self.image.constant(address)
+        out: set[Location] = set()
+        for at in range(address, min(self._table_end(address, step), address + _MAX_TABLE * step), step):
             value = self.image.number(at, size)
-            if value is None or at >= end or (stride and not value and self._is_end(at, step)):
+            if value is None or (not value and self._is_end(at, step)):
                 break
-            if stride and self.image.movable and at not in self.image.places and self.image.executable(value):
+            if value < self.terms.floor and at not in self.image.data_imports:
+                if value and not out:
+                    return self._numbers(address, step)
+                if constant and out:
+                    break
+                continue
+            if self.image.movable and at not in self.image.places and self.image.executable(value):
                 continue  # a number: an address would have been relocated
-            name = self.image.data_imports.get(at)
-            if name is not None:
-                out.add((self.terms.result("data", name), 0, 0))
-            elif self.image.segment(value) is not None or value >= 0xF8000000 or not stride:
-                out.add((GLOBAL, value, 0))
-            elif value >= self.terms.floor or self.image.constant(address):
+            if at not in self.image.data_imports and self.image.segment(value) is None and value < 0xF8000000:
                 break
+            out |= self._pointed(at, size)
+        return out
+
+    def _pointed(self, at: int, size: int) -> set[Location]:
+        """What a word of initialised data points to."""
+        name = self.image.data_imports.get(at)
+        if name is not None:
+            return {(self.terms.result("data", name), 0, 0)}
+        value = self.image.number(at, size)
+        return set() if value is None else {(GLOBAL, value, 0)}
+
+    def _numbers(self, address: int, step: int) -> set[Location]:
+        """The small numbers in one column of a constant table."""
+        out: set[Location] = set()
+        for at in range(address, min(self._table_end(address, step), address + _MAX_TABLE * step), step):
+            value = self.image.number(at, self.terms.word)
+            if value is None or value >= self.terms.floor or at in self.image.places:
+                break
+            out.add((GLOBAL, value, 0))
         return out
 
     def _is_end(self, at: int, step: int) -> bool:

@@ -185,14 +185,20 @@ class Store(Channels):
             return []
         out: list[Dep] = []
         # what a frame held when it was copied from there was told with the copy
-        own = any(one[:2] == (off, 0) for one in self.texts.get(base, ()))
+        here = [content for at, stride, content in self.texts.get(base, ()) if at == off and not stride]
+        own = bool(here)
+        checked = {dep[1:4] for content in here for dep in content.deps if dep[4]}
         for back in range(self.terms.word):
             # how far an array reaches is not known: a word of its elements may lie before this place, and need not
             for value in cells.at(off - back, step) if step else cells.exact.get(off - back, ()):
                 for one in self.terms.flat(value):
                     for size in (4, 8):
                         place = self.terms.moved(one, size, back) if back < size <= self.terms.word else None
-                        if place is not None and not (own and self.terms.nodes[place[0]][0] == STACK):
+                        if (
+                            place is not None
+                            and place not in checked
+                            and not (own and self.terms.nodes[place[0]][0] == STACK)
+                        ):
                             out.append(("T", *place, False))
         return out[:MAX_VALUES]
 

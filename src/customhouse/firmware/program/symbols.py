@@ -51,7 +51,9 @@ def _symbols(raw: bytes, strings: bytes, order: str, wide: bool) -> list[Symbol]
 
 
 def symbol_table(image: Image, data: bytes, order: str, wide: bool) -> None:
-    """Names from .symtab where a vendor forgot to strip, and the GOT of static MIPS programs."""
+    """Names from .symtab where a vendor forgot to strip, the GOT of static MIPS programs, and constants with addresses
+    in them, which not every linker has the loader protect.
+    """
     form = order + ("Q" if wide else "I")
     (shoff,) = struct.unpack_from(form, data, 40 if wide else 32)
     shentsize, shnum, shstrndx = struct.unpack_from(order + "HHH", data, 58 if wide else 46)
@@ -73,8 +75,9 @@ def symbol_table(image: Image, data: bytes, order: str, wide: bool) -> None:
                 if symbol.defined and symbol.kind in (2, 10) and symbol.value and symbol.name:
                     image.symbols.setdefault(symbol.name, symbol.value)
                     image.names.setdefault(image.even(symbol.value), symbol.name)
-        if names is not None and image.architecture == "mips" and not image.dynamic:
-            title = string(data[names[4] : names[4] + names[5]], one[0])
-            if title == ".got":
-                image.gp = one[3] + 0x7FF0
-                image.constant_ranges.append((one[3], one[3] + one[5]))
+        title = string(data[names[4] : names[4] + names[5]], one[0]) if names is not None else ""
+        if title == ".data.rel.ro":
+            image.constant_ranges.append((one[3], one[3] + one[5]))
+        elif title == ".got" and image.architecture == "mips" and not image.dynamic:
+            image.gp = one[3] + 0x7FF0
+            image.constant_ranges.append((one[3], one[3] + one[5]))
