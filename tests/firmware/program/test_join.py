@@ -1,7 +1,7 @@
 """Where paths meet."""
 
 from customhouse.firmware.program import bytesets, fold
-from customhouse.firmware.program.join import join, shared
+from customhouse.firmware.program.join import Head, carried, join, shared
 from customhouse.firmware.program.lift import AND
 from customhouse.firmware.program.state import State
 from customhouse.firmware.program.terms import ADDR, BYTE, PHI, Terms
@@ -56,3 +56,33 @@ def test_one_byte_in_two_registers_is_one_byte_behind_the_join() -> None:
     met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
     assert met[1] == met[2]
     assert met[3] != met[4]
+
+
+def holding(*values: tuple[int, int]) -> State:
+    state = State()
+    state.registers = dict(values)
+    return state
+
+
+def test_what_a_loop_lost_does_not_come_back_when_it_goes_round_again() -> None:
+    terms = Terms(4)
+    zero, other = terms.const(0), terms.const(7)
+    entry = holding((1, zero), (2, other))
+    before = Head(entry, holding((2, other)))  # register 1 was lost where the loop's ways met
+    assert 1 not in carried(terms, 0x120, entry, holding((2, other)), before).registers
+
+
+def test_what_the_loop_changed_in_an_earlier_round_stays_changed() -> None:
+    terms = Terms(4)
+    phi = terms.phi(0x100, 0x120, 1)
+    entry = holding((1, terms.const(0)))
+    before = Head(entry, holding((1, phi)))
+    assert carried(terms, 0x120, entry, holding((1, phi)), before).registers == {1: phi}
+
+
+def test_what_went_round_unchanged_is_what_the_loop_is_entered_with_now() -> None:
+    terms = Terms(4)
+    phi = terms.phi(0x100, 0x120, 1)
+    before = Head(holding((1, terms.const(0))), holding((1, phi)))
+    fresh = terms.const(5)
+    assert carried(terms, 0x120, holding((1, fresh)), holding((1, phi)), before).registers == {1: fresh}

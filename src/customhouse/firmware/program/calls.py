@@ -7,7 +7,7 @@ from .join import join
 from .lift import Block
 from .state import State
 from .summary import Application
-from .terms import CONST, RECURSION
+from .terms import RECURSION
 
 
 class Calls:
@@ -62,10 +62,10 @@ class Calls:
             if (value := self.terms.value(one)) is not None and value >= self.terms.floor
         ]
         known += [one for one in self.whole.resolved.get((self.function, site), ()) if one not in known]
+        arguments = tuple(self.activation.argument(state, index) for index in range(6))
+        if any(self.terms.value(one) is None for one in self.terms.flat(target)):
+            self.activation.note(("icall", site, target, arguments, self.function))
         if not known:
-            arguments = tuple(self.activation.argument(state, index) for index in range(6))
-            if self.terms.nodes[target][0] != CONST:
-                self.activation.note(("icall", site, target, arguments, self.function))
             return self.terms.result(site, "icall", arguments[:3])
         if len(known) == 1:
             return self._invoke_one(state, known[0], site)

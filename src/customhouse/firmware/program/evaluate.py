@@ -111,7 +111,13 @@ class Evaluation:
         return Head(entry, whole)
 
     def _widen(self, before: State, now: State) -> None:
-        """A range that grows as the loop goes round has no end, unless a test in the loop gives it one."""
+        """What grows as the loop goes round has no end, unless a test in the loop gives it one: ranges, and how far one
+        number may be above another.
+        """
+        above = {fact[1:3]: fact[3] for fact in before.facts if fact[0] == "most"}
+        grown = {fact for fact in now.facts if fact[0] == "most" and fact[3] > above.get(fact[1:3], fact[3])}
+        if grown:
+            now.facts -= grown
         for term in [term for term in now.ranges if self.terms.nodes[term][0] == PHI]:
             known, span = before.ranges.get(term), now.ranges[term]
             if known is None:

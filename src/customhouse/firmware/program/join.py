@@ -77,14 +77,17 @@ def carried(terms: Terms, block: int, entry: State, back: State, before: Head) -
         for key, value in whole.items():
             if there.get(key) != value:
                 continue
-            if entered.get(key) != value and not (kind in ("registers", "words") and _own(terms, block, value)):
-                continue
+            if entered.get(key) != value:
+                if kind not in ("registers", "words") or not _own(terms, block, value):
+                    continue
+                if now.get(key) == entered.get(key):
+                    continue  # it did change in an earlier round, and it is entered with the same
             if key in now:
                 there[key] = now[key]
             else:
                 del there[key]
         for key, value in now.items():
-            if key not in whole and key not in there:
+            if key not in whole and key not in there and key not in entered:  # else the loop lost it
                 there[key] = value
     new.facts = (entry.facts - (before.whole.facts - back.facts)) | (back.facts - before.whole.facts)
     return new
