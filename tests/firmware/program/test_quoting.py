@@ -54,3 +54,8 @@ def test_a_text_in_two_parts_leaves_the_shell_where_the_whole_does(first: str, s
 def test_to_lack_more_is_never_less_safe(lacks: int, more: int, template: str) -> None:
     assert not kept(lacks) & ~kept(lacks | more)
     assert not inside(kept(lacks), holes(template)) & ~inside(kept(lacks | more), holes(template))
+
+
+def test_a_check_that_lets_a_newline_through_keeps_nothing_safe_outside_of_quotes() -> None:
+    assert not quoting.kept(of(";|&`$")) >> quoting.OUTSIDE & 1
+    assert quoting.kept(of(";|&`$\n")) == quoting.SAFE

@@ -30,13 +30,16 @@ def of(text: bytes | str) -> int:
     return out
 
 
-SHELL = of(";|&`$")
+SHELL = of(";|&`$\n")
 """What a shell string must not hold; a check that lets one of them through is no check. Quotes, blanks and
 redirections alone start no command.
 """
+NEWLINE = of("\n")
 
-NUMBER = of(bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b"+-. \t\n\v\f\r")
-"""What texts of numbers are written with, in any base, and the blanks that may stand before them."""
+NUMBER = of(bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b"+-. \t\v\f\r")
+"""What texts of numbers are written with, in any base, and the blanks that may stand before them. A newline may stand
+there too: a number on a line of its own is no command.
+"""
 _LOWER, _UPPER, _DIGIT = of(bytes(range(97, 123))), of(bytes(range(65, 91))), of("0123456789")
 _XDIGIT = _DIGIT | of("abcdefABCDEF")
 _SPACE = of(" \t\n\v\f\r")

@@ -10,6 +10,8 @@ from .state import Fact, State
 from .terms import BYTE, CONST, DERIVED, OP, PHI, RESULT, Terms
 
 _STARTS = 3
+_FIRST = frozenset(("strchr", "index", "memchr", "strchrnul", "strpbrk"))
+"""Searches for the first of some bytes."""
 
 
 class Ends:
@@ -61,6 +63,21 @@ class Ends:
             for back in (0, 1):  # the first byte is often looked at before the loop
                 length = self.terms.result("strlen", "strlen", (self.terms.add(text, -back),))
                 state.learn(frozenset({("most", length, base, offset + more + back)}))
+
+    def cut(self, state: State, address: int) -> None:
+        """A NUL byte is put where one of a set of bytes stands first: what is before it has none of them."""
+        node = self.terms.nodes[address]
+        if node[0] == DERIVED:
+            name = self.terms.nodes[node[2]]
+            if name[0] == RESULT and name[2] in _FIRST and len(name[3]) > 1 and name[3][0] == node[1]:
+                one = self.terms.value(name[3][1])
+                text = self.text(name[3][1]) if name[2] == "strpbrk" else chr((one or 0) & 255)
+                if text is not None and (one is not None or name[2] == "strpbrk"):
+                    state.learn(frozenset({("lacks", node[1], bytesets.of(text))}))
+        elif node[0] == OP and node[1] == ADD:
+            for base, index in ((node[2], node[3]), (node[3], node[2])):
+                if self.terms.nodes[index][0] == RESULT and self.terms.nodes[index][2] == "strcspn":
+                    self.spanned(state, index, base)
 
     def spanned(self, state: State, index: int, base: int) -> bool:
         node = self.terms.nodes[index]

@@ -99,6 +99,8 @@ class Instructions:
         self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, None)
+        if size == 1 and value == self.terms.zero:
+            self.activation.conditions.ends.cut(state, address)
 
     def _overwritten(self, state: State, address: int, value: int, condition: tuple[int, bool] | None) -> None:
         constant = self.terms.value(value)

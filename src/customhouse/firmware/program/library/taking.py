@@ -32,7 +32,15 @@ def _token(one: Call) -> int:
     result = one.terms.make((DERIVED, origin, one.result(2)), origin)
     rest = one.terms.make((DERIVED, origin, one.terms.result(one.caller.site, "rest", ())), origin)
     one.memory.store(one.state, cell, rest, one.terms.word)
+    _lacks_marks(one, result)
     return result
+
+
+def _lacks_marks(one: Call, token: int) -> None:
+    """A token has none of the marks that it is taken apart by."""
+    marks = one.memory.image.text(one.terms.value(one.arg(1)) or 0)
+    if marks:
+        one.state.learn(frozenset({("lacks", token, bytesets.of(marks))}))
 
 
 def _separate(one: Call) -> int:
@@ -42,7 +50,9 @@ def _separate(one: Call) -> int:
     origin = node[1] if node[0] == DERIVED else pointer
     rest = one.terms.make((DERIVED, origin, one.terms.result(one.caller.site, "rest", ())), origin)
     one.memory.store(one.state, cell, rest, one.terms.word)
-    return one.terms.make((DERIVED, origin, one.result(2)), origin)
+    token = one.terms.make((DERIVED, origin, one.result(2)), origin)
+    _lacks_marks(one, token)
+    return token
 
 
 def _scan_into(one: Call, deps: frozenset[Dep], sources: tuple[tuple[int, int | None], ...] = ()) -> int:
@@ -66,6 +76,9 @@ def _scan_into(one: Call, deps: frozenset[Dep], sources: tuple[tuple[int, int | 
                 sources,
             )
             one.write(target, content, sized=bool(piece.width))
+            if piece.kind != "c":
+                missing = bytesets.CLASSES["isspace"] if piece.kind == "s" else lacks
+                one.state.learn(frozenset({("lacks", target, missing)}))
         elif piece.kind == "n":
             one.memory.store(one.state, target, _scanned(one, CONSUMED), 4)
         elif piece.kind != "%":
