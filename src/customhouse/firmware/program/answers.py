@@ -20,6 +20,9 @@ _EQUALITY = {
 }
 _SCANS = frozenset(("sscanf", "__isoc99_sscanf", "__isoc23_sscanf"))
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
+_MEASURES = ("strlen", "strnlen", "strspn", "strcspn", "inet_pton", "inet_aton", "inet_addr")
+ASKING = frozenset((*_EQUALITY, *_SEARCH, *_MEASURES))
+"""Functions that look at a text and leave it."""
 
 
 class Answers:

@@ -1,10 +1,12 @@
 """Calls: library models, summaries of the program's own functions, and whatever a pointer may name."""
 
-from . import library
+from . import cases, library
 from .activation import MAX_TARGETS, Activation
+from .answers import ASKING
 from .elf import IMPORT_BASE
 from .join import join
 from .lift import Block
+from .rows import Rows
 from .state import State
 from .summary import Application
 from .terms import RECURSION
@@ -19,6 +21,7 @@ class Calls:
         self.terms = activation.terms
         self.whole = activation.whole
         self.link = activation.link
+        self.rows = Rows(activation.terms, activation.image)
 
     def call(self, block: Block, state: State) -> bool:
         """Apply a call; False when it does not return."""
@@ -55,13 +58,62 @@ class Calls:
         state.registers = kept
 
     def invoke(self, state: State, target: int, site: int) -> int | None:
-        """Call whatever `target` may be. The result's term, or None."""
+        """Call whatever `target` may be. The result's term, or None.
+
+        Where what is called, or what it is given, differs between the ways by which control came here, it is called
+        once for each.
+        """
+        if not self._differs(state, target):
+            return self._invoke(state, target, site)
+        ways = []
+        for case in state.cases:
+            way = self.activation.now = cases.settled(self.terms, state, case)
+            result = self._invoke(way, cases.replaced(self.terms, target, case.values), site)
+            if result is not None:
+                way.registers[self.activation.result_register] = result
+                ways.append(way)
+        return self._behind(state, ways, site)
+
+    def _differs(self, state: State, target: int) -> bool:
+        """Whether the ways that led here call different functions, or give what one of them has checked."""
+        if not state.cases:
+            return False
+        if self.rows.pointers(target):
+            return True
+        if any(cases.replaced(self.terms, target, case.values) != target for case in state.cases):
+            return True
+        known = self.terms.value(target)
+        if known is not None and self.whole.code.name(known) in ASKING:
+            return False
+        given = [state.registers.get(one) for one in self.activation.argument_registers]
+        for case in state.cases:
+            checked = {fact[1] for fact in cases.telling(case.facts)}
+            for one in given if checked else ():
+                if one is not None and (now := cases.replaced(self.terms, one, case.values)) != one and now in checked:
+                    return True
+        return False
+
+    def _behind(self, state: State, ways: list[State], site: int) -> int | None:
+        """The state behind a call that was made in several ways, and the result's term."""
+        self.activation.now = state
+        if not ways:
+            return None
+        flags = self.whole.lifter.flags
+        merged = join(self.terms, self.function, site, ways, flags, self.activation.conditions.implied)
+        for name in State.__slots__:
+            setattr(state, name, getattr(merged, name))
+        return state.registers[self.activation.result_register]
+
+    def _invoke(self, state: State, target: int, site: int) -> int | None:
         known = [
             value
             for one in self.terms.flat(target)
             if (value := self.terms.value(one)) is not None and value >= self.terms.floor
         ]
-        known += [one for one in self.whole.resolved.get((self.function, site), ()) if one not in known]
+        if self.terms.value(target) is None:
+            resolved = self.whole.resolved.get((self.function, site), ())
+            known += [one for one in resolved if one not in known]
+            known = self.rows.possible(state, target, known)
         arguments = tuple(self.activation.argument(state, index) for index in range(6))
         if any(self.terms.value(one) is None for one in self.terms.flat(target)):
             self.activation.note(("icall", site, target, arguments, self.function))
@@ -69,24 +121,18 @@ class Calls:
             return self.terms.result(site, "icall", arguments[:3])
         if len(known) == 1:
             return self._invoke_one(state, known[0], site)
-        return self._invoke_many(state, known[:MAX_TARGETS], site)
+        return self._invoke_many(state, target, known[:MAX_TARGETS], site)
 
-    def _invoke_many(self, state: State, targets: list[int], site: int) -> int | None:
-        states: list[State] = []
-        results: set[int] = set()
-        before = state.copy()
+    def _invoke_many(self, state: State, target: int, targets: list[int], site: int) -> int | None:
+        ways: list[State] = []
         for one in targets:
-            branch = before.copy()
-            result = self._invoke_one(branch, one, site)
+            way = self.activation.now = state.copy()
+            way.ranges[target] = (self.terms.signed(one),) * 2
+            result = self._invoke_one(way, one, site)
             if result is not None:
-                results.add(result)
-                states.append(branch)
-        if not states:
-            return None
-        merged = join(self.terms, self.function, site, states, self.whole.lifter.flags, {})
-        for name in State.__slots__:
-            setattr(state, name, getattr(merged, name))
-        return self.terms.merge(results)
+                way.registers[self.activation.result_register] = result
+                ways.append(way)
+        return self._behind(state, ways, site)
 
     def _invoke_one(self, state: State, target: int, site: int) -> int | None:
         self.activation.site = site

@@ -111,8 +111,7 @@ class Choices:
         """`n < 80 ? n : 80` is at most 80."""
         sides = []
         for side, truth in ((yes, True), (no, False)):
-            probe = State()
-            probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
+            probe = state.probe()
             self.activation.conditions.refine(probe, condition, truth)
             sides.append((side, probe))
         spans = [bounds.span(self.terms, side, probe.ranges) for side, probe in sides]

@@ -48,8 +48,10 @@ class Conditions:
         if kind in (BAND, BOR):
             return self._either(state, tuple(((one, truth),) for one in node[2:4]), level)
         if kind in (EQ, NE):
+            state.ranges[term] = (int(truth),) * 2
             return self._equality(state, node, (kind == EQ) == truth, level)
         if kind in (LT, LE, SLT, SLE):
+            state.ranges[term] = (int(truth),) * 2
             self.orders.compared(state, kind, node[2], node[3], truth)
             return self._ordered_implied(state, node, truth)
         if kind == SELECT:
@@ -85,8 +87,7 @@ class Conditions:
         """One way or the other holds: what all would tell is known."""
         sides = []
         for way in ways:
-            side = State()
-            side.facts, side.masks, side.ranges = state.facts, dict(state.masks), dict(state.ranges)
+            side = state.probe()
             if all(
                 self.orders.possible(side, one, truth) and self.refine(side, one, truth, level + 1)
                 for one, truth in way

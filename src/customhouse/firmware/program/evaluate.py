@@ -10,6 +10,7 @@ from .instructions import Instructions
 from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
+from .narrowing import Narrowing
 from .returns import Returns
 from .state import State
 from .summary import Application, Event, Summary
@@ -35,6 +36,7 @@ class Evaluation:
         self.position = {address: index for index, address in enumerate(function.order)}
         self.activation = Activation(whole, function)
         self.conditions = self.activation.conditions
+        self.narrowing = Narrowing(whole.terms, self.conditions)
         self.loops = Loops(function, self.position, whole.terms, whole.sets)
         self.conditions.ends.walked = self.loops.walked
         self.ways = Ways(self.activation, self.loops, self.position)
@@ -82,6 +84,8 @@ class Evaluation:
         if head is None:
             return None
         state = head.whole
+        if address in self.loops.bodies:
+            state.cases = ()  # what was found out in one round is not known of the next
         self.loops.enter(address, state)
         old = self.heads.get(address)
         if old is not None and old.whole.same(state) and not self.loops.changed(address):
@@ -219,11 +223,11 @@ class Evaluation:
         if ways is not None:
             within(taken, ways[0])
             within(state, ways[1])
-        if self.conditions.refine(taken, term, True):
+        if self.narrowing.refine(taken, term, True):
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
             elif block.address in self.function.tails:
                 self._tail(block, taken.copy(), self.terms.const(self.function.tails[block.address]))
-        if self.conditions.refine(state, term, False) and block.exit.next in after:
+        if self.narrowing.refine(state, term, False) and block.exit.next in after:
             out.append((block.exit.next, state))
         return out

@@ -124,8 +124,7 @@ class Instructions:
             self._store(state, address, value, size)
             return
         masks = state.masks
-        probe = State()
-        probe.masks, probe.ranges, probe.facts = dict(masks), dict(state.ranges), state.facts
+        probe = state.probe()
         self.activation.conditions.refine(probe, condition, truth)
         state.masks = probe.masks
         self.memory.store(state, address, value, size, weak=True)

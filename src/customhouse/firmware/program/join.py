@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import bounds
+from . import bounds, cases
 from .state import Content, Fact, State, either
 from .terms import ADDR, BYTE, LOAD, OP, PHI, STACK, Location, Terms
 
@@ -54,6 +54,7 @@ def join(
             low, high = min(low, span[0]), max(high, span[1])  # noqa: PLW2901 - the running value
         else:
             new.ranges[key] = (low, high)
+    new.cases = cases.met(terms, states, new)
     return new
 
 

@@ -3,19 +3,18 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from . import fold
+from . import cases, fold
 from .activation import Activation
 from .join import join
 from .lift import BNOT, EQ
-from .state import State
-from .summary import Event, Summary
+from .state import Fact, State
+from .summary import MAX_RETURNS, Event, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
 
 T = TypeVar("T")
 _MAX_WORDS = 120
 _MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
-_MAX_RETURNS = 10
 
 
 class Returns:
@@ -72,6 +71,13 @@ class Returns:
                     out.append((self.terms.const(int(truth)), probe))
         return out
 
+    def _alternatives(self, value: int, state: State) -> tuple[tuple[int, frozenset[Fact]], ...]:
+        """What a value is on the ways that led here, with what holds on each."""
+        told = [(cases.replaced(self.terms, value, case.values), case.facts) for case in state.cases]
+        if any(one != value for one, _ in told):
+            return tuple(told)
+        return self.conditions.implied.get(value) or ((value, frozenset()),)
+
     def _of_boolean(self, node: tuple[int, ...]) -> bool:
         inner = self.terms.nodes[node[2]]
         return bool(inner[0] == OP and inner[1] in fold.BOOLEAN)
@@ -93,9 +99,9 @@ class Returns:
                 key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
             }
             for value, state in self._split():
-                alternatives = self.conditions.implied.get(value) or ((value, frozenset()),)
+                alternatives = self._alternatives(value, state)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]
-            out.returns = out.returns[:_MAX_RETURNS]
+            out.returns = out.returns[:MAX_RETURNS]
         self.activation.whole.record(seen, out)
         return out
 

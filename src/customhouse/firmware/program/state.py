@@ -163,10 +163,20 @@ class Places(dict[Location, T]):
         return new
 
 
+class Case(NamedTuple):
+    """One of the ways by which control may have come here: what holds on it beyond what holds on all of them."""
+
+    values: dict[int, int]
+    """For phis: what they are on this way."""
+    facts: frozenset[Fact]
+    ranges: dict[int, tuple[int, int]]
+    masks: dict[int, int]
+
+
 class State:
     """Mutable; copied at branches."""
 
-    __slots__ = ("facts", "masks", "ranges", "registers", "texts", "words")
+    __slots__ = ("cases", "facts", "masks", "ranges", "registers", "texts", "words")
 
     def __init__(self) -> None:
         self.registers: dict[int, int] = {}
@@ -176,6 +186,10 @@ class State:
         self.masks: dict[int, int] = {}
         """Which byte values (a bit each) a byte-sized term can still have."""
         self.ranges: dict[int, tuple[int, int]] = {}
+        self.cases: tuple[Case, ...] = ()
+        """One of these is what happened, if there are any: they are kept apart where their facts differ, so that a
+        later test of what distinguishes them tells the facts again.
+        """
 
     def learn(self, facts: frozenset[Fact]) -> None:
         """Add facts, while there are not too many."""
@@ -190,6 +204,15 @@ class State:
         new.facts = self.facts
         new.masks = self.masks.copy()
         new.ranges = self.ranges.copy()
+        new.cases = self.cases
+        return new
+
+    def probe(self) -> "State":
+        """What is known of values here, to be refined on trial; nothing of registers and memory."""
+        new = State()
+        new.facts = self.facts
+        new.masks = self.masks.copy()
+        new.ranges = self.ranges.copy()
         return new
 
     def same(self, other: "State") -> bool:
@@ -200,4 +223,5 @@ class State:
             and self.facts == other.facts
             and self.masks == other.masks
             and self.ranges == other.ranges
+            and self.cases == other.cases
         )

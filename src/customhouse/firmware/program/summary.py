@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import fold, quoting
+from . import cases, fold, quoting
 from .join import shared
 from .state import Content, Dep, Fact, State, either, few, form, kept, settled
 from .terms import (
@@ -31,6 +31,8 @@ Event = tuple[Any, ...]
 _MAX_CHAIN = 12
 _SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
 """Terms that say the same everywhere unless they speak of parameters."""
+MAX_RETURNS = 10
+"""Ways to return of one function that its callers hear of."""
 
 
 @dataclass
@@ -298,6 +300,8 @@ class Application:
         for value, _ in returns:
             self.terms.add_alternative(phi, value)
         self.caller.conditions.implied[phi] = tuple(returns)
+        if len(returns) < MAX_RETURNS:  # else there may be others
+            self.state.cases = cases.answered(self.state, phi, returns)
         return phi
 
     def _named(self) -> int:

@@ -57,8 +57,7 @@ class Ways:
             if state is None or value is None:
                 return None
             for index, truth in enumerate((True, False)):
-                probe = State()
-                probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
+                probe = state.probe()
                 if self.conditions.refine(probe, value, truth == holds):
                     out[index].append(probe)
         return out

@@ -1,0 +1,58 @@
+"""Entries of constant tables and what tests of their fields leave of them."""
+
+import struct
+
+from customhouse.firmware.program import fold
+from customhouse.firmware.program.elf import Image, Segment
+from customhouse.firmware.program.lift import AND, EQ
+from customhouse.firmware.program.rows import Rows
+from customhouse.firmware.program.state import State
+from customhouse.firmware.program.terms import BYTE, GLOBAL, Terms
+
+TABLE, STEP = 0x9000, 12
+ENTRIES = ((0x8100, 1, 4), (0x8200, 3, 0), (0x8300, 0, 0), (0x8400, 2, 9))
+"""A function, flags, a smallest length."""
+FUNCTIONS = [entry[0] for entry in ENTRIES]
+
+
+def setting() -> tuple[Terms, Rows, int]:
+    image = Image("arm", False, 4, 0)
+    data = bytearray(b"".join(struct.pack("<III", *entry) for entry in ENTRIES))
+    image.segments = [Segment(TABLE, TABLE + len(data), data, False, False)]
+    terms = Terms(4)
+    return terms, Rows(terms, image), terms.unknown("pointer")
+
+
+def field(terms: Terms, pointer: int, offset: int) -> int:
+    address = terms.add(pointer, offset)
+    return terms.make((BYTE, address, GLOBAL, TABLE + offset, STEP, 4), address)
+
+
+def test_a_flag_of_an_entry_tells_which_functions_it_can_name() -> None:
+    terms, rows, pointer = setting()
+    state = State()
+    state.ranges[fold.binary(terms, AND, field(terms, pointer, 4), terms.const(1), 4)] = (0, 0)
+    assert rows.possible(state, field(terms, pointer, 0), FUNCTIONS) == [0x8300, 0x8400]
+    state.ranges[fold.binary(terms, EQ, field(terms, pointer, 4), terms.zero, 4)] = (0, 0)
+    assert rows.possible(state, field(terms, pointer, 0), FUNCTIONS) == [0x8400]
+
+
+def test_the_flag_of_another_entry_tells_nothing() -> None:
+    terms, rows, pointer = setting()
+    state = State()
+    state.ranges[field(terms, terms.unknown("other"), 4)] = (0, 0)
+    assert rows.possible(state, field(terms, pointer, 0), FUNCTIONS) == FUNCTIONS
+
+
+def test_a_test_with_more_unknowns_leaves_all_entries() -> None:
+    terms, rows, pointer = setting()
+    state = State()
+    state.ranges[fold.binary(terms, EQ, field(terms, pointer, 8), terms.param(0), 4)] = (0, 0)
+    assert rows.possible(state, field(terms, pointer, 0), FUNCTIONS) == FUNCTIONS
+
+
+def test_functions_that_stand_nowhere_in_the_table_are_kept() -> None:
+    terms, rows, pointer = setting()
+    state = State()
+    state.ranges[field(terms, pointer, 4)] = (7, 7)
+    assert rows.possible(state, field(terms, pointer, 0), [0x8100, 0x9999]) == [0x8100, 0x9999]
