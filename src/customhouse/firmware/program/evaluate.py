@@ -6,6 +6,7 @@ from .activation import Activation
 from .agenda import Agenda
 from .calls import Calls
 from .code import Function
+from .copyloops import CopyLoops
 from .instructions import Instructions
 from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
@@ -41,7 +42,8 @@ class Evaluation:
         self.conditions.ends.walked = self.loops.walked
         self.ways = Ways(self.activation, self.loops, self.position)
         self.activation.memory.written = self.ways.written
-        self.instructions = Instructions(self.activation, self.loops)
+        self.copies = CopyLoops(self.activation, self.loops)
+        self.instructions = Instructions(self.activation, self.loops, self.copies)
         self.calls = Calls(self.activation)
         self.returns = Returns(self.activation)
         self.events: dict[int, dict[Event, None]] = {}
@@ -75,7 +77,7 @@ class Evaluation:
             for call in calls:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
-        return self.returns.summary(self.events.values())
+        return self.returns.summary([*self.events.values(), self.copies.events()])
 
     # -- what a block begins with
     def _arrived(self, address: int, index: int) -> State | None:
@@ -179,6 +181,7 @@ class Evaluation:
         tested: int | None = None
         if block.exit.kind == "cond":
             tested = activation.value(state, block.exit.value)
+            self.copies.tests[block.address] = tested
             out = self._condition(block, state, tested)
         else:
             out = self._leave(block, state)

@@ -3,6 +3,7 @@
 from . import fold, library
 from .activation import Activation
 from .choices import Choices
+from .copyloops import CopyLoops
 from .lift import (
     ADD,
     BNOT,
@@ -37,17 +38,20 @@ _WIDE = frozenset((OP_LOAD, MOV, XOR))
 class Instructions:
     """Runs the operations of blocks. `choices` keeps what conditional moves chose between."""
 
-    def __init__(self, activation: Activation, loops: Loops) -> None:
+    def __init__(self, activation: Activation, loops: Loops, copies: CopyLoops) -> None:
         self.activation = activation
         self.whole = activation.whole
         self.terms = activation.terms
         self.memory = activation.memory
         self.loops = loops
+        self.copies = copies
+        self.block = 0
         self.choices = Choices(activation)
 
     def run(self, block: Block, state: State) -> None:
         """Change the state as the block does, up to where it is left."""
         self.choices.begin()
+        self.block = block.address
         registers = state.registers
         terms = self.terms
         const = terms.const
@@ -96,6 +100,8 @@ class Instructions:
             self._wide(state, kind, out, a, b, size)
 
     def _store(self, state: State, address: int, value: int, size: int) -> None:
+        if size == 1 and self.loops.bodies:
+            self.copies.stored(state, self.block, address, value)
         self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, None)
@@ -127,6 +133,8 @@ class Instructions:
         probe = state.probe()
         self.activation.conditions.refine(probe, condition, truth)
         state.masks = probe.masks
+        if size == 1 and self.loops.bodies:
+            self.copies.stored(state, self.block, address, value, condition)
         self.memory.store(state, address, value, size, weak=True)
         state.masks = masks
         if size == 1 and self.loops.bodies:

@@ -10,10 +10,11 @@ too large.
 from typing import TYPE_CHECKING, Any
 
 from . import bounds, lift
+from .copyloops import LOOP
 from .extents import Extents
 from .state import Content, Fact
 from .tables import table
-from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -54,7 +55,9 @@ class Overflows:
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, _name, _site, target, limit, content, size, facts, _chain, sources, literal = event
+        _, name, _site, target, limit, content, size, facts, _chain, sources, literal = event
+        if name == LOOP:
+            return self._loop(event)
         if size == -1:
             room = self.extents.room(target)
             return room is not None and self._text(content, sources, facts) + literal > room
@@ -73,6 +76,22 @@ class Overflows:
         length = self.length(size, facts)
         known = [one for one in (length, limit) if one is not None]
         return bool(known) and min(known) > room and self.tainted(size, 0)
+
+    def _loop(self, event: tuple[Any, ...]) -> bool:
+        """Whether a loop that copies bytes can pass the end of its target: it ends with the text that it reads, or when
+        what it compares says so. `step` bytes of the text make one that is written; 0 when each is asked for.
+        """
+        _, _name, _site, target, limit, content, size, facts, _chain, sources, step = event
+        told = self.length(size, facts) if size != -1 else None
+        if size != -1 and (told is None or (self.terms.value(size) is None and not self.tainted(size, 0))):
+            return False  # compared with what we do not know: believed
+        bounds_ = [one for one in (told, limit) if one is not None]
+        room = self.extents.room(target, min(bounds_, default=None), bool(bounds_))
+        if room is None or self._within(target, sources):
+            return False
+        texts = [self._text(content, (one,), facts) for one in sources] or [self._text(content, (), facts)]
+        text = max(texts) // step if step else _HUGE
+        return bool(min([text, *bounds_]) > room)
 
     def _in_frame(self, target: int) -> bool:
         return all(
@@ -147,6 +166,9 @@ class Overflows:
                 return _HUGE
             return self._stored(node, facts, level) if kind == LOAD else None
         if kind == ADDR and not node[3]:
+            start = self._distance(node)
+            if start is not None:
+                return self.held(start)
             inner = self.length(node[1], facts, level + 1)
             return None if inner is None else inner + int(node[2]) if inner < _HUGE else _HUGE
         if kind in (PHI, MERGE):
@@ -157,6 +179,13 @@ class Overflows:
         if kind == OP:
             return self._operation(term, node, facts, level)
         return 0 if node == bounds.RECURSIVE else None
+
+    def _distance(self, node: tuple[Any, ...]) -> int | None:
+        """Where a distance between two pointers begins, when that is a constant address."""
+        start = -int(node[2])
+        if node[3] or start < self.terms.floor or self.terms.nodes[node[1]][0] != DERIVED:
+            return None
+        return self.terms.const(start)
 
     def _stored(self, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
         """A number that was put into a structure: the largest of what was put there."""
@@ -276,7 +305,8 @@ class Overflows:
                 return self._outside(node[3])
             return any(self.tainted(one, level + 1) for one in node[2:])
         if kind == ADDR:
-            return self.tainted(node[1], level + 1)
+            start = self._distance(node)
+            return self._outside(start) if start is not None else self.tainted(node[1], level + 1)
         if kind in (PHI, MERGE):
             return any(self.tainted(one, level + 1) for one in self.terms.flat(term) if one != term)
         return False

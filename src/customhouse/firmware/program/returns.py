@@ -87,7 +87,7 @@ class Returns:
         out.returning = bool(self.returned)
         seen: dict[Event, None] = {}
         for one in events:
-            seen.update(one)
+            seen.update(dict.fromkeys(one))
         states = [state for _, state in self.returned.values()]
         if states:
             flags = self.activation.whole.lifter.flags

@@ -1,0 +1,296 @@
+"""Copies that a loop makes byte by byte: where they go, what they read, and what ends them.
+
+A loop that looks only at the bytes it copies goes on as far as the text does: it is a `strcpy` written out. One that
+compares its pointer, its index or another number that moves with it copies at most as much as that comparison lets
+it. A loop that something else may end, of which we cannot say when, is believed to fit.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from . import bounds
+from .activation import Activation
+from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SBORROW, SELECT, SLE, SLT
+from .loops import Loops
+from .moving import Moving
+from .state import Content, State
+from .summary import Event
+from .terms import ADDR, BYTE, CONST, OP, PHI, RESULT, STACK, UNKNOWN
+
+LOOP = "loop"
+"""The name under which such a copy is told."""
+_COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
+_LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
+_MAX_PARTS = 4
+_DEEP = 10
+
+
+class _Store(NamedTuple):
+    """A byte that a block stores, as it was when the block was last looked at."""
+
+    block: int
+    address: int
+    value: int
+    content: Content
+    guard: int | None
+    """The condition of a conditional instruction."""
+    state: State
+    """The numbers that were tested, and what was compared."""
+
+
+class _Copy(NamedTuple):
+    """A store that moves on by one byte as its loop goes round: where it starts, and what moves."""
+
+    head: int
+    target: int
+    moving: int
+
+
+class CopyLoops:
+    """The loops of one function that copy bytes."""
+
+    def __init__(self, activation: Activation, loops: Loops) -> None:
+        self.activation = activation
+        self.terms = activation.terms
+        self.loops = loops
+        self.moving = Moving(activation.terms, loops)
+        self.stores: dict[int, _Store] = {}
+        self.tests: dict[int, int] = {}
+        """The condition with which a block was last left."""
+
+    def stored(self, state: State, block: int, address: int, value: int, guard: int | None = None) -> None:
+        """A byte goes to an address. What it means is asked when the function was read to its end (`events`)."""
+        if self.terms.value(value) is not None or not self.loops.heads_of(address):
+            return
+        deps = self.activation.memory.deps_of(state, value)
+        if not deps:
+            return
+        there = State()
+        there.ranges, there.facts = dict(state.ranges), state.facts
+        self.stores[self.activation.site] = _Store(block, address, value, Content(deps, "%s"), guard, there)
+
+    def events(self) -> Iterator[Event]:
+        """Copies that may be longer than their target, for `Overflows` to judge."""
+        for site, store in self.stores.items():
+            copy = self._copy(store)
+            if copy is None:
+                continue
+            bound = self._bound(store, copy)
+            if bound is None:
+                continue
+            limit, size = bound
+            read = self._read(store, copy)
+            if read is None:
+                continue
+            sources, step = read
+            chain = ((self.activation.function.address, site),)
+            told = tuple((one, self.activation.string_limit(store.state, one)) for one in sources)
+            yield ("over", LOOP, site, copy.target, limit, store.content, size, store.state.facts, chain, told, step)
+
+    # -- what moves
+    def _copy(self, store: _Store) -> _Copy | None:
+        parts, plus = self.terms.linear(store.address)
+        if len(parts) > _MAX_PARTS:
+            return None
+        bodies = self.loops.bodies
+        heads = [head for head in bodies if store.block in bodies[head]]
+        for head in sorted(heads, key=lambda one: len(bodies[one])):
+            moving = [one for one in parts if self.moving.at(one, head)]
+            if not moving:
+                continue
+            step = self.moving.step(moving[0], head)
+            if len(moving) > 1 or parts[moving[0]] != 1 or step is None or not 0 < step <= 1:
+                return None
+            target = self.moving.sum(parts, plus, moving[0], head)
+            return None if target is None else _Copy(head, target, moving[0])
+        return None
+
+    # -- what ends the loop
+    def _bound(self, store: _Store, copy: _Copy) -> tuple[int | None, int] | None:
+        """How many bytes the tests of the loop let pass: a number, and a term for what is not a number (-1 when there
+        is none). None when what ends the loop is not known.
+        """
+        numbers: list[int] = []
+        terms: set[int] = set()
+        for condition in self._controlling(store, copy.head):
+            for atom in self._atoms(condition):
+                told = self._told(atom, copy.head)
+                if told is None:
+                    return None
+                for one in told:
+                    value = self.terms.value(one)
+                    if value is not None:
+                        numbers.append(abs(self.terms.signed(value)))
+                    else:
+                        terms.add(one)
+        if len(terms) > 1:
+            return None
+        size = terms.pop() if terms else -1
+        if size != -1:
+            numbers += self._most(store.state, size)
+        high = store.state.ranges.get(copy.moving, (0, bounds.HUGE))[1]
+        start = self.moving.start(copy.moving, copy.head)
+        first = self.terms.value(start) if start is not None else None
+        if high < bounds.HUGE and first is not None:
+            numbers.append(high + 1 - self.terms.signed(first))
+        return min(numbers, default=None), size
+
+    def _most(self, state: State, size: int) -> list[int]:
+        """Numbers that a size is not above: what was tested, and what it was cut down to."""
+        limit = self.activation.limit(state, size)
+        found = [] if limit is None else [limit]
+        parts = [self.terms.value(one) for one in self.terms.flat(size)]
+        constants = [self.terms.signed(one) for one in parts if one is not None]
+        return [*found, max(constants)] if constants and None in parts else found
+
+    def _controlling(self, store: _Store, head: int) -> Iterator[int]:
+        """Conditions that every round which stores has to pass."""
+        block, body = store.block, self.loops.bodies[head]
+        if store.guard is not None:
+            yield store.guard
+        after = self.activation.function.successors
+        for one in body:
+            condition = self.tests.get(one)
+            ways = after.get(one, ())
+            if condition is None or self.activation.function.blocks[one].exit.kind != "cond":
+                continue
+            if any(way not in body for way in ways) or len(ways) < 2:
+                every = one == block or not self._reaches(after.get(block, ()), block, body - {one})
+            else:
+                every = self._guards(one, ways, block, head, body)
+            if every:
+                yield condition
+
+    def _guards(self, one: int, ways: tuple[int, ...], block: int, head: int, body: set[int]) -> bool:
+        """Whether a test in the round decides whether the round stores."""
+        if one == block or (one != head and self._reaches((head,), block, body - {one})):
+            return False
+        reached = [self._reaches((way,), block, body - {head}) for way in ways]
+        return any(reached) and not all(reached)
+
+    def _reaches(self, ways: tuple[int, ...], block: int, inside: set[int]) -> bool:
+        after = self.activation.function.successors
+        seen: set[int] = set()
+        stack = list(ways)
+        while stack:
+            one = stack.pop()
+            if one == block:
+                return True
+            if one in inside and one not in seen:
+                seen.add(one)
+                stack += after.get(one, ())
+        return False
+
+    def _atoms(self, condition: int, level: int = 0) -> list[int]:
+        """The single comparisons of a condition."""
+        node = self.terms.nodes[condition]
+        if node[0] == OP and level < _DEEP:
+            if node[1] in _LOGIC:
+                return [atom for one in node[2:] for atom in self._atoms(one, level + 1)]
+            if node[1] in (EQ, NE) and self.terms.value(node[3]) == 0 and self._logical(node[2]):
+                return self._atoms(node[2], level + 1)
+        return [condition]
+
+    def _logical(self, term: int) -> bool:
+        node = self.terms.nodes[term]
+        return node[0] == OP and (node[1] in _LOGIC or node[1] in _COMPARED)
+
+    def _told(self, atom: int, head: int) -> list[int] | None:
+        """The numbers of rounds that a comparison lets pass; empty when it looks at bytes only, None when it is not
+        known what it looks at.
+        """
+        node = self.terms.nodes[atom]
+        if node[0] == CONST:
+            return []
+        if node[0] == OP and node[1] in _COMPARED:
+            left, right = self._sides(node)
+            parts, plus = self.terms.linear(left)
+            more, constant = self.terms.linear(right, -1)
+            for one, count in more.items():
+                parts[one] = parts.get(one, 0) + count
+            plus += constant
+            moving = {one: step for one in parts if parts[one] and (step := self.moving.step(one, head)) is not None}
+            if moving:
+                return self.moving.rounds(parts, plus, moving, head)
+        if self._of_bytes(atom, head):
+            return []
+        return None if self.moving.varies(atom, head) else []
+
+    def _sides(self, node: tuple[int, ...]) -> tuple[int, int]:
+        """What a comparison compares; one of numbers with a sign may be written as that of two flags."""
+        for one in node[2:4]:
+            flag = self.terms.nodes[one]
+            if flag[0] == OP and flag[1] == SBORROW:
+                return flag[2], flag[3]
+        return node[2], node[3]
+
+    def _of_bytes(self, term: int, head: int, level: int = 0) -> bool:
+        """Whether a condition is about the bytes that are read as the loop goes round."""
+        return bool(self.activation.whole.sets.variables(term)) or self._asks(term, head, level)
+
+    def _asks(self, term: int, head: int, level: int) -> bool:
+        """Whether a number is what a call in the loop gives."""
+        node = self.terms.nodes[term]
+        if level > _DEEP:
+            return False
+        if node[0] == RESULT:
+            return self._called(node[1], head)
+        if node[0] == PHI:
+            return bool(node[3] == "result" or (isinstance(node[3], tuple) and node[3][:1] == ("result",)))
+        if node[0] == OP or node[0] == ADDR:
+            return any(self._asks(one, head, level + 1) for one in (node[2:] if node[0] == OP else node[1:2]))
+        return False
+
+    def _called(self, site: object, head: int) -> bool:
+        blocks = self.activation.function.blocks
+        return isinstance(site, int) and any(
+            blocks[one].exit.kind in ("call", "icall") and blocks[one].exit.site == site
+            for one in self.loops.bodies[head]
+        )
+
+    # -- what is copied
+    def _read(self, store: _Store, copy: _Copy) -> tuple[tuple[int, ...], int] | None:
+        """Where the texts that are copied begin, as far as that is known, and how far the loop moves in them for each
+        byte, 0 when the bytes come one by one from calls. None when it is always the same byte, or when bytes are
+        only moved to the front of the text that they lie in.
+        """
+        found: tuple[tuple[int, ...], int] | None = None
+        for variable in sorted(self.activation.whole.sets.variables(store.value)):
+            found = found or self._walk(variable, copy.head, 0)
+        if found is None:
+            texts = {self.terms.add(*dep[1:4]) for dep in store.content.deps if dep[0] == "T"}
+            varies = self.moving.varies(store.value, copy.head)
+            if not varies and (texts or not self._calls(copy.head)):
+                return None
+            found = tuple(sorted(texts)), int(varies)
+        if any(self._same_text(copy.target, one) for one in found[0]):
+            return None
+        return found
+
+    def _calls(self, head: int) -> bool:
+        blocks = self.activation.function.blocks
+        return any(blocks[one].exit.kind in ("call", "icall") for one in self.loops.bodies[head])
+
+    def _same_text(self, target: int, source: int) -> bool:
+        """Whether two pointers lead into one object: in a frame only when they are not far from each other."""
+        places = {place[0]: place[1] for place in self.terms.locate(target)}
+        for root, offset, _step in self.terms.locate(source):
+            if root in places and (self.terms.nodes[root][0] not in (STACK, UNKNOWN) or places[root] == offset):
+                return True
+        return False
+
+    def _walk(self, variable: int, head: int, level: int) -> tuple[tuple[int, ...], int] | None:
+        node = self.terms.nodes[variable]
+        if node[0] == PHI and level < 3:
+            for one in sorted(self.terms.alternatives[variable]):
+                found = self._walk(one, head, level + 1) if one != variable else None
+                if found is not None:
+                    return found
+        if node[0] != BYTE:
+            return None
+        parts, plus = self.terms.linear(node[1])
+        moving = [one for one in parts if (self.moving.step(one, head) or 0) > 0]
+        if len(moving) != 1 or parts[moving[0]] != 1:
+            return None
+        start = self.moving.sum(parts, plus, moving[0], head)
+        return None if start is None else ((start,), self.moving.step(moving[0], head) or 1)

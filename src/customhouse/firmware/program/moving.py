@@ -1,0 +1,131 @@
+"""Numbers and pointers that move as a loop goes round: by how much, from where, how often until they meet others."""
+
+from typing import Any
+
+from . import fold
+from .lift import ADD, SUB
+from .loops import Loops
+from .terms import ADDR, MERGE, PHI, Terms
+
+_MAX_STEP = 8
+_DEEP = 10
+
+
+class Moving:
+    """The moving numbers of one function's loops."""
+
+    def __init__(self, terms: Terms, loops: Loops) -> None:
+        self.terms = terms
+        self.loops = loops
+        self._busy: set[int] = set()
+
+    def at(self, term: int, head: int) -> bool:
+        """Whether a term is a number that a loop's head joins."""
+        node = self.terms.nodes[term]
+        return bool(node[0] == PHI and node[1] == self.loops.function and node[2] == head)
+
+    def step(self, term: int, head: int) -> int | None:
+        """How far a number moves at most as the loop goes round, None when it does not only move."""
+        if term in self._busy:
+            return None
+        self._busy.add(term)
+        moves = self._moves(term, head)
+        self._busy.discard(term)
+        if moves is None:
+            return None
+        steps = moves[0] - {0}
+        if not steps or min(steps) < 0 < max(steps):
+            return None
+        return max(steps) if max(steps) > 0 else min(steps)
+
+    def start(self, term: int, head: int) -> int | None:
+        """What a moving number is before the first round."""
+        moves, step = self._moves(term, head), self.step(term, head)
+        if moves is None or step is None:
+            return None
+        backs = range(1, step + 1) if step > 0 else range(step, 0)
+        # what it was after the first round, when that was all that was known
+        first = {one for one in moves[1] if not any(self.terms.add(one, -back) in moves[1] for back in backs)}
+        return self.terms.merge(first) if first else None
+
+    def _moves(self, phi: int, head: int) -> tuple[set[int], set[int]] | None:
+        """The distances by which a number moves on, and what it starts as; None when something else becomes of it."""
+        if not self.at(phi, head):
+            return None
+        steps: set[int] = set()
+        starts: set[int] = set()
+        pending = [(one, 0, 0) for one in self.terms.alternatives[phi]]
+        while pending:
+            one, more, level = pending.pop()
+            node = self.terms.nodes[one]
+            if one == phi:
+                steps.add(more)
+                if abs(more) > _MAX_STEP:
+                    return None
+            elif node[0] == ADDR and not node[3] and level <= _DEEP:
+                pending.append((node[1], more + node[2], level + 1))
+            elif (node[0] == MERGE or self._joins(node, head)) and level <= _DEEP:
+                parts = node[1] if node[0] == MERGE else self.terms.alternatives[one]
+                pending += [(part, more, level + 1) for part in parts if part != one]
+            elif (step := self.step(one, head)) is not None:
+                steps.add(step)  # another number of the loop, and some more: it moves with that
+            elif self.varies(one, head):
+                return None
+            else:
+                starts.add(self.terms.add(one, more))
+        return steps, starts
+
+    def _joins(self, node: tuple[Any, ...], head: int) -> bool:
+        """Whether a term is what ways through one round of the loop join to."""
+        return (
+            node[0] == PHI and node[1] == self.loops.function and node[2] != head and node[2] in self.loops.bodies[head]
+        )
+
+    def sum(self, parts: dict[int, int], plus: int, moving: int, head: int) -> int | None:
+        """Terms with their factors and a number together, as one term, before what moves among them has moved."""
+        start = self.start(moving, head)
+        if start is None:
+            return None
+        more, constant = self.terms.linear(start)
+        parts = {one: count for one, count in parts.items() if one != moving}
+        for one, count in more.items():
+            parts[one] = parts.get(one, 0) + count
+        return self.total({one: count for one, count in parts.items() if count}, plus + constant)
+
+    def total(self, parts: dict[int, int], plus: int) -> int | None:
+        """A sum as one term; None when it is not one of plain terms."""
+        if any(abs(count) != 1 for count in parts.values()):
+            return None
+        out = self.terms.const(plus)
+        for one, count in sorted(parts.items(), key=lambda item: -item[1]):
+            out = fold.binary(self.terms, ADD if count > 0 else SUB, out, one, self.terms.word)
+        return out
+
+    def varies(self, term: int, head: int) -> bool:
+        """Whether a number can be another one in the next round."""
+        return not self.loops.bodies[head].isdisjoint(self.loops.heads_of(term))
+
+    def rounds(self, parts: dict[int, int], plus: int, moving: dict[int, int], head: int) -> list[int] | None:
+        """How often a sum can change before it is zero, by where it starts and how it moves."""
+        net = sum(parts[one] * step for one, step in moving.items())
+        if not net:
+            return []
+        rest = {one: count for one, count in parts.items() if count and one not in moving}
+        if any(self.varies(one, head) for one in rest):
+            return None
+        for one in moving:
+            start = self.start(one, head)
+            if start is None:
+                return None
+            more, constant = self.terms.linear(start)
+            plus += parts[one] * constant
+            for part, count in more.items():
+                rest[part] = rest.get(part, 0) + parts[one] * count
+        sign = -1 if net > 0 else 1
+        distance = self.total({one: sign * count for one, count in rest.items() if count}, sign * plus)
+        if distance is None:
+            return None
+        value = self.terms.value(distance)
+        if value is not None:
+            return [self.terms.const(self.terms.signed(value) // abs(net))]
+        return [distance] if abs(net) == 1 else None
