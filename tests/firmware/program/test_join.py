@@ -3,8 +3,8 @@
 from customhouse.firmware.program import bytesets, fold
 from customhouse.firmware.program.join import Head, carried, join, shared
 from customhouse.firmware.program.lift import AND
-from customhouse.firmware.program.state import State
-from customhouse.firmware.program.terms import ADDR, BYTE, PHI, Terms
+from customhouse.firmware.program.state import Content, State
+from customhouse.firmware.program.terms import ADDR, BYTE, HEAP, PHI, Terms
 
 
 def byte(terms: Terms, at: int) -> int:
@@ -86,3 +86,17 @@ def test_what_went_round_unchanged_is_what_the_loop_is_entered_with_now() -> Non
     before = Head(holding((1, terms.const(0))), holding((1, phi)))
     fresh = terms.const(5)
     assert carried(terms, 0x120, holding((1, fresh)), holding((1, phi)), before).registers == {1: fresh}
+
+
+def test_a_field_written_on_one_path_is_not_as_long_as_the_object_copied_on_both() -> None:
+    terms = Terms(4)
+    heap = terms.make((HEAP, 0x400))
+    copy = Content(frozenset({("T", terms.param(0), 0, 0, False)}), "%s", 284, True)
+    label = Content(frozenset({("X", 9, 0, 0, False)}), "%s", 32)
+    states = [State(), State()]
+    states[0].texts[(heap, 0, 0)] = copy
+    states[1].texts[(heap, 0, 0)] = label
+    states[1].texts[(heap, 32, 0)] = Content(frozenset({("T", terms.param(0), 32, 0, False)}), "%s", 252, True)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).texts
+    assert met[(heap, 0, 0)].extent == 32 and label.deps < met[(heap, 0, 0)].deps
+    assert met[(heap, 32, 0)] == states[1].texts[(heap, 32, 0)]

@@ -1,6 +1,6 @@
 """Texts that may be one or the other."""
 
-from customhouse.firmware.program.state import Content, Location, either, literal
+from customhouse.firmware.program.state import Content, Location, cut, either, literal
 
 PLACE: Location = (7, 24, 152)
 RECEIVED = Content(frozenset({("X", 9, 0, 0, False)}), "%s", 128)
@@ -23,3 +23,14 @@ def test_a_text_from_another_place_may_be_of_any_length() -> None:
 
 def test_of_two_known_lengths_the_longer_counts() -> None:
     assert either(literal("UTC0"), RECEIVED, PLACE).extent == 128
+
+
+def test_a_copy_of_an_object_is_cut_into_copies_of_its_parts() -> None:
+    copy = Content(frozenset({("T", 5, 8, 0, False)}), "%s", 284, True)
+    assert cut(copy, 31) == (
+        copy._replace(extent=31),
+        Content(frozenset({("T", 5, 39, 0, False)}), "%s", 253, True),
+    )
+    for at in (0, 284, 300):
+        assert cut(copy, at) is None
+    assert cut(RECEIVED, 31) is None

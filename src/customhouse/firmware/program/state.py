@@ -75,6 +75,17 @@ def _extent(a: Content, b: Content, place: Location | None) -> int:
     return max(a.extent, b.extent) if a.extent and b.extent else 0
 
 
+def cut(content: Content, at: int) -> tuple[Content, Content] | None:
+    """The two parts of a copy of an object, before and behind so many bytes; None when it is none, or not as long."""
+    if not content.verbatim or len(content.deps) != 1 or not 0 < at < content.extent:
+        return None
+    kind, root, offset, stride, bits = next(iter(content.deps))
+    if kind != "T":
+        return None
+    rest = Content(frozenset({(kind, root, offset + at, stride, bits)}), "%s", content.extent - at, True)
+    return content._replace(extent=at), rest
+
+
 def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
     behind = settled(b.deps, (quoting.after(quoting.START, a.template),))

@@ -7,7 +7,7 @@ from .bytesets import ByteSets
 from .contents import MAX_TEXT
 from .elf import Image
 from .letters import Letters
-from .state import Content, State, continued, either, joined, literal
+from .state import Content, State, continued, cut, either, joined, literal
 from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 
 
@@ -148,12 +148,21 @@ class Writing(Letters):
         self._blur(state, spot, extent)
         for key in [key for key in state.words.of(root) if offset <= key[1] < end]:
             del state.words[key]
+        self._leave_around(state, root, offset, end if extent else offset)
         for key in [key for key in state.texts.of(root) if offset <= key[1] < end]:
             del state.texts[key]
         if state.facts:
             state.facts = frozenset(
                 fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
             )
+
+    def _leave_around(self, state: State, root: int, start: int, end: int) -> None:
+        """Of a copy of a whole object stays what lies before and behind the bytes that are written now."""
+        for place in (start, end):
+            for key in [key for key in state.texts.of(root) if not key[2] and key[1] < place]:
+                parts = cut(state.texts[key], place - key[1])
+                if parts is not None and (root, place, 0) not in state.texts:
+                    state.texts[key], state.texts[(root, place, 0)] = parts
 
     def _blur(self, state: State, spot: Location, extent: int) -> None:
         """A text may lie here now: numbers that stood here may be gone.
