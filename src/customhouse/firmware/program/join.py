@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import bounds, cases
-from .state import Content, Fact, Places, State, cut, either
+from .fields import meet
+from .state import Fact, State
 from .terms import ADDR, BYTE, LOAD, OP, PHI, STACK, Location, Terms
 
 _MAX_FACTS = 60
@@ -35,7 +36,7 @@ def join(
     if stack >= 0 and all(stack in one.registers for one in states):
         new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])
     _words(terms, function, block, states, new)
-    _texts(states, new, terms)
+    new.texts = meet([state.texts for state in states], terms)
     for key in {key for one in states for key in one.masks if key in first.masks or key < 0}:
         # a byte that was not replaced on a way is there as it was read
         found = [one.masks.get(key, one.masks.get(-key) if key < 0 else None) for one in states]
@@ -63,10 +64,6 @@ class Head(NamedTuple):
 
     entry: State
     whole: State
-
-
-_MAX_FIELDS = 40
-"""Fields of one object that are told apart where paths meet."""
 
 
 def carried(terms: Terms, block: int, entry: State, back: State, before: Head) -> State:
@@ -355,53 +352,3 @@ def before(terms: Terms, place: Location, size: int) -> int:
     """The value that memory held at a place before the function ran."""
     root, offset, stride = place
     return terms.load(root, offset, stride, size)
-
-
-def _texts(states: list[State], new: State, terms: Terms) -> None:
-    told = _aligned([state.texts for state in states])
-    keys = set(told[0])
-    for one in told[1:]:
-        keys.update(one)
-    for key in keys:
-        content: Content | None = None
-        for one in told:
-            part = one.get(key)
-            if part is None:
-                if terms.nodes[key[0]][0] == STACK:
-                    continue
-                part = Content(frozenset({("T", *key, False)}), "%s", 0, True)
-            content = part if content is None else either(content, part, key)
-        if content is not None:
-            new.texts[key] = content
-
-
-def _aligned(told: list[Places[Content]]) -> list[Places[Content]]:
-    """Copies of whole objects, cut where another path has texts of single fields: else what one path wrote into a field
-    would be as long as the copy.
-    """
-    if all(one == told[0] for one in told[1:]):
-        return told
-    out = list(told)
-    copied = {key[0] for one in told for key, text in one.items() if text.verbatim and text.extent and not key[2]}
-    for root in sorted(copied):
-        fields = [(key[1], texts[key].extent) for texts in told for key in texts.of(root) if not key[2]]
-        marks = sorted({at for at, _ in fields} | {at + extent for at, extent in fields if extent})
-        if 2 < len(marks) <= _MAX_FIELDS:
-            out = [_cut_at(texts, root, marks) for texts in out]
-    return out
-
-
-def _cut_at(texts: Places[Content], root: int, marks: list[int]) -> Places[Content]:
-    new: Places[Content] | None = None
-    for key in texts.of(root):
-        rest, start = texts[key], key[1]
-        for mark in marks if not key[2] else ():
-            parts = cut(rest, mark - start)
-            if parts is not None:
-                new = texts.copy() if new is None else new
-                new[(root, start, 0)] = parts[0]
-                rest, start = parts[1], mark
-                if (root, start, 0) in new:
-                    break
-                new[(root, start, 0)] = rest
-    return texts if new is None else new

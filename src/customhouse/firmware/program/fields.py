@@ -1,0 +1,60 @@
+"""Texts in memory where paths meet, field by field: copies of whole objects are cut where a path wrote into one."""
+
+from .state import Content, Places, cut, either
+from .terms import STACK, Terms
+
+_MAX_FIELDS = 40
+"""Fields of one object that are told apart."""
+
+
+def meet(told: list[Places[Content]], terms: Terms) -> Places[Content]:
+    """The texts that memory holds where paths meet; `told` has those of each path."""
+    met: Places[Content] = Places()
+    told = _aligned(told)
+    keys = set(told[0])
+    for one in told[1:]:
+        keys.update(one)
+    for key in keys:
+        content: Content | None = None
+        for one in told:
+            part = one.get(key)
+            if part is None:
+                if terms.nodes[key[0]][0] == STACK:
+                    continue
+                part = Content(frozenset({("T", *key, False)}), "%s", 0, True)
+            content = part if content is None else either(content, part, key)
+        if content is not None:
+            met[key] = content
+    return met
+
+
+def _aligned(told: list[Places[Content]]) -> list[Places[Content]]:
+    """Copies of whole objects, cut where another path has texts of single fields: else what one path wrote into a field
+    would be as long as the copy.
+    """
+    if all(one == told[0] for one in told[1:]):
+        return told
+    out = list(told)
+    copied = {key[0] for one in told for key, text in one.items() if text.verbatim and text.extent and not key[2]}
+    for root in sorted(copied):
+        fields = [(key[1], texts[key].extent) for texts in told for key in texts.of(root) if not key[2]]
+        marks = sorted({at for at, _ in fields} | {at + extent for at, extent in fields if extent})
+        if 2 < len(marks) <= _MAX_FIELDS:
+            out = [_cut_at(texts, root, marks) for texts in out]
+    return out
+
+
+def _cut_at(texts: Places[Content], root: int, marks: list[int]) -> Places[Content]:
+    new: Places[Content] | None = None
+    for key in texts.of(root):
+        rest, start = texts[key], key[1]
+        for mark in marks if not key[2] else ():
+            parts = cut(rest, mark - start)
+            if parts is not None:
+                new = texts.copy() if new is None else new
+                new[(root, start, 0)] = parts[0]
+                rest, start = parts[1], mark
+                if (root, start, 0) in new:
+                    break
+                new[(root, start, 0)] = rest
+    return texts if new is None else new
