@@ -5,7 +5,7 @@ This is what models of the library act on (`library.Caller`), and what summaries
 
 from typing import TYPE_CHECKING
 
-from . import bounds
+from . import bounds, reach
 from .code import Function
 from .conditions import Conditions
 from .lift import ADD
@@ -121,6 +121,10 @@ class Activation:
         """
         if content is None or not content.deps:
             return
+        moving = low = None
+        if size is not None:
+            low = bounds.least(self.terms, state, size)
+            target, size, moving = self.whole_copy(state, target, size)
         limit = self.limit(state, size) if size is not None else None
         told = []
         for source, known in sources:
@@ -139,8 +143,15 @@ class Activation:
                 ((self.function.address, self.site),),
                 tuple(told),
                 literal,
+                moving,
+                low,
             )
         )
+
+    def whole_copy(self, state: State, target: int, size: int, limit: int | None = None) -> reach.Reach:
+        """A copy by the object's start and the bytes from there on; see `reach`."""
+        found = reach.of(self.terms, self.conditions, state, target, size, limit)
+        return reach.Reach(target, size) if found is None else found
 
     # -- how much a call moves
     def limit(self, state: State, size: int) -> int | None:

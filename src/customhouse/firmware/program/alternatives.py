@@ -31,6 +31,10 @@ class Alternatives(Nodes):
     def __init__(self, word: int, floor: int = 4096) -> None:
         super().__init__(word, floor)
         self.alternatives: dict[int, set[int]] = {}
+        self.edges: dict[int, tuple[int, ...]] = {}
+        """For a phi: its value on each way to the join, in the order in which all phis of the join have them."""
+        self.joined: dict[tuple[int, int], dict[int, None]] = {}
+        """The registers' phis of a join."""
         self._flat: dict[int, frozenset[int]] = {}
         self._located: dict[int, tuple[Location, ...]] = {}
         self._several: dict[int, bool] = {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from . import lift
-from .state import Fact
+from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PHI, RESULT, UNKNOWN, Terms
 
 HUGE = 1 << 40
@@ -12,6 +12,8 @@ RECURSIVE = (UNKNOWN, "recursive")
 """What a value is made of as its loop goes round: where each round makes it smaller, it bounds nothing."""
 _UNBOUNDED = 1 << 62
 _MAX_LOOPS = 3
+_SIGNED = frozenset(("swap4", "atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
+"""Calls that give a number as someone outside wrote it, of the whole width of an int."""
 
 Ranges = Mapping[int, tuple[int, int]]
 
@@ -25,6 +27,15 @@ class Walk(NamedTuple):
 
     def into(self, adds: bool = False) -> "Walk":
         return Walk(self.level + 1, self.loops, self.grows or adds)
+
+
+def lower(a: int | None, b: int | None) -> int | None:
+    """The lesser of two bounds, of which either may not be known."""
+    return b if a is None else a if b is None else min(a, b)
+
+
+def higher(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else max(a, b)
 
 
 def most(terms: Terms, term: int, ranges: Ranges, walk: Walk | None = None) -> int:
@@ -73,6 +84,55 @@ def _around(terms: Terms, phi: int, ranges: Ranges, walk: Walk) -> int:
         if best >= HUGE:
             break
     return best if best > -HUGE else HUGE
+
+
+def least(terms: Terms, state: State, term: int, level: int = 0) -> int | None:
+    """The smallest value of a number, `-HUGE` when only its upper end was tested, as a signed number; None when nothing
+    is known.
+    """
+    node = terms.nodes[term]
+    if node[0] == CONST:
+        return terms.signed(node[1])
+    known = [
+        one for one in (_lowest(terms, state, term, node, level), *_over(terms, state, term, level)) if one is not None
+    ]
+    return max(known, default=None)
+
+
+def _lowest(terms: Terms, state: State, term: int, node: tuple[Any, ...], level: int) -> int | None:
+    """The smallest value by tests of the number itself and by what it is made of."""
+    mask = state.masks.get(term)
+    if mask and (node[0], node[-1]) in ((BYTE, 1), (LOAD, 1)):
+        return (mask & -mask).bit_length() - 1
+    low, high = state.ranges.get(term, (-_UNBOUNDED, _UNBOUNDED))
+    if low > -_UNBOUNDED:
+        return max(low, 0) if node[0] == RESULT else low  # a failed call gives -1
+    if node[0] == ADDR and not node[3] and level < 4:
+        inner = least(terms, state, node[1], level + 1)
+        return None if inner is None else inner + int(node[2])
+    if 0 <= most(terms, term, {}) <= 0xFFFF and (node[0] != RESULT or node[2] == "swap2"):
+        return 0
+    wide = (node[0] == LOAD and node[4] >= 4) or (node[0] == BYTE and node[5] >= 4)
+    wide = wide or (node[0] == OP and _turned(terms, node))
+    return -HUGE if high < HUGE and (wide or (node[0] == RESULT and node[2] in _SIGNED)) else None
+
+
+def _turned(terms: Terms, node: tuple[Any, ...]) -> bool:
+    """A number that is put together byte by byte, or from its halves."""
+    sides = {terms.nodes[one][1] for one in node[2:] if terms.nodes[one][0] == OP}
+    return bool(node[1] in (lift.OR, lift.XOR) or (node[1] == lift.ADD and sides == {lift.SHL, lift.SHR}))
+
+
+def _over(terms: Terms, state: State, term: int, level: int) -> list[int | None]:
+    """Lower ends from numbers that it is not below."""
+    if level > 2:
+        return []
+    found = []
+    for fact in state.facts:
+        if fact[0] == "most" and fact[2] == term:
+            inner = least(terms, state, fact[1], level + 2)
+            found.append(None if inner is None else max(inner, 0) - fact[3])
+    return found
 
 
 def part(terms: Terms, term: int, ranges: Ranges) -> int:
@@ -126,6 +186,35 @@ def ordered(terms: Terms, merged: int, sides: list[tuple[int, frozenset[Fact]]])
     return frozenset(("most", merged, one, more) for one, more in (common or {}).items() if one != merged)
 
 
+def between(terms: Terms, states: list[State], made: Mapping[tuple[int, ...], int], room: int) -> frozenset[Fact]:
+    """What is at most another value on every way to a join is at most that value's phi: `length <= left`. `made` are
+    the phis by their values on the ways.
+    """
+    bases = {values: [terms.based(one) for one in values] for values in made}
+    out: set[Fact] = set()
+    for upper, phi in made.items():
+        for lower, other in made.items():
+            if phi == other or len(out) >= room:
+                continue
+            above = [
+                _above(terms, state, *both) for state, *both in zip(states, bases[lower], bases[upper], strict=True)
+            ]
+            known = [one for one in above if one is not None]
+            if len(known) == len(above):
+                out.add(("most", other, phi, max(known)))
+    return frozenset(out)
+
+
+def _above(terms: Terms, state: State, lower: tuple[int, int], upper: tuple[int, int]) -> int | None:
+    """The difference that a value is at most above another one; None when it is not known."""
+    found = [fact[3] for fact in state.facts if fact[0] == "most" and fact[1:3] == (lower[0], upper[0])]
+    limit = terms.value(upper[0])
+    known = span(terms, lower[0], state.ranges) if limit is not None and not found else None
+    if known is not None and known[1] < HUGE:
+        found = [known[1] - terms.signed(limit or 0)]
+    return min(found) + lower[1] - upper[1] if found else None
+
+
 def agreed(sides: list[frozenset[Fact]]) -> frozenset[Fact]:
     """Comparisons that hold on every side, each by the weakest of them."""
     common: dict[tuple[int, int], int] | None = None
@@ -149,7 +238,7 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) 
     left = most(terms, node[2], ranges, inner)
     right = most(terms, node[3], ranges, inner)
     if kind == lift.AND:
-        return min(one for one in (left, right) if one >= 0) if max(left, right) >= 0 else HUGE
+        return _common_bits(left, right, terms.nodes[node[3]][0] == CONST)
     if kind in (lift.OR, lift.XOR, lift.ADD):
         if kind == lift.OR and _swapped(terms, node):
             return 65535
@@ -163,6 +252,15 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) 
     if kind == lift.REM:
         return right - 1 if 0 < right < HUGE else HUGE
     return left if kind in (lift.SUB, lift.DIV) else HUGE
+
+
+def _common_bits(left: int, right: int, mask: bool) -> int:
+    """The most that two numbers have in common: a mask leaves of a halfword what it has of its lower 16 bits."""
+    if min(left, right) < 0:
+        return max(left, right) if max(left, right) >= 0 else HUGE
+    if mask and left < HUGE:
+        right &= (1 << left.bit_length()) - 1
+    return min(left, right)
 
 
 def _swapped(terms: Terms, node: tuple[Any, ...]) -> bool:

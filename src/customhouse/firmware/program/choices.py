@@ -93,14 +93,17 @@ class Choices:
             state.registers[out] = new if bool(decided) == bool(sense) else old
             return
         yes, no = (new, old) if sense else (old, new)
-        if out in self.flags:
+        if out in self.flags or (fold.is_truth(terms, yes) and fold.is_truth(terms, no)):
             state.registers[out] = self._flag(condition, yes, no)
+            self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
             return
         if (terms.nodes[yes][0] == CONST and terms.nodes[no][0] == CONST) or self._is_byte_choice(yes, no):
             made = state.registers[out] = terms.make((OP, SELECT, condition, yes, no), condition, yes, no)
             mask = self.activation.memory.byte_mask(state, made)
             if mask is not None:
                 state.masks[made] = mask
+            if terms.value(yes) is None or terms.value(no) is None:
+                self._choice_range(state, condition, yes, no, made)
         else:
             merged = state.registers[out] = terms.merge({yes, no})
             self.open[out] = (merged, condition, yes, no)

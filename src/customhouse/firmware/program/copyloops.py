@@ -14,11 +14,9 @@ from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SBORROW, SELECT, SLE, SLT
 from .loops import Loops
 from .moving import Moving
 from .state import Content, State
-from .summary import Event
+from .summary import LOOP, Event
 from .terms import ADDR, BYTE, CONST, OP, PHI, RESULT, STACK, UNKNOWN
 
-LOOP = "loop"
-"""The name under which such a copy is told."""
 _COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
 _MAX_PARTS = 4
@@ -85,7 +83,21 @@ class CopyLoops:
             sources, step = read
             chain = ((self.activation.function.address, site),)
             told = tuple((one, self.activation.string_limit(store.state, one)) for one in sources)
-            yield ("over", LOOP, site, copy.target, limit, store.content, size, store.state.facts, chain, told, step)
+            yield (
+                "over",
+                LOOP,
+                site,
+                copy.target,
+                limit,
+                store.content,
+                size,
+                store.state.facts,
+                chain,
+                told,
+                step,
+                None,
+                None,
+            )
 
     # -- what moves
     def _copy(self, store: _Store) -> _Copy | None:

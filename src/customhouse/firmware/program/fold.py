@@ -174,6 +174,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         return b
     if kind == OR and left[0] == CONST and not left[1]:
         return b
+    if kind == OR and right[0] == CONST and right[1] == 1 and is_truth(terms, a):
+        return b
     if (kind in (AND, OR, BAND, BOR) and a == b) or (kind == MUL and right[0] == CONST and right[1] == 1):
         return a
     if kind in (EQ, NE):
@@ -239,6 +241,16 @@ def _logic(terms: Terms, kind: int, a: int, b: int) -> int:
                 return other if value else terms.zero
             return terms.const(1) if value else other
     return terms.make((OP, kind, a, b), a, b)
+
+
+def is_truth(terms: Terms, term: int) -> bool:
+    """Whether the value is 0 or 1."""
+    node = terms.nodes[term]
+    if node[0] == CONST:
+        return bool(node[1] in (0, 1))
+    if node[0] != OP:
+        return False
+    return node[1] in BOOLEAN or (node[1] == lift.SELECT and all(is_truth(terms, one) for one in node[3:5]))
 
 
 def select(terms: Terms, condition: int, yes: int, no: int) -> int:

@@ -16,6 +16,7 @@ from .lift import (
     REPEAT,
     SELECT,
     SEXT,
+    SHR,
     STORE,
     TRUNC,
     WEAK_STORE,
@@ -27,7 +28,7 @@ from .lift import (
 from .lift import LOAD as OP_LOAD
 from .loops import Loops
 from .state import State
-from .terms import CONST
+from .terms import CONST, OP
 
 _UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT))
 _EFFECTS = frozenset((STORE, WEAK_STORE, REPEAT, SELECT))
@@ -161,6 +162,17 @@ class Instructions:
         for index, one in enumerate(values):
             state.registers[out + index * word] = one
 
+    def _bytes_of(self, count: int, size: int) -> tuple[int, int] | None:
+        """A copy of words as the copy of bytes that the compiler made it from, and how far before it that begins: the
+        first word and what is left of the last one are moved by themselves.
+        """
+        node = self.terms.nodes[count]
+        shift = size.bit_length() - 1
+        if not shift or node[0] != OP or node[1] != SHR or self.terms.value(node[3]) != shift:
+            return None
+        whole, back = self.terms.based(node[2])
+        return (whole, back) if -size <= back <= 0 else None
+
     def _repeat(self, state: State, size: int, copies: bool) -> None:
         """`rep movs` and `rep stos`: block copies and fills."""
         names = self.whole.lifter.registers
@@ -171,7 +183,13 @@ class Instructions:
         end = fold.binary(self.terms, ADD, where, total, self.terms.word)
         if copies:
             origin = self.activation.value(state, source)
-            library.block_copy(self.activation, state, where, origin, total, size == 1)
+            before = self._bytes_of(length, size)
+            if before is not None:
+                whole, back = before
+                to, start = self.terms.add(where, back), self.terms.add(origin, back)
+                library.block_copy(self.activation, state, to, start, whole, True)
+            else:
+                library.block_copy(self.activation, state, where, origin, total, size == 1)
             state.registers[source] = fold.binary(self.terms, ADD, origin, total, self.terms.word)
         elif (
             self.terms.value(length) is not None

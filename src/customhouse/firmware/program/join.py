@@ -135,11 +135,15 @@ def _registers(
             phi = terms.phi(function, block, key)
             for given in values:
                 terms.add_alternative(phi, given)
+            terms.edges[phi] = values
+            terms.joined.setdefault((function, block), {})[phi] = None
             registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
     _computed(terms, states, new, made)
+    if compared:
+        new.facts = new.facts | bounds.between(terms, states, made, _MAX_FACTS - len(new.facts))
 
 
 def _computed(terms: Terms, states: list[State], new: State, made: dict[tuple[int, ...], int]) -> None:
@@ -322,11 +326,11 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
         if _overwritten(terms, key, states):
             continue
         phi = terms.phi(function, block, key)
-        for one in values:  # type: ignore[assignment]  # fields of a node are of any type
-            if one is not None:
-                terms.add_alternative(phi, one[1])  # type: ignore[index]  # fields of a node are of any type
-            elif terms.nodes[key[0]][0] != STACK:
-                terms.add_alternative(phi, before(terms, key, size))
+        own = terms.nodes[key[0]][0] == STACK
+        edges = tuple(one[1] if one is not None else phi if own else before(terms, key, size) for one in values)
+        for value in edges:
+            terms.add_alternative(phi, value)
+        terms.edges[phi] = edges
         new.words[key] = (size, phi)
 
 

@@ -5,6 +5,8 @@ from .lift import BNOT, LE, LT, SLE, SLT
 from .state import State
 from .terms import CONST, OP, Terms
 
+_ANY = -(1 << 62)
+
 
 def signed_word(terms: Terms, value: int) -> int:
     """A constant as a signed number; compilers compare ints in 32 bits also where words have 64."""
@@ -29,14 +31,24 @@ class Orders:
         node = self.terms.nodes[condition]
         while node[0] == OP and node[1] == BNOT:
             node, truth = self.terms.nodes[node[2]], not truth
-        if node[0] != OP or node[1] not in (LT, LE, SLT, SLE) or self.terms.nodes[node[3]][0] != CONST:
+        if node[0] != OP or node[1] not in (LT, LE, SLT, SLE):
             return True
-        base, more = self.terms.based(node[2])
+        kind, a, b = node[1:4]
+        if self.terms.nodes[b][0] == CONST:
+            return self._fits(state, kind, a, signed_word(self.terms, self.terms.nodes[b][1]), truth)
+        base, off = self.terms.based(a if truth else b)
+        other, more = self.terms.based(b if truth else a)
+        difference = more - off - ((kind in (LT, SLT)) == truth)
+        return not any(
+            fact[0] == "most" and fact[1:3] == (other, base) and fact[3] + difference < 0 for fact in state.facts
+        )
+
+    def _fits(self, state: State, kind: int, term: int, limit: int, truth: bool) -> bool:
+        base, more = self.terms.based(term)
         span = state.ranges.get(base)
-        if span is None or (span[0] < 0 and node[1] in (LT, LE)):
+        if span is None or (span[0] < 0 and kind in (LT, LE)):
             return True
-        limit = signed_word(self.terms, self.terms.nodes[node[3]][1]) - more
-        return less(node[1], span[0], limit) if truth else not less(node[1], span[1], limit)
+        return less(kind, span[0], limit - more) if truth else not less(kind, span[1], limit - more)
 
     def compared(self, state: State, kind: int, a: int, b: int, truth: bool) -> None:
         nodes = self.terms.nodes
@@ -47,11 +59,11 @@ class Orders:
             if truth:
                 self._bound(state, a, None if signed else 0, limit - strict)
             else:
-                self._bound(state, a, limit + (not strict), None)
+                self._bound(state, a, limit + (not strict), None, signed)
         elif nodes[a][0] == CONST:
             limit = signed_word(self.terms, nodes[a][1]) if signed else nodes[a][1]
             if truth:
-                self._bound(state, b, limit + strict, None)
+                self._bound(state, b, limit + strict, None, signed)
             else:
                 self._bound(state, b, None if signed else 0, limit - (not strict))
         elif truth:
@@ -69,10 +81,11 @@ class Orders:
         if base != other:
             state.learn(frozenset({("most", base, other, more - off - less)}))
 
-    def _bound(self, state: State, term: int, low: int | None, high: int | None) -> None:
+    def _bound(self, state: State, term: int, low: int | None, high: int | None, signed: bool = True) -> None:
         base, off = self.terms.based(term)
         span = state.ranges.get(base, (-(1 << 63), 1 << 63))
-        if low is not None:
+        if low is not None and (signed or span[0] > _ANY or span[1] >= 1 << 62):
+            # what is negative is large as well: behind a signed test an unsigned one tells nothing of the lower end
             span = (max(span[0], low - off), span[1])
         if high is not None:
             span = (span[0], min(span[1], high - off))

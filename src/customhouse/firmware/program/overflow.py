@@ -10,9 +10,9 @@ too large.
 from typing import TYPE_CHECKING, Any
 
 from . import bounds, lift
-from .copyloops import LOOP
 from .extents import Extents
 from .state import Content, Fact
+from .summary import LOOP
 from .tables import table
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
@@ -55,7 +55,7 @@ class Overflows:
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, name, _site, target, limit, content, size, facts, _chain, sources, literal = event
+        _, name, _site, target, limit, content, size, facts, _chain, sources, literal, moving, low = event
         if name == LOOP:
             return self._loop(event)
         if size == -1:
@@ -66,6 +66,10 @@ class Overflows:
         whole = self.terms.reach(target, size)
         if whole is not None:  # what is left of a buffer: the program says how large that is
             target, size = whole[0], self.terms.const(whole[1])
+        if low is not None and low < 0:  # as a size it is larger than everything
+            return self.extents.room(target) is not None and self.tainted(size, 0)
+        if moving is not None:
+            return self.extents.room(target) is not None and (self.tainted(size, 0) or self.tainted(moving, 0))
         value = self.terms.value(size)
         if value is not None:
             room = self.extents.room(target, value, True)
@@ -81,7 +85,7 @@ class Overflows:
         """Whether a loop that copies bytes can pass the end of its target: it ends with the text that it reads, or when
         what it compares says so. `step` bytes of the text make one that is written; 0 when each is asked for.
         """
-        _, _name, _site, target, limit, content, size, facts, _chain, sources, step = event
+        _, _name, _site, target, limit, content, size, facts, _chain, sources, step, _moving, _low = event
         told = self.length(size, facts) if size != -1 else None
         if size != -1 and (told is None or (self.terms.value(size) is None and not self.tainted(size, 0))):
             return False  # compared with what we do not know: believed

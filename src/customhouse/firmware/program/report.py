@@ -16,7 +16,7 @@ from .prefilter import MEMORY
 from .resolve import Origin
 from .state import Content, Fact
 from .tables import table
-from .terms import RESULT, STACK
+from .terms import RESULT, STACK, UNKNOWN
 from .whole import Whole
 
 CUT = "the time for this program ran out"
@@ -127,6 +127,8 @@ class Reporter:
 
     def _descriptor(self, term: int) -> str:
         names = {self.terms.nodes[leaf][2] for leaf in self.store.leaves(term)}
+        if self.terms.nodes[term] == (UNKNOWN, "stdin"):
+            return "stdin"
         if names & _SOCKETS:
             return "local" if self._only_local(term) else "network"
         if "stdin" in names:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import cases, fold, quoting
+from . import bounds, cases, fold, quoting
 from .join import shared
 from .state import Content, Dep, Fact, State, either, few, form, kept, settled
 from .terms import (
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .activation import Activation
 
 Event = tuple[Any, ...]
+LOOP = "loop"
+"""The name under which such a copy is told."""
 _MAX_CHAIN = 12
 _SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
 """Terms that say the same everywhere unless they speak of parameters."""
@@ -388,7 +390,7 @@ class Application:
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))
 
     def _over(self, event: Event) -> Event | None:
-        _, name, site, target, limit, content, size, facts, chain, sources, literal = event
+        _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low = event
         if len(chain) >= 6:
             return None
         moved = self.content(content)
@@ -399,20 +401,22 @@ class Application:
         step = ((self.caller.function.address, self.site), *chain)
         if size != -1:
             size = self.term(size)
-            limit = _least(limit, self._limit(size))
+            before = size
+            low = bounds.higher(low, bounds.least(self.terms, self.state, size))
+            if moving is not None:
+                moving = self.term(moving)
+            elif name != LOOP:
+                address, size, moving = self.caller.whole_copy(self.state, address, size, limit)
+            limit = bounds.lower(limit if size == before else None, self._limit(size))
         if self._lengths is None:
             self._lengths = self.caller.string_limits(self.state)
         told = []
         for source, known in sources:
             pointer = self.term(source)
-            told.append((pointer, _least(known, self._lengths.get(pointer))))
-        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), literal)
+            told.append((pointer, bounds.lower(known, self._lengths.get(pointer))))
+        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), literal, moving, low)
 
     def _limit(self, size: int) -> int | None:
         if size not in self._limits:
             self._limits[size] = self.caller.limit(self.state, size)
         return self._limits[size]
-
-
-def _least(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else min(a, b)

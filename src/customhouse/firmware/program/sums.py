@@ -43,6 +43,10 @@ class Sums(Alternatives):
         """One name for the registers in which a loop keeps the same number, narrow and widened."""
         if node[0] != PHI:
             return term
+        edges = self.edges.get(term)
+        if edges is not None:
+            same = (one for one in self.joined.get(node[1:3], ()) if self.edges[one] == edges)
+            return next(same, term)
         return self._twins.setdefault((node[1], node[2], frozenset(self.alternatives[term])), term)
 
     def reach(self, pointer: int, size: int) -> tuple[int, int] | None:

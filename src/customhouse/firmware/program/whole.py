@@ -198,6 +198,7 @@ class Whole:
                 or self.open_content(event[5])
                 or (event[6] != -1 and is_open[event[6]])
                 or any(is_open[one] for one, _ in event[9])
+                or any(fact[0] == "most" and is_open[fact[2]] for fact in event[7])
             )
         if kind == "bind":
             return any(is_open[one] for one in event[2:])

@@ -1,8 +1,12 @@
 """Models of where bytes come from outside: the recv family, lines, the environment, and stores of values by a key."""
 
+from .. import fold
+from ..lift import MUL
 from ..state import Content
 from ..terms import GLOBAL, HEAP
 from .called import Actions, Call
+
+_ITEMS = frozenset(("fread", "fread_unlocked", "__fread_chk"))
 
 
 def _receive(one: Call) -> int:
@@ -10,13 +14,13 @@ def _receive(one: Call) -> int:
     size = one.nth(2) if one.number(2) >= 0 else None
     source = one.terms.result(one.caller.site, one.name, (descriptor,))
     limit = one.size(one.number(2))
-    if one.name in ("fread", "fread_unlocked"):
-        span = one.caller.range_of(one.state, one.arg(2))
+    if one.name in _ITEMS:
+        count = one.arg(one.number(2) + 1)
+        span = one.caller.range_of(one.state, count)
         limit = limit * span[1] if limit and span and 0 < span[1] < 1 << 20 else None
-        size = one.terms.const(limit) if limit else None
+        size = _product(one, count, one.nth(2))
     content = Content(frozenset({("X", source, 0, 0, False)}), "%s", limit or 0)
-    if one.name != "fread" or size is not None:
-        one.caller.overrun(one.state, one.name, one.nth(1), content, size)
+    one.caller.overrun(one.state, one.name, one.nth(1), content, size)
     whole = one.terms.reach(one.nth(1), size) if size is not None else None
     if whole is not None:
         for spot in one.terms.locate(whole[0])[:4]:
@@ -33,6 +37,13 @@ def _receive(one: Call) -> int:
     if limit:
         one.state.ranges[source] = (-1, limit)
     return source
+
+
+def _product(one: Call, count: int, item: int) -> int:
+    """The bytes of so many items."""
+    return fold.binary(
+        one.terms, MUL, *((count, item) if one.terms.value(count) is None else (item, count)), one.terms.word
+    )
 
 
 def _receive_vector(one: Call) -> int:

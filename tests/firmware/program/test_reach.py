@@ -1,0 +1,99 @@
+"""How far copies reach: pieces put one behind the other, what bounds them, and lengths that can be negative."""
+
+import pytest
+from tests.firmware.program.test_bounds import compared, conditions, terms
+
+from customhouse.firmware.program import bounds, fold, reach
+from customhouse.firmware.program.conditions import Conditions
+from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, NE, SBORROW, SELECT, SLE, SLT, SUB
+from customhouse.firmware.program.state import State
+from customhouse.firmware.program.terms import OP, STACK, Terms
+
+__all__ = ["conditions", "terms"]
+
+
+def pieces(terms: Terms) -> tuple[int, int, int, int]:
+    """A buffer, where in it the next piece goes, the piece's length and the whole target."""
+    buffer = terms.add(terms.make((STACK, 1)), -200)
+    length = terms.load(terms.param(0), 0, 0, 4)
+    used = terms.phi(1, 2, "used")
+    for value in (terms.zero, fold.binary(terms, ADD, used, length, 4)):
+        terms.add_alternative(used, value)
+    terms.edges[used] = (terms.zero, fold.binary(terms, ADD, used, length, 4))
+    return buffer, used, length, fold.binary(terms, ADD, buffer, used, 4)
+
+
+def test_a_piece_compared_with_the_whole_buffer_goes_anywhere(terms: Terms, conditions: Conditions) -> None:
+    buffer, used, length, target = pieces(terms)
+    state = compared(conditions, LE, length, terms.const(200), True)
+    assert reach.of(terms, conditions, state, target, length) == (buffer, length, used)
+
+
+@pytest.mark.parametrize("kind", [LE, SLE])
+def test_a_piece_compared_with_the_room_left_ends_in_the_buffer(
+    terms: Terms, conditions: Conditions, kind: int
+) -> None:
+    buffer, used, length, target = pieces(terms)
+    left = fold.binary(terms, SUB, terms.const(200), used, 4)
+    state = compared(conditions, kind, length, left, True)
+    assert reach.of(terms, conditions, state, target, length) == (buffer, terms.const(200), None)
+    total = fold.binary(terms, ADD, used, length, 4)
+    state = compared(conditions, kind, total, terms.const(200), True)
+    assert reach.of(terms, conditions, state, target, length) == (buffer, terms.const(200), None)
+
+
+def test_what_is_left_and_what_is_used_make_the_buffer_in_every_round(terms: Terms, conditions: Conditions) -> None:
+    buffer, _used, length, target = pieces(terms)
+    left = terms.phi(1, 2, "left")
+    terms.edges[left] = (terms.param(1), fold.binary(terms, SUB, left, length, 4))
+    state = compared(conditions, LE, length, left, True)
+    assert reach.of(terms, conditions, state, target, length) == (buffer, terms.param(1), None)
+
+
+def test_an_index_compared_with_something_unknown_is_believed(terms: Terms, conditions: Conditions) -> None:
+    _buffer, used, length, target = pieces(terms)
+    state = compared(conditions, LE, used, terms.unknown("limit"), True)
+    assert reach.of(terms, conditions, state, target, length) is None
+
+
+def test_a_length_that_was_only_tested_as_a_signed_number_can_be_negative(terms: Terms, conditions: Conditions) -> None:
+    length = terms.load(terms.param(0), 0, 0, 4)
+    limit = terms.const(200)
+    assert bounds.least(terms, compared(conditions, SLE, length, limit, True), length) == -bounds.HUGE
+    assert bounds.least(terms, compared(conditions, LE, length, limit, True), length) == 0
+    state = compared(conditions, SLE, length, limit, True)
+    assert conditions.refine(state, terms.make((OP, SLT, length, terms.zero), length), False)
+    assert bounds.least(terms, state, length) == 0
+
+
+def test_a_halfword_less_a_header_can_be_negative_unless_it_was_tested(terms: Terms, conditions: Conditions) -> None:
+    length = terms.load(terms.param(0), 0, 0, 2)
+    assert bounds.least(terms, State(), terms.add(length, -4)) == -4
+    state = compared(conditions, LE, terms.const(4), length, True)
+    assert bounds.least(terms, state, terms.add(length, -4)) == 0
+    assert bounds.least(terms, State(), terms.add(terms.param(0), -4)) is None
+
+
+def test_two_flags_of_a_conditional_compare_are_compared_on_either_side(terms: Terms) -> None:
+    one, two, condition = (terms.make((OP, EQ, terms.param(n), terms.zero), terms.param(n)) for n in range(3))
+    chosen = [fold.binary(terms, BAND, condition, flag, 1) for flag in (one, two)]
+    different = fold.binary(terms, NE, one, two, 1)
+    assert fold.binary(terms, NE, *chosen, 1) == fold.binary(terms, BAND, condition, different, 1)
+    either = [fold.binary(terms, BOR, condition, flag, 1) for flag in (one, two)]
+    assert terms.nodes[fold.binary(terms, NE, *either, 1)][1] == BAND
+
+
+def test_behind_a_comparison_different_signs_and_overflow_say_less(terms: Terms) -> None:
+    a, b = terms.param(0), terms.param(1)
+    difference = fold.binary(terms, SUB, a, b, 4)
+    sign = terms.make((OP, SLT, difference, terms.zero), difference)
+    overflow = terms.make((OP, SBORROW, a, b), a, b)
+    assert fold.binary(terms, NE, sign, overflow, 1) == fold.binary(terms, SLT, a, b, 4)
+    assert fold.binary(terms, EQ, sign, overflow, 1) == fold.binary(terms, SLE, b, a, 4)
+
+
+def test_a_choice_inside_a_choice_on_the_same_condition_is_decided(terms: Terms) -> None:
+    condition, one, two, three = (terms.param(n) for n in range(4))
+    inner = terms.make((OP, SELECT, condition, one, two), condition, one, two)
+    assert fold.select(terms, condition, three, inner) == fold.select(terms, condition, three, two)
+    assert fold.select(terms, condition, inner, three) == fold.select(terms, condition, one, three)
