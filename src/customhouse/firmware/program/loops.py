@@ -166,7 +166,7 @@ class Loops:
         """What every byte before the last is, for a walk that tests the byte `term`."""
         back = self.back[head]
         passed = 0
-        for masks in back.values():
+        for masks in [*back.values(), *(one for outer in self._around(head, term) for one in self.back[outer].values())]:
             passed |= masks.get(-term, masks.get(term, bytesets.ALL))
         if not back or passed & bytesets.SHELL == bytesets.SHELL:
             return set()
@@ -176,6 +176,32 @@ class Loops:
             for one in {start, *plain} if len(plain) == 1 else {start}:
                 out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
         return out
+
+    def _around(self, head: int, term: int) -> set[int]:
+        """Heads of outer loops by whose back edges the same walk goes on: what passes there was not tested inside."""
+        outer = [one for one, body in self.bodies.items() if one != head and head in body]
+        if not outer:
+            return set()
+        walking = {
+            self.terms.based(node[1])[0]
+            for one in self.terms.flat(term)
+            if (node := self.terms.nodes[one])[0] == BYTE
+        }
+        out: set[int] = set()
+        for pointer in walking:
+            node = self.terms.nodes[pointer]
+            for phi in (pointer, *(node[2:] if node[0] == OP and node[1] == ADD else ())):
+                if self.terms.nodes[phi][0] == PHI and self.terms.nodes[phi][2] == head:
+                    out |= {one for one in outer if self._goes_by(one, phi)}
+        return out
+
+    def _goes_by(self, outer: int, phi: int) -> bool:
+        """Whether what walks in a loop is handed on by the outer loop's head."""
+        for one in self.terms.alternatives[phi]:
+            node = self.terms.nodes[self.terms.based(one)[0]]
+            if node[0] == PHI and node[2] == outer and self._steps(one, phi):
+                return True
+        return False
 
     def _last(self, head: int, term: int, state: State) -> int:
         """What the byte at hand, not yet behind a back edge, can be: the one that the loop was left with and its
