@@ -53,12 +53,12 @@ class Evaluation:
         """The calls in blocks of loops, as they were last looked at."""
         self.looped = frozenset[int]().union(*self.loops.bodies.values())
         self.heads: dict[int, Head] = {}
-        self.copies: dict[int, WordCopy] = {}
+        self.word_copies: dict[int, WordCopy] = {}
         """Loops that copy a block of memory."""
         for head, body in self.loops.bodies.items():
             found = word_copy(function.blocks[head]) if len(body) == 1 else None
             if found is not None:
-                self.copies[head] = found
+                self.word_copies[head] = found
 
     def run(self) -> Summary:
         order, position = self.function.order, self.position
@@ -183,7 +183,7 @@ class Evaluation:
             activation.later = None
         activation.now = state
         activation.site = block.address
-        copy = self.copies.get(block.address)
+        copy = self.word_copies.get(block.address)
         if copy is not None and copied(activation, state, copy):
             return [(one, state) for one in self.function.successors[block.address] if one != block.address]
         self.instructions.run(block, state)

@@ -166,7 +166,10 @@ class Loops:
         """What every byte before the last is, for a walk that tests the byte `term`."""
         back = self.back[head]
         passed = 0
-        for masks in [*back.values(), *(one for outer in self._around(head, term) for one in self.back[outer].values())]:
+        for masks in [
+            *back.values(),
+            *(one for outer in self._around(head, term) for one in self.back[outer].values()),
+        ]:
             passed |= masks.get(-term, masks.get(term, bytesets.ALL))
         if not back or passed & bytesets.SHELL == bytesets.SHELL:
             return set()
@@ -183,9 +186,7 @@ class Loops:
         if not outer:
             return set()
         walking = {
-            self.terms.based(node[1])[0]
-            for one in self.terms.flat(term)
-            if (node := self.terms.nodes[one])[0] == BYTE
+            self.terms.based(node[1])[0] for one in self.terms.flat(term) if (node := self.terms.nodes[one])[0] == BYTE
         }
         out: set[int] = set()
         for pointer in walking:
