@@ -1,6 +1,6 @@
 """Texts that may be one or the other."""
 
-from customhouse.firmware.program.state import Content, Location, cut, either, literal
+from customhouse.firmware.program.state import Content, Location, cut, either, few, literal
 
 PLACE: Location = (7, 24, 152)
 RECEIVED = Content(frozenset({("X", 9, 0, 0, False)}), "%s", 128)
@@ -34,3 +34,10 @@ def test_a_copy_of_an_object_is_cut_into_copies_of_its_parts() -> None:
     for at in (0, 284, 300):
         assert cut(copy, at) is None
     assert cut(RECEIVED, 31) is None
+
+
+def test_of_too_many_parts_those_that_another_covers_go_first() -> None:
+    many = frozenset(("T", root, 0, 0, 0) for root in range(20, 40))
+    assert len(few(many)) == 12 and few(many) < many
+    behind = frozenset(("T", 5, at, 0, 0) for at in range(8, 20))
+    assert few(behind | {("T", 5, 4, 1, 0), ("X", 9, 0, 0, 0)}) == {("T", 5, 4, 1, 0), ("X", 9, 0, 0, 0)}

@@ -133,14 +133,15 @@ def few(deps: frozenset[Dep]) -> frozenset[Dep]:
         if dep[0] == "T" and dep[3] == 1:
             key = (dep[1], dep[4])
             spread[key] = min(dep[2], spread.get(key, dep[2]))
-    kept = [
-        dep
-        for dep in deps
-        if dep[0] != "T" or not 0 < dep[2] - spread.get((dep[1], dep[4]), dep[2]) + (dep[3] != 1) < _SPREAD
-    ]
+    kept = [dep for dep in deps if not _covered(dep, spread.get((dep[1], dep[4])))]
     kept.sort()
     kept.sort(key=lambda dep: dep[0] != "X")  # sources first
     return frozenset(kept[:_MAX_DEPS])
+
+
+def _covered(dep: Dep, start: int | None) -> bool:
+    """Whether what lies anywhere behind `start` in the same object includes it."""
+    return dep[0] == "T" and start is not None and 0 < dep[2] - start + (dep[3] != 1) < _SPREAD
 
 
 class Places(dict[Location, T]):
