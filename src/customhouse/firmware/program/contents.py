@@ -83,11 +83,16 @@ class Contents:
         if not content.deps:
             return content
         lacks = 0
-        wanted, alone = {one, pointer}, frozenset((one,))
+        wanted = {one, pointer}
         for fact in state.facts:
-            if fact[0] == "lacks" and (fact[1] in wanted or self.terms.flat(fact[1]) == alone):
+            if fact[0] == "lacks" and (fact[1] in wanted or self._same(fact[1], one, pointer)):
                 lacks |= fact[2]
         return content._replace(deps=kept(content.deps, quoting.kept(lacks)))
+
+    def _same(self, tested: int, one: int, pointer: int) -> bool:
+        """Whether what was tested is what the pointer points to, by another name."""
+        terms = self.terms
+        return terms.flat(tested) == frozenset((one,)) and terms.made(tested) in (frozenset(), terms.made(pointer))
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
         """The text entry that covers a place: the nearest one that begins at or before it."""

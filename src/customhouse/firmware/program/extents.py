@@ -117,4 +117,4 @@ class Extents:
 
     def _cleared(self, value: int) -> bool:
         """Zeroes, and words that were read as they are, are written in the middle of buffers too."""
-        return self.terms.value(value) == 0 or self.terms.nodes[value][0] == LOAD
+        return all(self.terms.value(one) == 0 or self.terms.nodes[one][0] == LOAD for one in self.terms.flat(value))

@@ -176,7 +176,7 @@ class Loops:
         out: set[Fact] = set()
         for start in self._starts(head, term):
             plain = self.terms.flat(start)
-            for one in {start, *plain} if len(plain) == 1 else {start}:
+            for one in {start, *plain} if len(plain) == 1 and not self.terms.made(start) else {start}:
                 out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
         return out
 

@@ -87,7 +87,7 @@ def _begin(terms: Terms, target: int) -> tuple[int, Parts, int] | None:
     if not pointers:
         return (terms.const(constant), parts, 0) if parts and constant >= terms.floor else None
     pointer = max(pointers, key=terms.rank)
-    if terms.nodes[pointer][0] == PHI:
+    if pointer in terms.edges:
         return _walking(terms, pointer, parts, constant)
     rest = {one: factor for one, factor in parts.items() if one != pointer}
     return (terms.add(pointer, constant), rest, 0) if rest and len(rest) <= _MOST_PARTS else None

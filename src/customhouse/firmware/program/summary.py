@@ -98,7 +98,7 @@ class Application:
                 return term
             return self.memory.load(self.state, self.address(root, offset, stride), size)
         if kind in (PHI, MERGE):
-            if not terms.open[term] and kind == MERGE:
+            if not terms.open[term] and (kind == MERGE or terms.is_new(term)):
                 return term
             flat = terms.flat(term)
             return terms.merge({self.term(one) for one in flat if one != term}) if flat else term
@@ -296,9 +296,10 @@ class Application:
         if not returns:
             return self.terms.unknown(("void", self.site))
         self.state.facts = self.state.facts | shared([facts for _, facts in returns])
-        if len({value for value, _ in returns}) == 1 and not self.terms.several(returns[0][0]):
+        made = any(self.terms.nodes[value][0] == HEAP for value, _ in self.summary.returns)
+        if len({value for value, _ in returns}) == 1 and not made and not self.terms.several(returns[0][0]):
             return returns[0][0]
-        phi = self._named()
+        phi = self.terms.named(self.caller.function.address, self.site) if made else self._named()
         for value, _ in returns:
             self.terms.add_alternative(phi, value)
         self.caller.conditions.implied[phi] = tuple(returns)
@@ -313,7 +314,7 @@ class Application:
         """
         summary, function = self.summary, self.caller.function.address
         if summary.words or summary.texts or any(event[0] in ("word", "text") for event in summary.events):
-            return self.terms.phi(function, self.site, "result")
+            return self.terms.named(function, self.site)
         live = self.caller.whole.code.parameters(summary.function)
         arguments = tuple(
             self.caller.argument(self.state, index)

@@ -80,6 +80,31 @@ class Terms(Sums):
             return node[2], node[3] + inside, node[4]
         return None
 
+    def named(self, function: int, site: int) -> int:
+        """The name of what one call gave: two objects that one function makes for it are not the same."""
+        return self.phi(function, site, "result")
+
+    def is_new(self, term: int) -> bool:
+        """Whether the term is an object that a function made for its caller, by the call that gave it."""
+        node = self.nodes[term]
+        if node[0] != PHI or node[3] != "result":
+            return False
+        return any(self.nodes[one][0] == HEAP for one in self.alternatives[term])
+
+    def made(self, pointer: int, level: int = 0) -> frozenset[int]:
+        """The objects by their calls, see `is_new`, that a pointer may be."""
+        node = self.nodes[pointer]
+        if level > 6:
+            return frozenset()
+        if node[0] in (ADDR, DERIVED):
+            return self.made(node[1], level + 1)
+        if node[0] not in (PHI, MERGE):
+            return frozenset()
+        if self.is_new(pointer):
+            return frozenset((pointer,))
+        parts = node[1] if node[0] == MERGE else self.alternatives[pointer]
+        return frozenset().union(*(self.made(one, level + 1) for one in parts))
+
     def locate(self, term: int) -> tuple[Location, ...]:
         """Where the term points when it is used as an address: one location an alternative."""
         found = self._located.get(term)
