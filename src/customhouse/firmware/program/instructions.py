@@ -21,6 +21,7 @@ from .lift import (
     TRUNC,
     WEAK_STORE,
     XOR,
+    ZEROS,
     ZEXT,
     Block,
     Op,
@@ -30,7 +31,7 @@ from .loops import Loops
 from .state import State
 from .terms import CONST, OP
 
-_UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT))
+_UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT, ZEROS))
 _EFFECTS = frozenset((STORE, WEAK_STORE, REPEAT, SELECT))
 """Operations that do more than put what they compute into one register."""
 _WIDE = frozenset((OP_LOAD, MOV, XOR))

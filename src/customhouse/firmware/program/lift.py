@@ -49,7 +49,8 @@ VIRTUAL = 1 << 56
     WEAK_STORE,
     TRUNC,
     REPEAT,
-) = range(37)
+    ZEROS,
+) = range(38)
 
 Op = tuple[int, int, int, int, int, int]
 

@@ -43,6 +43,7 @@ from .lift import (
     UNIQUE,
     WEAK_STORE,
     XOR,
+    ZEROS,
     ZEXT,
     Block,
     Exit,
@@ -86,6 +87,7 @@ UNARY = {
     _O.BOOL_NEGATE: BNOT,
     _O.INT_ZEXT: ZEXT,
     _O.INT_SEXT: SEXT,
+    _O.LZCOUNT: ZEROS,
 }
 
 
@@ -216,7 +218,7 @@ class Straight:
                 out,
                 self._operand(inputs[0]),
                 0,
-                inputs[0].size if kind in (ZEXT, SEXT) else out.size,
+                inputs[0].size if kind in (ZEXT, SEXT, ZEROS) else out.size,
             )
         else:
             kind = BINARY[code]
