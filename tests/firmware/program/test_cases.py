@@ -104,3 +104,9 @@ def test_a_state_in_one_case_has_the_values_of_that_way() -> None:
         for case in behind.cases
     }
     assert found == {(TEXT, True), (TERMS.const(0x8000), False)}
+
+
+def test_both_outcomes_of_a_condition_are_told_in_each_case_that_allows_them() -> None:
+    behind = checked_unless(3)
+    three = {(truth, CHECKED in known.facts) for truth, _, known in NARROWING.sides(behind, equals(NUMBER, 3))}
+    assert three == {(True, False), (False, True)}

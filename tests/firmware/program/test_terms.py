@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customhouse.firmware.program import bounds, fold
-from customhouse.firmware.program.lift import ADD, AND, MUL, OR, SELECT, SHL, SHR, SUB
+from customhouse.firmware.program.lift import ADD, AND, EQ, MUL, OR, SELECT, SHL, SHR, SUB, ZEROS
 from customhouse.firmware.program.terms import BYTE, GLOBAL, OP, STACK, Terms
 
 
@@ -121,3 +121,11 @@ def test_a_factor_that_is_loaded_on_a_condition_is_the_step_of_the_array() -> No
     index, test = terms.result(0x10, "atoi", ()), terms.param(1)
     factor = terms.make((OP, SELECT, test, terms.const(36), terms.zero), test)
     assert terms.scale(fold.binary(terms, MUL, factor, index, 4)) == 36
+
+
+def test_leading_zeros_shifted_until_only_their_whole_number_is_left_ask_whether_a_number_is_zero() -> None:
+    terms = Terms(4)
+    counted = fold.unary(terms, ZEROS, terms.param(0), 4)
+    asked = fold.binary(terms, SHR, counted, terms.const(5), 4)
+    assert asked == fold.binary(terms, EQ, terms.param(0), terms.zero, 4)
+    assert fold.unary(terms, ZEROS, terms.const(1), 4) == terms.const(31)

@@ -6,13 +6,13 @@ This is what models of the library act on (`library.Caller`), and what summaries
 from typing import TYPE_CHECKING
 
 from . import bounds, reach
-from .application import Application
 from .code import Function
 from .conditions import Conditions
 from .lift import ADD
 from .memory import Memory
+from .narrowing import Narrowing
 from .state import Content, Fact, Places, State
-from .summary import Event
+from .summary import Application, Event
 from .terms import ADDR, LOAD, OP, RESULT, STACK, Terms
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Activation:
         self.terms: Terms = whole.terms
         self.image = whole.image
         self.conditions = Conditions(whole.terms, whole.sets, self._constant_text, self._constant_bytes)
+        self.narrowing = Narrowing(whole.terms, self.conditions)
         self.memory = Memory(whole.terms, whole.image, function.address, self.note, whole.sets)
         convention = whole.lifter.convention
         registers = whole.lifter.registers

@@ -3,13 +3,13 @@
 from . import cases, library
 from .activation import MAX_TARGETS, Activation
 from .answers import ASKING
-from .application import Application
 from .elf import IMPORT_BASE
 from .join import join
-from .lift import Block
+from .lift import AND, Block
 from .rows import Rows
 from .state import State
-from .terms import RECURSION
+from .summary import Application
+from .terms import OP, RECURSION
 
 
 class Calls:
@@ -21,17 +21,30 @@ class Calls:
         self.terms = activation.terms
         self.whole = activation.whole
         self.link = activation.link
-        self.rows = Rows(activation.terms, activation.image)
+        self.rows = Rows(activation.terms, activation.image, self._kept)
 
     def call(self, block: Block, state: State) -> bool:
         """Apply a call; False when it does not return."""
         leave = block.exit
-        target = self.terms.const(leave.target) if leave.kind == "call" else self.activation.value(state, leave.value)
+        if leave.kind == "call":
+            target = self.terms.const(leave.target)
+        else:
+            target = self._pointer(self.activation.value(state, leave.value))
         result = self.invoke(state, target, leave.site)
         if result is None:
             return False
         self._after_call(state, result, self._changed(target, leave.site))
         return True
+
+    def _kept(self, place: int, step: int) -> bool:
+        return self.whole.store.kept(place, step)
+
+    def _pointer(self, target: int) -> int:
+        """The pointer that is called: where code has a second form, the bit that tells it is cut off first."""
+        node = self.terms.nodes[target]
+        if node[0] == OP and node[1] == AND and self.terms.value(node[3]) == self.terms.mask - 1:
+            return int(node[2])
+        return target
 
     def _changed(self, target: int, site: int) -> frozenset[int] | None:
         """The registers that a call changes, None when it may be all that the convention lets it: compilers keep values

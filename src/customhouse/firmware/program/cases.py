@@ -13,6 +13,8 @@ from .state import Case, Fact, State
 from .terms import ADDR, CONST, OP, PHI, Terms
 
 MAX_CASES = 8
+NONE = Case({}, frozenset(), {}, {})
+"""What is so in any case."""
 _TELLING = frozenset(("lacks", "eq"))
 _DEPTH = 6
 
@@ -30,7 +32,7 @@ def met(terms: Terms, states: list[State], new: State) -> tuple[Case, ...]:
             entry = state.words.get(place)
             if entry is not None and entry[1] != phi:
                 values[phi] = entry[1]
-        for case in state.cases or (Case({}, frozenset(), {}, {}),):
+        for case in state.cases or (NONE,):
             bound = {phi: replaced(terms, value, case.values) for phi, value in values.items()}
             whole = seen(state, case)
             found.append(beyond(new, {**case.values, **bound}, whole))
@@ -152,8 +154,8 @@ def replaced(terms: Terms, term: int, values: dict[int, int], level: int = 0) ->
         decided = terms.nodes[parts[0]]
         if decided[0] == CONST:
             return parts[1] if decided[1] else parts[2]
-    elif node[1] == BNOT:
-        return fold.unary(terms, BNOT, parts[0], 1)
+    elif node[1] in fold.UNARY:
+        return fold.unary(terms, node[1], parts[0], 1 if node[1] == BNOT else terms.word)
     elif len(parts) == 2:
         return fold.binary(terms, node[1], parts[0], parts[1], terms.word)
     return terms.make((OP, node[1], *parts), *parts)

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from . import bounds, fold
+from . import bounds, cases, fold
 from .activation import Activation
 from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SELECT, SLE, SLT
 from .state import State
@@ -18,6 +18,8 @@ class Choice(NamedTuple):
     made: int
 
 
+Way = tuple[int, dict[int, int], State]
+"""What is chosen on one way, with what phis are on it and what is known there."""
 _OTHER_WAY = {EQ: NE, NE: EQ, BAND: BOR, BOR: BAND}
 _TURNED = {LT: LE, LE: LT, SLT: SLE, SLE: SLT}
 """`not a < b` is `b <= a`."""
@@ -103,26 +105,44 @@ class Choices:
             if mask is not None:
                 state.masks[made] = mask
             if terms.value(yes) is None or terms.value(no) is None:
-                self._choice_range(state, condition, yes, no, made)
+                self._bound(state, made, self._ways(state, condition, yes, no))
         else:
-            merged = state.registers[out] = terms.merge({yes, no})
+            merged = state.registers[out] = self._either(state, out, condition, yes, no)
             self.open[out] = (merged, condition, yes, no)
-            self._choice_range(state, condition, yes, no, merged)
         self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
 
-    def _choice_range(self, state: State, condition: int, yes: int, no: int, merged: int) -> None:
-        """`n < 80 ? n : 80` is at most 80."""
-        sides = []
-        for side, truth in ((yes, True), (no, False)):
-            probe = state.probe()
-            self.activation.conditions.refine(probe, condition, truth)
-            sides.append((side, probe))
-        spans = [bounds.span(self.terms, side, probe.ranges) for side, probe in sides]
+    def _either(self, state: State, out: int, condition: int, yes: int, no: int) -> int:
+        """One of two values, and what is known of it: `n < 80 ? n : 80` is at most 80, `valid(p) ? p : NULL` is valid
+        where it is not NULL.
+        """
+        terms = self.terms
+        ways = self._ways(state, condition, yes, no)
+        apart = len({cases.telling(known.facts) for _, _, known in ways}) > 1
+        if apart:
+            merged = terms.phi(self.activation.function.address, self.activation.site, ("choice", out, condition))
+            for side in (yes, no):
+                terms.add_alternative(merged, side)
+        else:
+            merged = terms.merge({yes, no})
+        self._bound(state, merged, ways)
+        if apart:
+            state.cases = cases.few(
+                cases.beyond(state, {**values, merged: side}, known) for side, values, known in ways
+            )
+        return merged
+
+    def _ways(self, state: State, condition: int, yes: int, no: int) -> list[Way]:
+        sides = self.activation.narrowing.sides(state, condition)
+        return [
+            (cases.replaced(self.terms, yes if truth else no, values), values, known) for truth, values, known in sides
+        ]
+
+    def _bound(self, state: State, chosen: int, ways: list[Way]) -> None:
+        spans = [bounds.span(self.terms, side, known.ranges) for side, _, known in ways]
         highs = [one[1] for one in spans if one is not None]
-        if len(highs) == len(sides):
-            state.ranges[merged] = (0, max(highs))
-        ordered = bounds.ordered(self.terms, merged, [(side, probe.facts) for side, probe in sides])
-        state.learn(ordered)
+        if highs and len(highs) == len(spans):
+            state.ranges[chosen] = (0, max(highs))
+        state.learn(bounds.ordered(self.terms, chosen, [(side, known.facts) for side, _, known in ways]))
 
     def _is_byte_choice(self, yes: int, no: int) -> bool:
         """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from .activation import Activation
 from .agenda import Agenda
-from .application import Application
 from .calls import Calls
 from .code import Function
 from .copyloops import CopyLoops
@@ -12,10 +11,10 @@ from .instructions import Instructions
 from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
-from .narrowing import Narrowing
 from .returns import Returns
+from .selectors import selected
 from .state import State
-from .summary import Event, Summary
+from .summary import Application, Event, Summary
 from .terms import PHI, Terms
 from .ways import Ways, within
 from .wordcopies import WordCopy, copied, word_copy
@@ -39,7 +38,7 @@ class Evaluation:
         self.position = {address: index for index, address in enumerate(function.order)}
         self.activation = Activation(whole, function)
         self.conditions = self.activation.conditions
-        self.narrowing = Narrowing(whole.terms, self.conditions)
+        self.narrowing = self.activation.narrowing
         self.loops = Loops(function, self.position, whole.terms, whole.sets)
         self.conditions.ends.walked = self.loops.walked
         self.ways = Ways(self.activation, self.loops, self.position)
@@ -214,9 +213,22 @@ class Evaluation:
             self._tail(block, state, self.activation.value(state, leave.value))
         elif block.address in self.function.tails:
             self._tail(block, state, self.terms.const(self.function.tails[block.address]))
+        elif leave.kind == "ijump":
+            return self._switch(block, state, after)
         else:
             return [(one, state if index == 0 else state.copy()) for index, one in enumerate(after)]
         return []
+
+    def _switch(self, block: Block, state: State, after: tuple[int, ...]) -> list[tuple[int, State]]:
+        """A jump through a table: what leads to each place is known of the number that selects."""
+        target = self.activation.value(state, block.exit.value)
+        leaf, values = selected(self.terms, self.activation.image, target, after) or (0, {})
+        out = []
+        for one in after:
+            way = state.copy()
+            if one not in values or self.narrowing.among(way, leaf, values[one]):
+                out.append((one, way))
+        return out
 
     def _tail(self, block: Block, state: State, target: int) -> None:
         """A call that is the last thing a function does."""

@@ -1,6 +1,6 @@
 """What a branch makes of the cases of a state: those that it refutes are gone, and what the others share is known."""
 
-from . import bounds, cases
+from . import bounds, cases, fold
 from .conditions import Conditions
 from .join import shared
 from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT
@@ -36,6 +36,28 @@ class Narrowing:
         else:
             state.cases = cases.few(cases.beyond(state, values, known) for values, known in left)
         return True
+
+    def among(self, state: State, term: int, values: list[int]) -> bool:
+        """The number is one of these. False when that cannot be."""
+        low, high = (self.terms.const(one) for one in (min(values), max(values)))
+        if low == high:
+            return self.refine(state, fold.binary(self.terms, EQ, term, low, 4), True)
+        return self.refine(state, fold.binary(self.terms, LT, term, low, 4), False) and self.refine(
+            state, fold.binary(self.terms, LE, term, high, 4), True
+        )
+
+    def sides(self, state: State, term: int) -> list[tuple[bool, dict[int, int], State]]:
+        """Both outcomes of a condition, in each case in which they can be: with the values of the case, and what is
+        known then.
+        """
+        out = []
+        for case in state.cases or (cases.NONE,):
+            here = cases.replaced(self.terms, term, case.values)
+            for truth in (True, False):
+                known = cases.seen(state, case)
+                if self._verdict(known, here) in (None, truth) and self.conditions.refine(known, here, truth):
+                    out.append((truth, case.values, known))
+        return out
 
     def _settle(self, state: State, values: dict[int, int], known: State) -> None:
         now = cases.settled(self.terms, state, cases.beyond(state, values, known))

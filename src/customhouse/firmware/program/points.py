@@ -305,6 +305,17 @@ class Pointers:
         at = bisect.bisect_right(self.whole.references, address + 2 * step)
         return self.whole.references[at] if at < len(self.whole.references) else 1 << 62
 
+    def kept(self, address: int, step: int) -> bool:
+        """Whether an array of the initialised data is as it was: no store of the program is known to go there."""
+        cells = self.words.get(GLOBAL)
+        if not self.whole.references or not any(self.image.bytes_at(address, step)):
+            return False
+        end = min(self._table_end(address, step), address + step * _MAX_TABLE)
+        written = [at for at, _step, _text in self.texts.get(GLOBAL, ())]
+        if cells is not None:
+            written += [*cells.exact, *(at for at, _step, _value in cells.strided)]
+        return not any(address - step < at < end for at in written)
+
     def started(self, path: int, vector: int) -> list[Content]:
         """What a shell with -c is given, in argument vectors that lie in memory."""
         out = []

@@ -5,11 +5,13 @@ and calls through another. Fields that were read by the same pointer belong to o
 tells which the other can be. The table's end is not known here: an entry that is none has no function.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+from .computed import computed
 from .elf import Image
-from .fold import constant
-from .lift import BNOT, SELECT
 from .state import State
-from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Terms
+from .terms import ADDR, BYTE, GLOBAL, OP, Terms
 
 Pointer = tuple[int, int]
 """What the fields of one entry have in common: the term of the pointer or of the place in the table, and the step."""
@@ -20,9 +22,13 @@ _DEPTH = 8
 class Rows:
     """Reads constant tables entry by entry."""
 
-    def __init__(self, terms: Terms, image: Image) -> None:
+    def __init__(
+        self, terms: Terms, image: Image, kept: Callable[[int, int], bool] = lambda _place, _step: False
+    ) -> None:
         self.terms = terms
         self.image = image
+        self.kept = kept
+        """Whether nothing in the program writes to an array: its first place and its step."""
         self._pointers: dict[int, frozenset[Pointer]] = {}
 
     def possible(self, state: State, target: int, functions: list[int]) -> list[int]:
@@ -54,7 +60,7 @@ class Rows:
             return found
         node = self.terms.nodes[term]
         out: frozenset[Pointer] = frozenset()
-        if node[0] == BYTE and node[2] == GLOBAL and node[4] > 1 and self.image.constant(node[3]):
+        if node[0] == BYTE and node[2] == GLOBAL and node[4] > 1 and self._is_table(node[3], node[4]):
             out = frozenset({(self.terms.based(node[1])[0], node[4])})
         elif node[0] == OP and level < _DEPTH:
             out = out.union(*(self.pointers(one, level + 1) for one in node[2:]))
@@ -63,24 +69,15 @@ class Rows:
         self._pointers[term] = out
         return out
 
+    def _is_table(self, place: int, step: int) -> bool:
+        return self.image.constant(place) or (self.image.segment(place) is not None and self.kept(place, step))
+
     def _value(self, term: int, row: int) -> int | None:
         """What the term is in one entry; None when it depends on more."""
-        node = self.terms.nodes[term]
-        if node[0] == CONST:
-            return int(node[1])
-        if node[0] == BYTE and node[2] == GLOBAL and node[4] > 1:
-            return self.image.number(node[3] + row * node[4], node[5])
-        if node[0] == ADDR and not node[3]:
-            base = self._value(node[1], row)
-            return None if base is None else (base + int(node[2])) & self.terms.mask
-        if node[0] != OP:
+
+        def field(_term: int, node: tuple[Any, ...]) -> int | None:
+            if node[0] == BYTE and node[2] == GLOBAL and node[4] > 1:
+                return self.image.number(node[3] + row * node[4], node[5])
             return None
-        parts = [self._value(one, row) for one in node[2:]]
-        if node[1] == SELECT and parts[0] is not None:
-            return parts[1] if parts[0] else parts[2]
-        known = [one for one in parts if one is not None]
-        if len(known) < len(parts):
-            return None
-        if node[1] == BNOT:
-            return int(not known[0])
-        return constant(node[1], known[0], known[1], self.terms.word) if len(known) == 2 else None
+
+        return computed(self.terms, term, field)
