@@ -1,8 +1,9 @@
 """Where paths meet."""
 
 from customhouse.firmware.program import bytesets, fold
+from customhouse.firmware.program.elf import Image
 from customhouse.firmware.program.join import Head, carried, join, shared
-from customhouse.firmware.program.lift import AND
+from customhouse.firmware.program.lift import ADD, AND, MUL, SHL
 from customhouse.firmware.program.state import Content, State
 from customhouse.firmware.program.terms import ADDR, BYTE, HEAP, PHI, Terms
 
@@ -100,3 +101,54 @@ def test_a_field_written_on_one_path_is_not_as_long_as_the_object_copied_on_both
     met = join(terms, 0x100, 0x120, states, frozenset(), {}).texts
     assert met[(heap, 0, 0)].extent == 32 and label.deps < met[(heap, 0, 0)].deps
     assert met[(heap, 32, 0)] == states[1].texts[(heap, 32, 0)]
+
+
+def test_the_byte_read_ahead_is_the_byte_where_the_pointer_stands_behind_the_join() -> None:
+    terms = Terms(4)
+    states = []
+    for at in (0, 1):
+        state = State()
+        state.registers = {1: byte(terms, at), 2: terms.add(terms.param(0), at)}
+        states.append(state)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
+    assert terms.nodes[met[1]][:2] == (BYTE, met[2])
+
+
+def test_the_byte_read_ahead_by_an_index_is_the_byte_where_the_index_stands_behind_the_join() -> None:
+    terms = Terms(4)
+    phi = terms.phi(0x100, 0x120, 2)
+    states = []
+    for index in (terms.zero, terms.add(phi, 1)):
+        state = State()
+        address = fold.binary(terms, ADD, terms.param(0), index, 4)
+        state.registers = {1: terms.make((BYTE, address, terms.param(0), 0, 1, 1), address), 2: index}
+        states.append(state)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
+    assert met[2] == phi
+    assert terms.nodes[met[1]][:2] == (BYTE, fold.binary(terms, ADD, terms.param(0), phi, 4))
+
+
+def test_the_entry_of_a_table_that_was_looked_up_before_the_loop_is_that_of_the_byte_in_the_loop() -> None:
+    terms = Terms(4)
+    table = terms.result(0x50, "__ctype_b_loc")
+    states = []
+    for at in (0, 1):
+        state = State()
+        scaled = fold.binary(terms, (SHL, MUL)[at], byte(terms, at), terms.const(at + 1), 4)
+        address = fold.binary(terms, ADD, table, scaled, 4)
+        entry = terms.make((BYTE, address, table, 0, 2, 2), address)
+        state.registers = {2: terms.add(terms.param(0), at), 3: fold.binary(terms, AND, entry, terms.const(8), 4)}
+        states.append(state)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
+    assert bytesets.ByteSets(terms, Image("arm", False, 4, 0)).variables(met[3]) == {terms.byte_at(met[2])}
+
+
+def test_classes_asked_for_at_two_calls_are_one_class_of_one_byte() -> None:
+    terms = Terms(4)
+    states = []
+    for at in (0, 1):
+        state = State()
+        state.registers = {1: byte(terms, at), 2: terms.result(0x200 + at, "isalnum", (byte(terms, at), terms.zero))}
+        states.append(state)
+    met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
+    assert terms.nodes[met[2]][2:] == ("isalnum", (met[1],))

@@ -129,3 +129,10 @@ def test_leading_zeros_shifted_until_only_their_whole_number_is_left_ask_whether
     asked = fold.binary(terms, SHR, counted, terms.const(5), 4)
     assert asked == fold.binary(terms, EQ, terms.param(0), terms.zero, 4)
     assert fold.unary(terms, ZEROS, terms.const(1), 4) == terms.const(31)
+
+
+def test_a_counter_in_steps_is_no_pointer() -> None:
+    terms = Terms(4)
+    counter = terms.add(terms.const(1), 0, 1)
+    assert terms.rank(counter) < terms.rank(terms.param(1))
+    assert terms.rank(terms.add(terms.const(0x20000), 0, 4)) > terms.rank(terms.param(1))

@@ -60,6 +60,8 @@ CLASSES = {
     "iscntrl": of(bytes(range(32))) | 1 << 127,
     "isascii": (1 << 128) - 1,
 }
+OF_BYTES = dict.fromkeys((*CLASSES, "tolower", "toupper"), 1) | {"strchr": 2, "index": 2, "memchr": 2}
+"""Functions that give the same for the same byte, wherever they are called, and how many arguments tell it."""
 _BITS = (
     "isupper",
     "islower",

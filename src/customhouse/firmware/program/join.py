@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import bounds, cases
+from .alike import Alike, is_byte
 from .fields import meet
 from .state import Fact, State
-from .terms import ADDR, BYTE, LOAD, OP, PHI, STACK, Location, Terms
+from .terms import ADDR, PHI, STACK, Location, Terms
 
 _MAX_FACTS = 60
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
@@ -129,7 +130,7 @@ def _registers(
             registers[key] = value
         elif key not in flags:
             values = tuple(state.registers[key] for state in states)
-            if values in made and any(_is_byte(terms, one) for one in values):
+            if values in made and any(is_byte(terms, one) for one in values):
                 registers[key] = made[values]  # one byte in two registers: a test of one is a test of the other
                 continue
             phi = terms.phi(function, block, key)
@@ -141,84 +142,9 @@ def _registers(
             _learned(terms, states, key, phi, new, compared)
             if implied is not None:
                 implied[phi] = _implied(states, key, implied)
-    _computed(terms, states, new, made)
+    Alike(terms, states, new, made).rewrite()
     if compared:
         new.facts = new.facts | bounds.between(terms, states, made, _MAX_FACTS - len(new.facts))
-
-
-def _computed(terms: Terms, states: list[State], new: State, made: dict[tuple[int, ...], int]) -> None:
-    """What is computed the same way on every path from a value that differs is computed from that value's phi: a loop
-    that works ahead on the next byte is still a loop over one byte.
-    """
-    bytes_ = {values: phi for values, phi in made.items() if any(_is_byte(terms, one) for one in values)}
-    for values, phi in made.items():
-        if not all(terms.nodes[one][0] in (OP, ADDR, BYTE) for one in values) or values in bytes_:
-            continue
-        known = bytes_
-        read = _byte_below(terms, values)
-        if read is not None and read not in bytes_:
-            known = {**bytes_, read: _byte_phi(terms, states, new, phi, read)}
-        if not known:
-            continue
-        common = _alike(terms, values, known, 0)
-        if common is not None and common != phi:
-            for key, held in new.registers.items():
-                if held == phi:
-                    new.registers[key] = common
-
-
-def _byte_below(terms: Terms, values: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The bytes that numbers are by a constant away from, when no register holds the bytes themselves."""
-    nodes = [terms.nodes[one] for one in values]
-    if any(node[0] != ADDR or node[3] for node in nodes) or len({node[2] for node in nodes}) > 1:
-        return None
-    below = tuple(node[1] for node in nodes)
-    return below if all(_is_byte(terms, one) for one in below) else None
-
-
-def _byte_phi(terms: Terms, states: list[State], new: State, phi: int, read: tuple[int, ...]) -> int:
-    _, function, block, slot = terms.nodes[phi]
-    out = terms.phi(function, block, ("byte", slot))
-    mask = 0
-    known = True
-    for state, one in zip(states, read, strict=True):
-        terms.add_alternative(out, one)
-        known = known and one in state.masks
-        mask |= state.masks.get(one, 0)
-    if known:
-        new.masks[out] = mask
-    return out
-
-
-def _is_byte(terms: Terms, term: int) -> bool:
-    node = terms.nodes[term]
-    return bool((node[0] == BYTE and node[5] == 1) or (node[0] == LOAD and node[4] == 1))
-
-
-def _alike(terms: Terms, values: tuple[int, ...], made: dict[tuple[int, ...], int], level: int) -> int | None:
-    first = values[0]
-    if all(one == first for one in values):
-        return first
-    if level and values in made:
-        return made[values]
-    nodes = [terms.nodes[one] for one in values]
-    kind = nodes[0][0]
-    if level > 4 or any(node[0] != kind for node in nodes):
-        return None
-    if kind == ADDR and len({node[2:] for node in nodes}) == 1:
-        base = _alike(terms, tuple(node[1] for node in nodes), made, level + 1)
-        return None if base is None else terms.add(base, nodes[0][2], nodes[0][3])
-    if kind == BYTE and level < 4 and len({node[2:] for node in nodes}) == 1:
-        # the entry of a table that a byte names (`isalnum(c)` reads one)
-        address = _alike(terms, tuple(node[1] for node in nodes), made, level + 1)
-        return None if address is None else terms.make((BYTE, address, *nodes[0][2:]), address, nodes[0][2])
-    if kind != OP or len({(node[1], len(node)) for node in nodes}) > 1:
-        return None
-    parts = [_alike(terms, parts, made, level + 1) for parts in zip(*(node[2:] for node in nodes), strict=True)]
-    if any(one is None for one in parts):
-        return None
-    known = [one for one in parts if one is not None]
-    return terms.make((OP, nodes[0][1], *known), *known)
 
 
 def _learned(terms: Terms, states: list[State], key: int, phi: int, new: State, compared: bool) -> None:

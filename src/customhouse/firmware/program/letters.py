@@ -180,6 +180,7 @@ class Letters(Words):
 
     def _follow(self, state: State, end: int, places: set[quoting.Places]) -> None:
         facts = frozenset(fact for fact in state.facts if fact[0] != "place" or fact[1] != end)
-        if places and places != {quoting.START} and len(facts) < _MAX_FACTS:
+        walks = self.terms.several(end)  # where it came from is asked of every way back, unless it is told
+        if places and (walks or places != {quoting.START}) and len(facts) < _MAX_FACTS:
             facts |= {("place", end, quoting.alike(places))}
         state.facts = facts

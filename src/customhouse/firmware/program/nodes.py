@@ -54,11 +54,12 @@ class Nodes:
             if self.depth[one] > depth:
                 depth = self.depth[one]
             is_open = is_open or self.open[one]
-        if depth >= MAX_DEPTH:
+        depth += node[0] != MERGE  # one of several terms is as deep as they are
+        if depth > MAX_DEPTH:
             return self.make((UNKNOWN, "deep"))
         number = len(self.nodes)
         self.nodes.append(node)
-        self.depth.append(depth + 1)
+        self.depth.append(depth)
         self.open.append(is_open)
         self.index[node] = number
         return number

@@ -105,6 +105,14 @@ class Terms(Sums):
         parts = node[1] if node[0] == MERGE else self.alternatives[pointer]
         return frozenset().union(*(self.made(one, level + 1) for one in parts))
 
+    def byte_at(self, address: int) -> int | None:
+        """The byte at an address that walks, as loads of it name it."""
+        spots = self.locate(address)
+        if not spots or (len(spots) == 1 and not spots[0][2]):
+            return None
+        root, offset, stride = spots[0]
+        return self.make((BYTE, address, root, offset, stride if len(spots) == 1 else 1, 1), address, root)
+
     def locate(self, term: int) -> tuple[Location, ...]:
         """Where the term points when it is used as an address: one location an alternative."""
         found = self._located.get(term)
@@ -226,7 +234,7 @@ class Terms(Sums):
             if kind == CONST:
                 score = 4 if node[1] >= self.floor else -2
             elif kind == ADDR:
-                score = 6 if self.nodes[node[1]][0] in (STACK, HEAP, CONST) else max(1, self.rank(node[1], level + 1))
+                score = self._rank_placed(node, level)
             elif kind in (STACK, HEAP, DERIVED):
                 score = 6
             elif kind == PARAM:
@@ -241,6 +249,13 @@ class Terms(Sums):
                 score = 0
             best = max(best, score)
         return best
+
+    def _rank_placed(self, node: tuple[Any, ...], level: int) -> float:
+        """Of a place with an offset; a small number that grows in steps is a counter."""
+        base = self.nodes[node[1]]
+        if base[0] == CONST and base[1] < self.floor:
+            return 4 if node[2] >= self.floor else -2
+        return 6 if base[0] in (STACK, HEAP, CONST) else max(1, self.rank(node[1], level + 1))
 
 
 def _small(value: int) -> int:
