@@ -41,3 +41,10 @@ def test_of_too_many_parts_those_that_another_covers_go_first() -> None:
     assert len(few(many)) == 12 and few(many) < many
     behind = frozenset(("T", 5, at, 0, 0) for at in range(8, 20))
     assert few(behind | {("T", 5, 4, 1, 0), ("X", 9, 0, 0, 0)}) == {("T", 5, 4, 1, 0), ("X", 9, 0, 0, 0)}
+
+
+def test_a_size_that_a_caller_gives_is_kept_where_nothing_else_was_written() -> None:
+    given = RECEIVED._replace(extent=0, room=77)
+    assert either(_lies_at(PLACE), given, PLACE).room == 77
+    assert either(given, given._replace(deps=frozenset({("X", 10, 0, 0, 0)}))).room == 77
+    assert either(given, given._replace(room=78)).room == -1

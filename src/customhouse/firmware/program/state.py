@@ -29,7 +29,8 @@ class Content(NamedTuple):
     when unknown.
 
     `verbatim` when the buffer is a byte-for-byte copy of the one dependency, so that offsets carry over. `grown` when
-    it was written byte by byte in a loop, and how far is not known.
+    it was written byte by byte in a loop, and how far is not known. `room`: a number of bytes that a caller gives
+    and the text does not pass (`put(buffer, sizeof buffer, text)`), -1 when there is none.
     """
 
     deps: frozenset[Dep]
@@ -37,6 +38,7 @@ class Content(NamedTuple):
     extent: int = 0
     verbatim: bool = False
     grown: bool = False
+    room: int = -1
 
 
 EMPTY = Content(frozenset(), "")
@@ -63,16 +65,30 @@ def either(a: Content, b: Content, place: Location | None = None) -> Content:
         _extent(a, b, place),
         a.verbatim and b.verbatim and a.deps == b.deps,
         a.grown or b.grown,
+        _room(a, b, place),
     )
 
 
 def _extent(a: Content, b: Content, place: Location | None) -> int:
+    told = _other(a, b, place)
+    if told is not None:
+        return told.extent
+    return max(a.extent, b.extent) if a.extent and b.extent else 0
+
+
+def _room(a: Content, b: Content, place: Location | None) -> int:
+    told = _other(a, b, place)
+    if told is not None:
+        return told.room
+    return a.room if a.room == b.room else -1
+
+
+def _other(a: Content, b: Content, place: Location | None) -> Content | None:
+    """The one of two texts that is not just what lay at the place before."""
     before = None if place is None else frozenset({("T", *place, False)})
     if a.verbatim and a.deps == before:
-        return b.extent
-    if b.verbatim and b.deps == before:
-        return a.extent
-    return max(a.extent, b.extent) if a.extent and b.extent else 0
+        return b
+    return a if b.verbatim and b.deps == before else None
 
 
 def cut(content: Content, at: int) -> tuple[Content, Content] | None:

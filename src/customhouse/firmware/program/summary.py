@@ -35,6 +35,8 @@ _SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
 """Terms that say the same everywhere unless they speak of parameters."""
 MAX_RETURNS = 10
 """Ways to return of one function that its callers hear of."""
+_MOST = 1 << 20
+"""Bytes of a buffer; more is no size of one."""
 
 
 @dataclass
@@ -177,9 +179,19 @@ class Application:
         elif single and next(iter(content.deps))[0] == "V":
             template = out.template
         verbatim = content.verbatim and out.verbatim and single
-        return Content(
-            out.deps, template[:400], content.extent or (out.extent if content.verbatim else 0), verbatim, content.grown
-        )
+        extent, room = self._size(content)
+        extent = extent or (out.extent if content.verbatim else 0)
+        return Content(out.deps, template[:400], extent, verbatim, content.grown, room)
+
+    def _size(self, content: Content) -> tuple[int, int]:
+        """How long a text is for this caller, or by which number of its own caller."""
+        if content.extent or content.room == -1:
+            return content.extent, -1
+        room = self.term(content.room)
+        value = self.terms.value(room)
+        if value is not None:
+            return (value if value < _MOST else 0), -1
+        return 0, room if self.terms.open[room] else -1
 
     def _part(self, dep: Dep, where: tuple[quoting.Places, ...]) -> Content:
         found = self.parts.get((dep, where))

@@ -66,6 +66,14 @@ class Call:
         span = self.caller.range_of(self.state, self.arg(index))
         return span[1] if span is not None and 0 <= span[1] < 1 << 24 else None
 
+    def room(self, size: int) -> int:
+        """A number that a caller gives and that a size is not above, -1 when there is none."""
+        base, more = self.terms.based(size)
+        for fact in sorted(fact for fact in self.state.facts if fact[0] == "most" and fact[1] == base):
+            if self.terms.open[fact[2]]:
+                return self.terms.add(fact[2], fact[3] + more)
+        return size if self.terms.open[size] else -1
+
     def write(self, pointer: int, content: Content, sized: bool = False) -> None:
         spots = self.terms.locate(pointer)
         for spot in spots[:6]:

@@ -16,7 +16,8 @@ def _copy(one: Call) -> int:
     elif one.number(2) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
     placed = one.memory.placed(one.state, target, content)
-    one.write(target, placed._replace(extent=limit or content.extent, verbatim=False), sized=bool(limit))
+    room = one.room(one.nth(2)) if one.number(2) >= 0 and not limit else -1
+    one.write(target, placed._replace(extent=limit or content.extent, verbatim=False, room=room), sized=bool(limit))
     if not content.deps and content.template:
         one.memory.emitted(one.state, target, content.template)
     return target
@@ -63,7 +64,8 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
         most = length if length is not None else one.caller.limit(one.state, size)
         extent = most if most is not None and most < _MAX_COPY else length or 0
         placed = one.memory.placed(one.state, target, content)
-        one.write(target, placed._replace(extent=extent, verbatim=verbatim), sized=bool(length))
+        room = one.room(size) if not extent else -1
+        one.write(target, placed._replace(extent=extent, verbatim=verbatim, room=room), sized=bool(length))
     if not content.deps and content.template and length:
         one.memory.emitted(one.state, target, content.template[:length])
     for offset, bytes_, value in saved:

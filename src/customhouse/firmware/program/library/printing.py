@@ -98,7 +98,8 @@ def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> i
         one.caller.overrun(one.state, one.name, target, content, one.nth(1))
     limit = one.size(one.number(1)) if one.number(1) >= 0 else None
     placed = one.memory.placed(one.state, target, content)
-    one.write(target, placed._replace(extent=limit or 0), sized=bool(limit))
+    room = one.room(one.nth(1)) if one.number(1) >= 0 and not limit else -1
+    one.write(target, placed._replace(extent=limit or 0, room=room), sized=bool(limit))
     result = one.terms.result(one.caller.site, one.name, ())
     one.memory.emitted(one.state, target, content.template, fold.binary(one.terms, ADD, target, result, one.terms.word))
     return result
