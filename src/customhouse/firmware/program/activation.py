@@ -6,13 +6,14 @@ This is what models of the library act on (`library.Caller`), and what summaries
 from typing import TYPE_CHECKING
 
 from . import bounds, reach
+from .application import Application
 from .code import Function
 from .conditions import Conditions
 from .lift import ADD
 from .memory import Memory
 from .narrowing import Narrowing
 from .state import Content, Fact, Places, State
-from .summary import Application, Event
+from .summary import Event
 from .terms import ADDR, LOAD, OP, RESULT, STACK, Terms
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ A phi gets its alternatives while functions are evaluated. What is found out abo
 that were read for it gets another one.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from . import lift
@@ -23,6 +24,9 @@ from .nodes import (
     Nodes,
     both,
 )
+
+_ENOUGH = 3 * MAX_ALTERNATIVES
+"""Of so many different things a few are kept, and there is no need to look for more of them."""
 
 
 class Alternatives(Nodes):
@@ -105,7 +109,8 @@ class Alternatives(Nodes):
         walk = _Walk()
         stack: list[tuple[int, int, int, int]] = [(term, 0, 0, -1)]
         found: dict[tuple[int, int, int, int], None] = {}
-        while stack:
+        ends: set[tuple[int, int]] = set()
+        while stack and len(ends) < _ENOUGH:
             spot = one, offset, stride, phi = stack.pop()
             node = self.nodes[one]
             if node[0] == PHI:
@@ -120,12 +125,23 @@ class Alternatives(Nodes):
                 stack.append((node[1], offset + node[2], both(stride, node[3]), phi))
             else:
                 found[spot] = None
+                if node[0] != UNKNOWN:
+                    ends.add((one, offset))
+        return self._ends(walk, found)
+
+    def _ends(self, walk: "_Walk", found: Collection[tuple[int, int, int, int]]) -> frozenset[int]:
+        """The things that were found at the ends of a walk, with the steps of the loops on the way."""
+        several = len(found) > 1
         out: set[int] = set()
+        done: set[tuple[int, int, int]] = set()
         for one, offset, stride, phi in found:
             node = self.nodes[one]
-            if node[0] in (UNKNOWN,) and len(found) > 1:
+            if node[0] == UNKNOWN and several:
                 continue
-            whole = both(stride, walk.stride(phi))
+            whole = both(stride, walk.stride(phi)) if walk.steps else stride
+            if (one, offset, whole) in done:
+                continue
+            done.add((one, offset, whole))
             # a null pointer plus an offset, or a counter, is no place; keep plain constants exact
             if node[0] == CONST and node[1] < self.floor:
                 whole = 0 if not offset else whole

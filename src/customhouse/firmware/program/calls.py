@@ -3,12 +3,12 @@
 from . import cases, library
 from .activation import MAX_TARGETS, Activation
 from .answers import ASKING
+from .application import Application
 from .elf import IMPORT_BASE
 from .join import join
 from .lift import AND, Block
 from .rows import Rows
 from .state import State
-from .summary import Application
 from .terms import OP, RECURSION
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from .activation import Activation
 from .agenda import Agenda
+from .application import Application
 from .calls import Calls
 from .code import Function
 from .copyloops import CopyLoops
@@ -14,7 +15,7 @@ from .loops import Loops
 from .returns import Returns
 from .selectors import selected
 from .state import State
-from .summary import Application, Event, Summary
+from .summary import Event, Summary
 from .terms import PHI, Terms
 from .ways import Ways, within
 from .wordcopies import WordCopy, copied, word_copy

@@ -7,7 +7,7 @@ from . import cases, fold
 from .activation import Activation
 from .join import join
 from .lift import BNOT, EQ
-from .state import Fact, State
+from .state import Fact, Places, State
 from .summary import MAX_RETURNS, Event, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
 
@@ -15,6 +15,9 @@ T = TypeVar("T")
 _MAX_WORDS = 120
 _MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
+_SHARE = 3
+"""The part of them that may be globals and other objects that no parameter leads to: where a state does not tell of
+them, they are looked up in the events of the whole program."""
 
 
 class Returns:
@@ -92,9 +95,8 @@ class Returns:
         if states:
             flags = self.activation.whole.lifter.flags
             end = join(self.terms, self.activation.function.address, -1, states, flags, {})
-            nodes = self.terms.nodes
-            out.words = dict(_few([one for one in end.words.items() if nodes[one[0][0]][0] != STACK], _MAX_WORDS))
-            out.texts = dict(_few([one for one in end.texts.items() if nodes[one[0][0]][0] != STACK], _MAX_TEXTS))
+            out.words = dict(self._few(end.words, _MAX_WORDS))
+            out.texts = dict(self._few(end.texts, _MAX_TEXTS))
             out.sure = {
                 key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
             }
@@ -105,7 +107,15 @@ class Returns:
         self.activation.whole.record(seen, out)
         return out
 
-
-def _few(items: list[tuple[Location, T]], limit: int) -> list[tuple[Location, T]]:
-    """At most so many, those of known places first."""
-    return items if len(items) <= limit else sorted(items, key=lambda one: one[0][2] != 0)[:limit]
+    def _few(self, held: Places[T], limit: int) -> list[tuple[Location, T]]:
+        """What callers hear of the places that were written: all that a parameter leads to, within the limit, and some
+        of what the whole program can look up as well. Those of known places come first.
+        """
+        nodes, is_open = self.terms.nodes, self.terms.open
+        items = [one for one in held.items() if nodes[one[0][0]][0] != STACK]
+        if len(items) <= limit // _SHARE:
+            return items
+        items.sort(key=lambda one: one[0][2] != 0)
+        theirs = [one for one in items if is_open[one[0][0]]]
+        own = [one for one in items if not is_open[one[0][0]]]
+        return theirs[:limit] + own[: max(limit // _SHARE - len(theirs), 0)]

@@ -1,0 +1,177 @@
+"""A call of a function of the program: its summary, done to the caller's state."""
+
+from . import bounds, cases
+from .join import shared
+from .reading import Reading
+from .state import Fact
+from .summary import LOOP, MAX_RETURNS, Event
+from .terms import HEAP
+
+_MAX_CHAIN = 12
+
+
+class Application(Reading):
+    """A summary being read at one call."""
+
+    def apply(self) -> int | None:
+        """Change the caller's state as the callee does; the result's term, or None when the callee does not return."""
+        summary = self.summary
+        before = None
+        if summary.events and self.caller.later is not None:
+            before = self.state.copy()
+            self.caller.later.append(self)
+        else:
+            self.note_events()
+        words = [
+            (self.address(*key), size, self.term(value), key in summary.sure, (*key[:2], 0) in summary.texts)
+            for key, (size, value) in summary.words.items()
+        ]
+        texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
+        returns = [(self.term(value), self.facts(facts)) for value, facts in summary.returns]
+        for address, text, sure in texts:
+            spots = self.terms.locate(address)
+            for spot in spots[:4]:
+                self.memory.write_text(self.state, spot, text, weak=not sure or len(spots) > 1)
+        for address, size, value, sure, told in words:
+            self.memory.store(self.state, address, value, size, weak=not sure, told=told)
+        result = self._result(returns) if summary.returning else None
+        if before is not None:
+            self.state = before  # what is noted later is noted as it is at the call
+        return result
+
+    def note_events(self) -> None:
+        """What the callee does that outlives it, in the caller's words."""
+        for event in self.summary.events:
+            moved = self.event(event)
+            if moved is not None:
+                self.caller.note(moved)
+
+    def _result(self, returns: list[tuple[int, frozenset[Fact]]]) -> int:
+        if not returns:
+            return self.terms.unknown(("void", self.site))
+        self.state.facts = self.state.facts | shared([facts for _, facts in returns])
+        made = any(self.terms.nodes[value][0] == HEAP for value, _ in self.summary.returns)
+        if len({value for value, _ in returns}) == 1 and not made and not self.terms.several(returns[0][0]):
+            return returns[0][0]
+        phi = self.terms.named(self.caller.function.address, self.site) if made else self._named()
+        for value, _ in returns:
+            self.terms.add_alternative(phi, value)
+        self.caller.conditions.implied[phi] = tuple(returns)
+        if len(returns) < MAX_RETURNS:  # else there may be others
+            self.state.cases = cases.answered(self.state, phi, returns)
+        return phi
+
+    def _named(self) -> int:
+        """A name for the result that may be one of several things: two entries of one table are not the same.
+
+        A function that changes nothing gives the same for the same arguments.
+        """
+        summary, function = self.summary, self.caller.function.address
+        if summary.words or summary.texts or any(event[0] in ("word", "text") for event in summary.events):
+            return self.terms.named(function, self.site)
+        live = self.caller.whole.code.parameters(summary.function)
+        arguments = tuple(
+            self.caller.argument(self.state, index)
+            for index, register in enumerate(self.caller.argument_registers)
+            if register in live
+        )
+        return self.terms.phi(function, summary.function, ("result", arguments))
+
+    def event(self, event: Event) -> Event | None:
+        """An event of the callee in the caller's words."""
+        kind = event[0]
+        if kind in ("word", "text"):
+            self._write(event)
+            return None
+        if kind == "sink":
+            _, name, site, content, facts, chain, extra = event
+            if len(chain) >= _MAX_CHAIN:
+                return None
+            content = self.content(content)
+            if not content.deps:
+                return None
+            gathered = self.facts(facts) | self.state.facts
+            return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)
+        if kind == "start":
+            return self._start(event)
+        if kind == "over":
+            return self._over(event)
+        return self._simple(event)
+
+    def _simple(self, event: Event) -> Event | None:
+        kind = event[0]
+        if kind == "bind":
+            return ("bind", event[1], self.term(event[2]), self.term(event[3]), self.term(event[4]))
+        if kind == "service":
+            return ("service", event[1], self.term(event[2]), self.content(event[3]), self.term(event[4]))
+        if kind == "out":
+            moved = ("out", self.term(event[1]), self.content(event[2]), event[3])
+            proof = self.caller.whole.proofs.get(event)
+            if proof:
+                self.caller.whole.prove(moved, self.facts(proof))
+            return moved
+        if kind == "put":
+            return ("put", event[1], event[2], self.content(event[3]))
+        if kind == "dup2":
+            return ("dup2", self.term(event[1]), self.term(event[2]))
+        if kind == "icall":
+            _, site, target, arguments, function = event
+            return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)
+        return None
+
+    def _start(self, event: Event) -> Event | None:
+        """A program started with arguments of ours: read again what it runs."""
+        from .library import started, vector_of  # the models need the memory, which needs nothing of this module
+
+        _, name, site, path, vector, facts, chain = event
+        if len(chain) >= _MAX_CHAIN:
+            return None
+        path, vector = self.term(path), self.term(vector)
+        gathered = self.facts(facts) | self.state.facts
+        step = ((self.caller.function.address, self.site), *chain)
+        found, more = started(self.memory, self.state, path, vector_of(self.memory, self.state, vector))
+        for content, extra in found:
+            if content.deps and not extra:  # a path is an event of its own
+                self.caller.note(("sink", name, site, content, gathered, step, extra))
+        return ("start", name, site, path, vector, gathered, step) if more else None
+
+    def _write(self, event: Event) -> None:
+        """A store that the callee's final state does not show: it counts for the whole program, not for the state."""
+        address = self.address(event[1], event[2], event[3])
+        for spot in self.terms.locate(address)[:3]:
+            if event[0] == "text":
+                self.caller.note(("text", *spot, self.content(event[4])))
+            else:
+                self.caller.note(("word", *spot, event[4], self.term(event[5])))
+
+    def _over(self, event: Event) -> Event | None:
+        _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low = event
+        if len(chain) >= 6:
+            return None
+        moved = self.content(content)
+        if not moved.deps:
+            return None
+        address = self.term(target)
+        gathered = self.facts(facts) | self.state.facts
+        step = ((self.caller.function.address, self.site), *chain)
+        if size != -1:
+            size = self.term(size)
+            before = size
+            low = bounds.higher(low, bounds.least(self.terms, self.state, size))
+            if moving is not None:
+                moving = self.term(moving)
+            elif name != LOOP:
+                address, size, moving = self.caller.whole_copy(self.state, address, size, limit)
+            limit = bounds.lower(limit if size == before else None, self._limit(size))
+        if self._lengths is None:
+            self._lengths = self.caller.string_limits(self.state)
+        told = []
+        for source, known in sources:
+            pointer = self.term(source)
+            told.append((pointer, bounds.lower(known, self._lengths.get(pointer))))
+        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), literal, moving, low)
+
+    def _limit(self, size: int) -> int | None:
+        if size not in self._limits:
+            self._limits[size] = self.caller.limit(self.state, size)
+        return self._limits[size]

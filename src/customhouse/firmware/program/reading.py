@@ -1,0 +1,247 @@
+"""How what a function's summary says reads at a call."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import fold, quoting
+from .state import Content, Dep, Fact, State, either, few, form, kept, settled
+from .summary import Summary
+from .terms import (
+    ADDR,
+    BYTE,
+    CONST,
+    DERIVED,
+    GLOBAL,
+    HEAP,
+    LOAD,
+    MERGE,
+    OP,
+    PARAM,
+    PHI,
+    RESULT,
+    STACK,
+    UNKNOWN,
+)
+
+if TYPE_CHECKING:
+    from .activation import Activation
+
+_MOST = 1 << 20
+"""Bytes of a buffer; more is no size of one."""
+_SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
+"""Terms that say the same everywhere unless they speak of parameters."""
+
+
+class Reading:
+    """Terms, texts and facts of a callee, in the words of its caller."""
+
+    def __init__(self, caller: "Activation", state: State, summary: Summary, site: int) -> None:
+        self.caller, self.state, self.summary, self.site = caller, state, summary, site
+        self.terms = caller.terms
+        self.memory = caller.memory
+        self.known: dict[int, int] = {}
+        self.recursive = caller.terms.unknown("recursive")
+        self.parts: dict[tuple[Dep, tuple[quoting.Places, ...]], Content] = {}
+        self.texts: dict[Content, Content] = {}
+        """Texts, and parts of them, in the caller's words. Nothing is written before all is read, so that one answer
+        holds for all.
+        """
+        self.arguments: dict[int, int] | None = None
+        self._facts: dict[frozenset[Fact], frozenset[Fact]] = {}
+        self._fact: dict[Fact, tuple[Fact, ...]] = {}
+        self._limits: dict[int, int | None] = {}
+        self._lengths: dict[int, int] | None = None
+
+    def term(self, term: int) -> int:
+        """The callee's term in the caller's words."""
+        found = self.known.get(term)
+        if found is not None:
+            return found
+        if not self.terms.open[term] and self.terms.nodes[term][0] in _SAME:
+            return term
+        self.known[term] = self.recursive
+        found = self.known[term] = self._term(term)
+        return found
+
+    def _term(self, term: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
+        terms = self.terms
+        node = terms.nodes[term]
+        kind = node[0]
+        if kind == PARAM:
+            if self.arguments is not None:
+                return self.arguments.get(node[1], terms.unknown("argument"))
+            return self.caller.argument(self.state, node[1])
+        if kind == LOAD:
+            root, offset, stride, size = node[1:]
+            if terms.nodes[root][0] == STACK:
+                return term
+            return self.memory.load(self.state, self.address(root, offset, stride), size)
+        if kind in (PHI, MERGE):
+            if not terms.open[term] and (kind == MERGE or terms.is_new(term)):
+                return term
+            flat = terms.flat(term)
+            return terms.merge({self.term(one) for one in flat if one != term}) if flat else term
+        if not terms.open[term]:
+            return self._closed(term, node)
+        if kind == ADDR:
+            return terms.add(self.term(node[1]), node[2], node[3])
+        if kind == BYTE:
+            if terms.nodes[node[2]][0] == STACK:
+                return term
+            address = self.term(node[1])
+            return self.memory.load(self.state, address, node[5])
+        if kind == OP:
+            parts = [self.term(one) for one in node[2:]]
+            if len(parts) == 2:
+                return fold.binary(terms, node[1], parts[0], parts[1], terms.word)
+            return terms.make((OP, node[1], *parts), *parts)
+        if kind == RESULT:
+            arguments = tuple(self.term(one) for one in node[3])
+            if (
+                node[2].startswith("swap")
+                and arguments
+                and terms.nodes[arguments[0]][0] == CONST
+                and not self.memory.image.big
+            ):
+                size = int(node[2][4:])
+                value = terms.nodes[arguments[0]][1] & ((1 << (8 * size)) - 1)
+                return terms.const(int.from_bytes(value.to_bytes(size, "big"), "little"))
+            return terms.make((RESULT, node[1], node[2], arguments), *arguments)
+        if kind == DERIVED:
+            pointer = self.term(node[1])
+            result = self.term(node[2])
+            return terms.make((DERIVED, pointer, result), pointer, result)
+        return term
+
+    def _closed(self, term: int, node: tuple[Any, ...]) -> int:
+        if node[0] == ADDR:
+            base = self.term(node[1])
+            return term if base == node[1] else self.terms.add(base, node[2], node[3])
+        if node[0] == DERIVED:
+            pointer = self.term(node[1])
+            return term if pointer == node[1] else self.terms.make((DERIVED, pointer, node[2]), pointer)
+        return term
+
+    def address(self, root: int, offset: int, stride: int) -> int:
+        if root == GLOBAL:
+            return self.terms.add(self.terms.const(offset), 0, stride)
+        return self.terms.add(self.term(root), offset, stride)
+
+    # -- texts
+    def content(self, content: Content) -> Content:
+        """A text in the caller's words, with the comparisons that held where it was stored."""
+        if not content.deps:
+            return content
+        found = self.texts.get(content)
+        if found is None:
+            found = self.texts[content] = self._content(content)
+            proofs = self.caller.whole.proofs
+            proof = proofs.get(content)
+            if proof and found != content:
+                proofs[found] = proofs.get(found, frozenset()) | self.facts(proof)
+        return found
+
+    def _content(self, content: Content) -> Content:
+        single = len(content.deps) == 1
+        where = quoting.holes(form(content))
+        parts = [self._part(dep, where) for dep in sorted(content.deps)]
+        out = parts[0]
+        if not single:
+            deps = few(frozenset().union(*(one.deps for one in parts)))
+            out = Content(deps, "".join(one.template for one in parts)[:400])
+        template = content.template
+        if single and template.count("%s") == 1:
+            hole = out.template if out.template and (not out.deps or "%s" in out.template) else "%s"
+            template = template.replace("%s", hole, 1)
+        elif single and next(iter(content.deps))[0] == "V":
+            template = out.template
+        verbatim = content.verbatim and out.verbatim and single
+        extent, room = self._size(content)
+        extent = extent or (out.extent if content.verbatim else 0)
+        return Content(out.deps, template[:400], extent, verbatim, content.grown, room)
+
+    def _size(self, content: Content) -> tuple[int, int]:
+        """How long a text is for this caller, or by which number of its own caller."""
+        if content.extent or content.room == -1:
+            return content.extent, -1
+        room = self.term(content.room)
+        value = self.terms.value(room)
+        if value is not None:
+            return (value if value < _MOST else 0), -1
+        return 0, room if self.terms.open[room] else -1
+
+    def _part(self, dep: Dep, where: tuple[quoting.Places, ...]) -> Content:
+        found = self.parts.get((dep, where))
+        if found is None:
+            found = self._dep(dep)
+            found = found._replace(deps=settled(found.deps, where))
+            if dep[4] and found.deps:
+                found = found._replace(deps=kept(found.deps, dep[4]))
+            self.parts[(dep, where)] = found
+        return found
+
+    def _dep(self, dep: Dep) -> Content:
+        kind = dep[0]
+        if kind == "X":
+            return Content(frozenset({("X", self.term(dep[1]), 0, 0, dep[4])}), "%s")
+        if kind == "V":
+            return self._format(dep)
+        root, offset, stride = dep[1], dep[2], dep[3]
+        if self.terms.nodes[root][0] == STACK:
+            return Content(frozenset({dep}), "%s")
+        address = self.address(root, offset, stride)
+        if address == self.terms.zero:
+            return Content(frozenset(), "")
+        return self.memory.text(self.state, address)
+
+    def _format(self, dep: Dep) -> Content:
+        from .library import fill  # the models need the memory, which needs nothing of this module
+
+        term = self.term(dep[1])
+        arguments = tuple(self.term(one) for one in dep[2])
+        out: Content | None = None
+        for one in self.terms.flat(term):
+            value = self.terms.value(one)
+            text = self.memory.image.text(value) if value is not None and value >= self.terms.floor else None
+            if text is not None:
+                part = fill(self.memory, self.state, text, arguments)
+            elif value is None:
+                part = Content(
+                    frozenset({("V", one, arguments, 0, dep[4])}) | self.memory.text(self.state, one).deps, "%s"
+                )
+            else:
+                continue
+            out = part if out is None else either(out, part)
+        return out if out is not None else Content(frozenset(), "%s")
+
+    # -- facts
+    def facts(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        found = self._facts.get(facts)
+        if found is None:
+            out: set[Fact] = set()
+            for fact in sorted(facts):
+                moved = self._fact.get(fact)
+                if moved is None:
+                    moved = self._fact[fact] = tuple(self._moved(fact))
+                out.update(moved)
+            found = self._facts[facts] = frozenset(out)
+        return found
+
+    def _moved(self, fact: Fact) -> list[Fact]:
+        """A fact in the caller's words."""
+        kind = fact[0]
+        if kind in ("lacks", "eq"):
+            return [(kind, self.term(fact[1]), fact[2])]
+        if kind == "most" and not self._counter(fact[2]):
+            one, off = self.terms.based(self.term(fact[1]))
+            other, more = self.terms.based(self.term(fact[2]))
+            if one != other and self.terms.nodes[one][0] != CONST:
+                return [("most", one, other, fact[3] + more - off)]
+        elif kind == "word":
+            places = self.terms.locate(self.address(fact[1], fact[2], 0))[:2]
+            return [("word", root, offset, *fact[3:]) for root, offset, stride in places if not stride]
+        return []
+
+    def _counter(self, term: int) -> bool:
+        """A counter of the callee's: in words of the caller it has no end."""
+        node = self.terms.nodes[self.terms.based(term)[0]]
+        return bool(node[0] == PHI and node[1] == self.summary.function and not self.terms.open[term])
