@@ -12,7 +12,7 @@ from .ends import Ends
 from .join import Implied, shared
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
 from .orders import Orders, less, signed_word
-from .state import State
+from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, LOAD, OP, PARAM, PHI, RESULT, Terms
 
 
@@ -28,6 +28,8 @@ class Conditions:
         self.orders = Orders(terms)
         self.answers = Answers(terms, text, data)
         self.implied: Implied = {}
+        self._asked: set[int] = set()
+        """What is being looked at: a value that is computed from itself is asked once."""
 
     def refine(self, state: State, term: int, truth: bool, level: int = 0) -> bool:
         """Add what holds when `term` is (non-)zero. False when that cannot be."""
@@ -255,12 +257,34 @@ class Conditions:
         if alternatives is None:
             node = self.terms.nodes[term]
             alternatives = self.answers.of(node) if node[0] == RESULT else None
-        if not alternatives:
+        if not alternatives or term in self._asked:
             return True
-        told = [facts for value, facts in alternatives if (known := self.terms.value(value)) is None or holds(known)]
-        if told:
-            state.learn(shared(told))
+        self._asked.add(term)
+        told = [self._told(state, value, facts, holds) for value, facts in alternatives]
+        self._asked.discard(term)
+        possible = [facts for facts in told if facts is not None]
+        if possible:
+            state.learn(shared(possible))
         return True
+
+    def _told(
+        self, state: State, value: int, facts: frozenset[Fact], holds: Callable[[int], bool]
+    ) -> frozenset[Fact] | None:
+        """What holds if the value is this one; None when it cannot be. A comparison that is given back is one that
+        held, or did not: `return text[strspn(text, digits)] == 0`.
+        """
+        known = self.terms.value(value)
+        if known is not None:
+            return facts if holds(known) else None
+        node = self.terms.nodes[value]
+        if node[0] != OP or node[1] not in fold.BOOLEAN:
+            return facts
+        yes, no = holds(1), holds(0)
+        if yes == no:
+            return facts if yes else None
+        probe = State()
+        probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
+        return probe.facts if self.refine(probe, value, yes) else None
 
     def _ordered_implied(self, state: State, node: tuple[Any, ...], truth: bool) -> bool:
         """`result < 0` and the like, for results whose values imply facts."""

@@ -40,7 +40,7 @@ class Ends:
             state.learn(frozenset({("lacks", top[1], bytesets.ALL & ~bytesets.NUMBER)}))
         if top[0] == OP and top[1] == ADD:
             for base, index in ((top[2], top[3]), (top[3], top[2])):
-                self.spanned(state, index, base)
+                self.spanned(state, index, self.terms.add(base, more))
                 if self.terms.rank(base) >= self.terms.rank(index):
                     first = self._first(index)
                     self._ends_by(state, self.terms.add(base, first + more), index, -first)

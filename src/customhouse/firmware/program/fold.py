@@ -103,10 +103,14 @@ def _compare(kind: int, a: int, b: int, size: int) -> int | None:  # noqa: C901 
 
 
 def unary(terms: Terms, kind: int, a: int, size: int) -> int:
-    """MOV, extensions, negations. For extensions `size` is that of the operand."""
+    """MOV, extensions, negations, leading zeros. For extensions and zeros `size` is that of the operand."""
     if kind in (MOV, ZEXT):
         return a
     node = terms.nodes[a]
+    if kind == ZEROS:
+        bits = 8 * size
+        known = node[0] == CONST
+        return terms.const(bits - node[1].bit_length()) if known else terms.make((OP, kind, a, terms.const(bits)), a)
     if node[0] == CONST:
         value = node[1]
         mask = (1 << (8 * size)) - 1
@@ -168,8 +172,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
     if kind in (SHL, MUL) and right[0] == CONST and _factor(terms, a)[1] != 1:
         base, factor = _factor(terms, a)
         return _times(terms, base, factor << right[1] if kind == SHL else factor * right[1])
-    if kind == SHR and left[:2] == (OP, ZEROS) and right[0] == CONST and right[1] in (5, 6):
-        return binary(terms, EQ, left[2], terms.zero, size)  # of 32 (64) bits all are zeros: `clz; lsr #5`
+    if kind == SHR and right[0] == CONST and left[:2] == (OP, ZEROS) and left[3] == terms.const(1 << (right[1] & 7)):
+        return binary(terms, EQ, left[2], terms.zero, size)  # only nothing has as many zeros as there are bits
     if kind == AND and right[0] == CONST:
         return _masked(terms, a, right[1], size)
     if kind == XOR and a == b:

@@ -218,7 +218,7 @@ class Straight:
                 out,
                 self._operand(inputs[0]),
                 0,
-                inputs[0].size if kind in (ZEXT, SEXT) else out.size,
+                inputs[0].size if kind in (ZEXT, SEXT, ZEROS) else out.size,
             )
         else:
             kind = BINARY[code]
