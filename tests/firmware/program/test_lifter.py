@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 
+from customhouse.firmware.program import lift
 from customhouse.firmware.program.elf import Image, Segment
 from customhouse.firmware.program.lift import Block
 from customhouse.firmware.program.lifter import Lifter
@@ -57,3 +58,27 @@ def test_data_that_reads_as_loads_of_too_many_registers_does_not_end_the_process
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout.split()) == (0, ["True"] * 2 * len(words))
+
+
+LWL, LWR, SWL, SWR = 0x22, 0x26, 0x2A, 0x2E
+
+
+def mips(big: bool, *words: int) -> Image:
+    order = ">" if big else "<"
+    words = (*words, 0x03E00008, 0)  # jr ra, and nothing in its delay slot
+    code = bytearray(struct.pack(f"{order}{len(words)}I", *words))
+    return Image("mips", big, 4, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
+
+
+def test_a_word_at_any_address_is_read_and_written_as_one_on_mips() -> None:
+    for big in (False, True):
+        low, high = (LWL, LWR) if big else (LWR, LWL)
+        low_store, high_store = (SWL, SWR) if big else (SWR, SWL)
+        words = [
+            code << 26 | base << 21 | 2 << 16 | offset
+            for code, base, offset in ((low, 4, 5), (high, 4, 8), (low_store, 5, 1), (high_store, 5, 4))
+        ]
+        [block] = Lifter(mips(big, *words)).block(AT, False)
+        kinds = [(op[0], op[4]) for op in block.ops]
+        assert kinds[:4] == [(lift.ADD, 4), (lift.LOAD, 4), (lift.ADD, 4), (lift.STORE, 4)]
+        assert [~op[3] for op in block.ops[:4] if op[0] == lift.ADD] == [5, 1]

@@ -5,7 +5,7 @@ from .join import shared
 from .reading import Reading
 from .state import Fact
 from .summary import LOOP, MAX_RETURNS, Event
-from .terms import HEAP
+from .terms import HEAP, LOAD, STACK, Location
 
 _MAX_CHAIN = 12
 
@@ -23,7 +23,7 @@ class Application(Reading):
         else:
             self.note_events()
         words = [
-            (self.address(*key), size, self.term(value), key in summary.sure, (*key[:2], 0) in summary.texts)
+            (self.address(*key), size, self._written(key, value), key in summary.sure, (*key[:2], 0) in summary.texts)
             for key, (size, value) in summary.words.items()
         ]
         texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
@@ -38,6 +38,23 @@ class Application(Reading):
         if before is not None:
             self.state = before  # what is noted later is noted as it is at the call
         return result
+
+    def _written(self, key: Location, value: int) -> int:
+        """A word that the callee leaves behind, in the caller's words. Where it may leave what was there, and that is a
+        place in the caller's frame which nothing was ever put into, nobody reads what was there.
+        """
+        flat = self.terms.flat(value)
+        kept = [one for one in flat if self.terms.nodes[one][:4] != (LOAD, *key)]
+        if len(kept) == len(flat) or not kept or key in self.summary.sure:
+            return self.term(value)
+        spots = self.terms.locate(self.address(*key))
+        if len(spots) != 1 or self.terms.nodes[spots[0][0]][0] != STACK or self._filled(spots[0]):
+            return self.term(value)
+        return self.terms.merge({self.term(one) for one in kept})
+
+    def _filled(self, spot: Location) -> bool:
+        root, offset, _ = spot
+        return spot in self.state.words or any(one[1] <= offset for one in self.state.texts.of(root))
 
     def note_events(self) -> None:
         """What the callee does that outlives it, in the caller's words."""

@@ -5,7 +5,7 @@ holds.
 from collections.abc import Callable
 from typing import Any
 
-from . import bounds, bytesets, fold
+from . import bounds, bytesets, composed, fold
 from .answers import Answers
 from .bytesets import ByteSets
 from .ends import Ends
@@ -67,7 +67,23 @@ class Conditions:
         decided = self._decided(state, node[2])
         if decided is not None:
             return self.refine(state, node[3] if decided else node[4], truth, level + 1)
-        return self._either(state, (((node[2], True), (node[3], truth)), ((node[2], False), (node[4], truth))), level)
+        ways = [((node[2], side), (one, truth)) for side, one in ((True, node[3]), (False, node[4]))]
+        possible = [way for way in ways if self._plain(*way[0]) != self._plain(way[1][0], not truth)]
+        return bool(possible) and self._either(state, tuple(possible), level)
+
+    def _plain(self, term: int, truth: bool) -> tuple[int, bool]:
+        """A condition without its negations, and whether that has to hold."""
+        node = self.terms.nodes[term]
+        while node[0] == OP and (
+            node[1] == BNOT or (node[1] == EQ and self.terms.value(node[3]) == 0 and self._is_condition(node[2]))
+        ):
+            term, truth = node[2], not truth
+            node = self.terms.nodes[term]
+        return term, truth
+
+    def _is_condition(self, term: int) -> bool:
+        node = self.terms.nodes[term]
+        return bool(node[0] == OP and node[1] in fold.BOOLEAN)
 
     def _decided(self, state: State, term: int) -> bool | None:
         """Whether an equality holds, when the value it asks for is known here."""
@@ -169,6 +185,8 @@ class Conditions:
         if equal:
             state.ranges[term] = (self.terms.signed(value),) * 2
             self._settle(state, term, value)
+            if kind in (OP, RESULT):
+                state.learn(composed.of_bytes(self.terms, term, value, self.sets.image.big))
         if kind == OP:
             return self._operation(state, node, value, equal, level)
         if kind == ADDR and not node[3] and self.terms.nodes[node[1]][0] in (OP, RESULT, PHI):

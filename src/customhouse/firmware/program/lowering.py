@@ -90,6 +90,10 @@ UNARY = {
     _O.LZCOUNT: ZEROS,
 }
 
+_HALVES = {0x22: True, 0x26: False, 0x2A: True, 0x2E: False}
+"""lwl, lwr, swl and swr: whether they begin with a word's first byte on big-endian machines."""
+_FIRST_STORE = 0x2A
+
 
 class Machine:
     """What lowering knows of the machine whose image is read. `registers` are p-code offsets by name."""
@@ -134,6 +138,8 @@ class Straight:
         self.settled: set[int] = set()
         """What the instruction at hand wrote unconditionally."""
         self.repeated = False
+        self.untouched: int | None = None
+        """What the second half of an access in a delay slot would write: a register, or -1 for memory."""
 
     def _mark(self, op: pypcode.PcodeOp) -> bool:
         nodes = op.inputs
@@ -148,7 +154,43 @@ class Straight:
         self.marks.append((first, len(self.ops)))
         self.lifter.instructions += len(nodes)
         self.repeated = self.lifter.x86 and (self._repeat(first) or self._bytes_swapped(first))
+        if self.lifter.image.architecture == "mips":
+            self.repeated = len(nodes) == 1 and self._unaligned(first)
+            self.untouched = self._second_half(nodes[1].offset) if len(nodes) > 1 else None
         return True
+
+    def _unaligned(self, address: int) -> bool:
+        """MIPS reads and writes words at any address with two instructions, one for each side of a word's border; they
+        come in pairs. The one that names the word's first byte is the whole access here, the other one nothing.
+        """
+        word = self.lifter.image.number(address, 4) or 0
+        code = word >> 26
+        if code not in _HALVES:
+            return False
+        first = _HALVES[code] if self.lifter.image.big else not _HALVES[code]
+        offset = (word & 0xFFFF ^ 0x8000) - 0x8000
+        if not first:
+            return True
+        base, register = self._general(word >> 21 & 31), self._general(word >> 16 & 31)
+        place = self.lifter.fresh + 1
+        self.lifter.fresh += 1
+        self.ops.append((ADD, place, base, ~(offset & 0xFFFFFFFF), 4, address))
+        if code >= _FIRST_STORE:
+            self.ops.append((STORE, 0, place, register, 4, address))
+        elif register >= 0:
+            self.ops.append((LOAD, register, place, 0, 4, address))
+        return True
+
+    def _second_half(self, address: int) -> int | None:
+        word = self.lifter.image.number(address, 4) or 0
+        first = _HALVES.get(word >> 26)
+        if first is None or first == self.lifter.image.big:
+            return None
+        return -1 if word >> 26 >= _FIRST_STORE else self._general(word >> 16 & 31)
+
+    def _general(self, number: int) -> int:
+        """The operand for one of the 32 registers; the first is always zero."""
+        return self.lifter.registers["zero"] + 4 * number if number else ~0
 
     def _repeat(self, address: int) -> bool:
         """x86 `rep movs` and `rep stos`: one REPEAT op, `a` is the element's size, `b` says what is done."""
@@ -237,7 +279,7 @@ class Straight:
             self._store(~node.offset, self.lifter.fresh, node.size)
             return
         out = node.offset & self.lifter.low if space == "register" else UNIQUE + node.offset
-        if space == "register" and (out in self.lifter.ignored or out == self.lifter.zero):
+        if space == "register" and (out in self.lifter.ignored or out in (self.lifter.zero, self.untouched)):
             return
         if self.guards and not self._passing(space, out):
             _, condition, negated = self.guards[-1]
@@ -257,6 +299,8 @@ class Straight:
         return (space == "unique" and out not in self.settled) or out == self.lifter.counter
 
     def _store(self, address: int, value: int, size: int) -> None:
+        if self.untouched == -1:
+            return
         if not self.guards:
             self.ops.append((STORE, 0, address, value, size, self.here))
             return
