@@ -243,3 +243,45 @@ def test_what_is_found_does_not_depend_on_the_order_of_sets(tmp_path: Path) -> N
         )
     [facts] = found
     assert "port=10087" in facts
+
+
+APPENDED = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+static void look(char **words, int count) {
+    char line[200];
+    int i;
+    strcpy(line, "fping -c 3 -t 500");
+    for (i = 0; i < count; i++) {
+        strcat(line, " ");
+        strcat(line, words[i]);
+    }
+    strcat(line, " 2>&1");
+    system(line);
+}
+int main(void) {
+    struct sockaddr_in me; char packet[90]; char *words[8]; int s = socket(AF_INET, SOCK_DGRAM, 0);
+    memset(&me, 0, sizeof me); me.sin_family = AF_INET; me.sin_port = htons(41234);
+    if (bind(s, (struct sockaddr *)&me, sizeof me) < 0) return 1;
+    for (;;) {
+        long n = recv(s, packet, sizeof packet - 1, 0);
+        int count = 0;
+        if (n <= 8) continue;
+        packet[n] = 0;
+        for (words[0] = strtok(packet, " "); words[count] && count < 7; words[count] = strtok(NULL, " ")) count++;
+        look(words, count);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_words_appended_in_a_loop_to_a_constant_beginning_are_part_of_the_command(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    facts = analyse(built(tmp_path, architecture, APPENDED, level))
+    assert {flow.kind for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"command"}

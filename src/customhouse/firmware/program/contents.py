@@ -178,6 +178,15 @@ class Contents:
         text = self.image.text(address)
         return literal(text) if text is not None else None
 
+    def _appended(self, state: State, root: int, start: int, end: int) -> Content | None:
+        """A text from outside that was put somewhere behind the start of a constant one, which is still there: at its
+        end, with `strcat` or what compilers make of it.
+        """
+        for key in state.texts.of(root):
+            if start < key[1] < end and not key[2] and state.texts[key].deps:
+                return state.texts[key]
+        return None
+
     def _assembled(self, state: State, spot: Location) -> Content | None:
         """A string that was stored as words: `strcpy(buffer, "ping ")` after the compiler."""
         root, offset, _ = spot
@@ -194,6 +203,7 @@ class Contents:
             return None
         text = raw.split(b"\0")[0]
         follow = state.texts.get((root, offset + len(text), 0)) if text else None
+        follow = follow or self._appended(state, root, offset, offset + len(text))
         if follow is not None:
             return continued(literal(text.decode("latin-1")), follow)
         if 0 in raw:
