@@ -124,8 +124,6 @@ def unary(terms: Terms, kind: int, a: int, size: int) -> int:
             return terms.const(~value & mask)
         if kind == BNOT:
             return terms.const(int(not value))
-        if kind == ZEROS:
-            return terms.const(8 * size - (value & mask).bit_length())
     if kind in (SEXT, TRUNC):
         return a  # widths of symbolic values are not tracked
     if kind == BNOT and node[0] == OP and node[1] == BNOT:
