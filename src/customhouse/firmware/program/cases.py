@@ -8,7 +8,7 @@ checks nothing has none.
 from collections.abc import Iterable
 
 from . import fold
-from .lift import BNOT, SELECT
+from .lift import SELECT
 from .state import Case, Fact, State
 from .terms import ADDR, CONST, OP, PHI, Terms
 
@@ -154,8 +154,6 @@ def replaced(terms: Terms, term: int, values: dict[int, int], level: int = 0) ->
         decided = terms.nodes[parts[0]]
         if decided[0] == CONST:
             return parts[1] if decided[1] else parts[2]
-    elif node[1] in fold.UNARY:
-        return fold.unary(terms, node[1], parts[0], 1 if node[1] == BNOT else terms.word)
     elif len(parts) == 2:
-        return fold.binary(terms, node[1], parts[0], parts[1], terms.word)
+        return fold.again(terms, node[1], parts)
     return terms.make((OP, node[1], *parts), *parts)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .fold import UNARY, constant, unary
+from .fold import UNARY, again, constant
 from .lift import SELECT
 from .terms import ADDR, CONST, OP, Terms
 
@@ -29,5 +29,5 @@ def computed(terms: Terms, term: int, given: Given) -> int | None:
     if len(numbers) < len(parts) or len(parts) > 2:
         return None
     if node[1] in UNARY:
-        return terms.value(unary(terms, node[1], terms.const(numbers[0]), terms.word))
+        return terms.value(again(terms, node[1], [terms.const(one) for one in numbers]))
     return constant(node[1], numbers[0], numbers[-1], terms.word)

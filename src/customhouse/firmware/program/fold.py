@@ -131,6 +131,15 @@ def unary(terms: Terms, kind: int, a: int, size: int) -> int:
     return terms.make((OP, kind, a, terms.zero), a)
 
 
+def again(terms: Terms, kind: int, parts: list[int]) -> int:
+    """An operation of a term, done with other operands."""
+    if kind == ZEROS:
+        return unary(terms, kind, parts[0], (terms.value(parts[1]) or 0) // 8)
+    if kind in UNARY:
+        return unary(terms, kind, parts[0], 1 if kind == BNOT else terms.word)
+    return binary(terms, kind, parts[0], parts[1], terms.word)
+
+
 def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
     left, right = terms.nodes[a], terms.nodes[b]
     if left[0] == CONST and right[0] == CONST:
