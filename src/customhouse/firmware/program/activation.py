@@ -219,17 +219,19 @@ class Activation:
     # -- events and callbacks
     def note(self, event: Event) -> None:
         self.here[event] = None
-        if event[0] in ("text", "out", "put") and self.now.facts:
+        told = event[1] if event[0] == "private" else event
+        if told[0] in ("text", "out", "put") and self.now.facts:
             if self._proven[0] is not self.now.facts:
                 proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
                 self._proven = (self.now.facts, proof)
             proof = self._proven[1]
             if proof:
-                self.whole.prove(event[4] if event[0] == "text" else event if event[0] == "out" else event[3], proof)
+                self.whole.prove(told[4] if told[0] == "text" else told if told[0] == "out" else told[3], proof)
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
         """A function that the library will call: with what memory may hold by then, not with what it holds now."""
         site = self.site
+        self.memory.share(state, arguments)
         for target in self.targets(function, arguments):
             summary = self.whole.summary(target)
             if summary is not None:

@@ -1,6 +1,6 @@
 """A call of a function of the program: its summary, done to the caller's state."""
 
-from . import bounds, cases
+from . import bounds, cases, private
 from .join import shared
 from .reading import Reading
 from .state import Fact
@@ -28,12 +28,17 @@ class Application(Reading):
         ]
         texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
         returns = [(self.term(value), self.facts(facts)) for value, facts in summary.returns]
+        for heap, made in sorted(self.made.items()):
+            if made != heap:
+                self.memory.born(self.state, made)
         for address, text, sure in texts:
             spots = self.terms.locate(address)
             for spot in spots[:4]:
                 self.memory.write_text(self.state, spot, text, weak=not sure or len(spots) > 1)
         for address, size, value, sure, told in words:
             self.memory.store(self.state, address, value, size, weak=not sure, told=told)
+        for index in summary.freed:
+            private.drop(self.terms, self.state, self.term(self.terms.param(index)))
         result = self._result(returns) if summary.returning else None
         if before is not None:
             self.state = before  # what is noted later is noted as it is at the call

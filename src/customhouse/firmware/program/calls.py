@@ -131,6 +131,7 @@ class Calls:
         if any(self.terms.value(one) is None for one in self.terms.flat(target)):
             self.activation.note(("icall", site, target, arguments, self.function))
         if not known:
+            self.activation.memory.share(state, arguments)
             return self.terms.result(site, "icall", arguments[:3])
         if len(known) == 1:
             return self._invoke_one(state, known[0], site)
@@ -159,5 +160,6 @@ class Calls:
             return self.terms.result(site, "unknown", ())
         summary = self.whole.summary(target)
         if summary is None:
+            self.whole.recursive.add(target)
             return self.terms.result(site, RECURSION, (self.terms.const(target),))
         return Application(self.activation, state, summary, site).apply()

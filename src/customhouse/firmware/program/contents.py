@@ -5,7 +5,7 @@ from typing import Literal
 from . import quoting
 from .elf import Image
 from .state import EMPTY, Content, State, continued, either, kept, literal
-from .terms import BYTE, CONST, GLOBAL, LOAD, PARAM, RESULT, STACK, Location, Terms
+from .terms import BYTE, CONST, GLOBAL, HEAP, LOAD, PARAM, RESULT, STACK, Location, Terms
 
 MAX_TEXT = 512
 
@@ -92,7 +92,10 @@ class Contents:
     def _same(self, tested: int, one: int, pointer: int) -> bool:
         """Whether what was tested is what the pointer points to, by another name."""
         terms = self.terms
-        return terms.flat(tested) == frozenset((one,)) and terms.made(tested) in (frozenset(), terms.made(pointer))
+        flat = terms.flat(tested)
+        alone = flat == {one} or (len(flat) == 2 and flat == {one, terms.zero})  # it may have been NULL
+        by_call = terms.nodes[one][0] == HEAP and isinstance(terms.nodes[one][1], tuple)
+        return alone and (by_call or terms.made(tested) in (frozenset(), terms.made(pointer)))
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
         """The text entry that covers a place: the nearest one that begins at or before it."""

@@ -55,10 +55,17 @@ class Extents:
         if kind == STACK:
             return self._frame(root, offset, own, told)
         if kind == HEAP:
-            sizes = self.sizes.get(root, {None})
+            sizes = self.sizes.get(self._origin(root), {None})
             size = max((one for one in sizes if one is not None), default=0)
             return size - offset if None not in sizes and 0 < size < 1 << 20 else None
         return None
+
+    def _origin(self, heap: int) -> int:
+        """An object made by a call is as large as what the called function asked for."""
+        site = self.terms.nodes[heap][1]
+        while isinstance(site, tuple):
+            site = site[1]
+        return self.terms.make((HEAP, site))
 
     def _frame(self, root: int, offset: int, own: int | None, told: bool) -> int | None:
         if offset >= 0:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import bounds, cases
+from . import bounds, cases, private
 from .alike import Alike, is_byte
 from .fields import meet
 from .state import Fact, State
@@ -57,6 +57,7 @@ def join(
         else:
             new.ranges[key] = (low, high)
     new.cases = cases.met(terms, states, new)
+    new.private, new.shared = private.met(states)
     return new
 
 

@@ -4,8 +4,11 @@ Reading lies in `contents` (texts), `words` and `letters` (single bytes), writin
 stores, which touch all of them.
 """
 
+from collections.abc import Iterable
+
 from .join import before
 from .lift import ADD
+from .private import aside, born, elsewhere, within
 from .state import EMPTY, Content, State, either, kept
 from .terms import (
     ADDR,
@@ -56,6 +59,8 @@ class Memory(Writing):
             return
         for spot in spots[:8]:
             self._store_at(state, spot, value, size, weak)
+        if state.private and (not spots or elsewhere(terms, state, spots)):
+            self.share(state, (value,))
         if size >= terms.word // 2 and node[0] in (LOAD, BYTE):
             self._carry(state, spots, value, size, weak)
         if not told:
@@ -91,7 +96,7 @@ class Memory(Writing):
         if len(state.words) < 600:
             state.words[spot] = (size, value)
         if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
-            self.note(("word", root, offset, stride, size, value))
+            self.note(aside(state, ("word", root, offset, stride, size, value)))
 
     def _over_texts(self, state: State, spot: Location, constant: int | None, size: int) -> None:
         """A word is stored where texts were."""
@@ -134,7 +139,7 @@ class Memory(Writing):
                     continue
                 if not weak and not stride:
                     state.texts[(root, offset + inside, 0)] = content
-                self.note(("text", root, offset + inside, stride, content))
+                self.note(aside(state, ("text", root, offset + inside, stride, content)))
 
     def _carried(self, state: State, place: Location, size: int) -> Content | None:
         """The text that goes along with a word from a place: one of the function's own frame, or one that was checked;
@@ -176,6 +181,25 @@ class Memory(Writing):
             if node[0] == RESULT and node[2] == "strlen" and node[3][0] == begin:
                 return begin
         return None
+
+    def born(self, state: State, heap: int) -> None:
+        """A new object: nothing is in it. One that was made here before and is still private is told of first."""
+        if heap in state.private:
+            self.share(state, (heap,))
+        born(state, heap)
+
+    def share(self, state: State, values: Iterable[int]) -> None:
+        """Others can reach what these point to from now on: what lies there is told, as checks left it."""
+        for heap in sorted(within(self.terms, state, values)):
+            state.private -= {heap}
+            state.shared |= {heap}
+            self.note(("shared", heap))
+            for key in state.texts.of(heap):
+                content = state.texts[key] = self.held(state, key) if not key[2] else state.texts[key]
+                self.note(("text", *key, content))
+            for key in state.words.of(heap):
+                if self.terms.nodes[state.words[key][1]][0] != UNKNOWN:
+                    self.note(("word", *key, *state.words[key]))
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
         """An unknown function was given the address of a local: what it holds now is unknown.

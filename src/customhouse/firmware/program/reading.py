@@ -38,7 +38,9 @@ class Reading:
         self.caller, self.state, self.summary, self.site = caller, state, summary, site
         self.terms = caller.terms
         self.memory = caller.memory
-        self.known: dict[int, int] = {}
+        self.made = {heap: self._made(heap) for heap in summary.fresh}
+        """The objects that the callee makes for its caller, by this call."""
+        self.known: dict[int, int] = dict(self.made)
         self.recursive = caller.terms.unknown("recursive")
         self.parts: dict[tuple[Dep, tuple[quoting.Places, ...]], Content] = {}
         self.texts: dict[Content, Content] = {}
@@ -51,12 +53,25 @@ class Reading:
         self._limits: dict[int, int | None] = {}
         self._lengths: dict[int, int] | None = None
 
+    def _made(self, heap: int) -> int:
+        """An object that the callee makes is one of its own at each call, to some depth of calls."""
+        site = self.terms.nodes[heap][1]
+        if isinstance(site, tuple) and isinstance(site[1], tuple):
+            return heap
+        return self.terms.make((HEAP, (self.site, site)))
+
+    def _is_made(self, term: int) -> bool:
+        """Whether a term may be such an object, or a pointer into one."""
+        if not self.made or self.terms.nodes[term][0] not in (PHI, MERGE):
+            return False
+        return any(root in self.made for root, _, _ in self.terms.locate(term))
+
     def term(self, term: int) -> int:
         """The callee's term in the caller's words."""
         found = self.known.get(term)
         if found is not None:
             return found
-        if not self.terms.open[term] and self.terms.nodes[term][0] in _SAME:
+        if not self.terms.open[term] and self.terms.nodes[term][0] in _SAME and not self._is_made(term):
             return term
         self.known[term] = self.recursive
         found = self.known[term] = self._term(term)
@@ -76,7 +91,7 @@ class Reading:
                 return term
             return self.memory.load(self.state, self.address(root, offset, stride), size)
         if kind in (PHI, MERGE):
-            if not terms.open[term] and (kind == MERGE or terms.is_new(term)):
+            if not terms.open[term] and (kind == MERGE or terms.is_new(term)) and not self._is_made(term):
                 return term
             flat = terms.flat(term)
             return terms.merge({self.term(one) for one in flat if one != term}) if flat else term

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from . import cases, fold
+from . import cases, fold, private
 from .activation import Activation
 from .join import join
 from .lift import BNOT, EQ
@@ -88,9 +88,14 @@ class Returns:
     def summary(self, events: Iterable[Iterable[Event]]) -> Summary:
         out = Summary(self.activation.function.address)
         out.returning = bool(self.returned)
-        seen: dict[Event, None] = {}
+        noted: dict[Event, None] = {}
         for one in events:
-            seen.update(dict.fromkeys(one))
+            noted.update(dict.fromkeys(one))
+        out.freed = frozenset(event[1] for event in noted if event[0] == "freed")
+        for value, state in self.returned.values() if out.function not in self.activation.whole.recursive else ():
+            out.fresh |= private.within(self.terms, state, (value,))
+        out.fresh -= {event[1] for event in noted if event[0] == "shared"}
+        seen = private.settled((*noted, *(("handed", heap) for heap in out.fresh)))
         states = [state for _, state in self.returned.values()]
         if states:
             flags = self.activation.whole.lifter.flags
@@ -104,7 +109,7 @@ class Returns:
                 alternatives = self._alternatives(value, state)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]
             out.returns = out.returns[:MAX_RETURNS]
-        self.activation.whole.record(seen, out)
+        self.activation.whole.record(dict.fromkeys(seen), out)
         return out
 
     def _few(self, held: Places[T], limit: int) -> list[tuple[Location, T]]:

@@ -204,7 +204,7 @@ class Case(NamedTuple):
 class State:
     """Mutable; copied at branches."""
 
-    __slots__ = ("cases", "facts", "masks", "ranges", "registers", "texts", "words")
+    __slots__ = ("cases", "facts", "masks", "private", "ranges", "registers", "shared", "texts", "words")
 
     def __init__(self) -> None:
         self.registers: dict[int, int] = {}
@@ -218,6 +218,9 @@ class State:
         """One of these is what happened, if there are any: they are kept apart where their facts differ, so that a
         later test of what distinguishes them tells the facts again.
         """
+        self.private: frozenset[int] = frozenset()
+        """Heap objects that only this function can reach yet, and in `shared` those that it gave to others."""
+        self.shared: frozenset[int] = frozenset()
 
     def learn(self, facts: frozenset[Fact]) -> None:
         """Add facts, while there are not too many."""
@@ -233,6 +236,7 @@ class State:
         new.masks = self.masks.copy()
         new.ranges = self.ranges.copy()
         new.cases = self.cases
+        new.private, new.shared = self.private, self.shared
         return new
 
     def probe(self) -> "State":
@@ -252,4 +256,5 @@ class State:
             and self.masks == other.masks
             and self.ranges == other.ranges
             and self.cases == other.cases
+            and (self.private, self.shared) == (other.private, other.shared)
         )

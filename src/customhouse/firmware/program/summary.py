@@ -25,5 +25,9 @@ class Summary:
     texts: dict[Location, Content] = field(default_factory=dict)
     sure: set[Location] = field(default_factory=set)
     """Places that are written whichever way the function returns."""
+    fresh: frozenset[int] = frozenset()
+    """Heap objects that it made and gave to nobody but its caller."""
+    freed: frozenset[int] = frozenset()
+    """Parameters that it frees."""
     events: list[Event] = field(default_factory=list)
     returning: bool = False

@@ -48,6 +48,8 @@ class Whole:
         """Of each function: its events that need no caller to be read."""
         self.residual: dict[int, list[Event]] = {}
         self.evaluating: list[int] = []
+        self.recursive: set[int] = set()
+        """Functions that were met again while they were evaluated."""
         self.callers: dict[int, set[int]] = {}
         """Functions whose evaluation asked for a function's summary."""
         self.references: list[int] = []

@@ -7,6 +7,7 @@ from .bytesets import ByteSets
 from .contents import MAX_TEXT
 from .elf import Image
 from .letters import Letters
+from .private import aside
 from .state import Content, State, continued, cut, either, joined, literal
 from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 
@@ -62,7 +63,7 @@ class Writing(Letters):
             self._clear(state, key, content.extent)
         if len(state.texts) < 200:
             state.texts[key] = content
-        self.note(("text", root, offset, stride, content))
+        self.note(aside(state, ("text", root, offset, stride, content)))
         if not stride and not weak and content.deps:
             self._continue(state, spot, content)
 
@@ -82,7 +83,7 @@ class Writing(Letters):
         if weak and old is not None:
             content = either(old, content)
         state.texts[key] = content
-        self.note(("text", *spot, content))
+        self.note(aside(state, ("text", *spot, content)))
 
     def _grow(self, state: State, spot: Location, old: Content, added: Content) -> None:
         """A text that was the end of a longer one goes on: `p += sprintf(p, ...)` again and again."""
@@ -93,7 +94,7 @@ class Writing(Letters):
             whole = state.texts[key]
             if not key[2] and offset - MAX_TEXT < key[1] < offset and not whole.extent and old.deps <= whole.deps:
                 state.texts[key] = either(whole, whole._replace(deps=whole.deps | added.deps))
-                self.note(("text", *key, state.texts[key]))
+                self.note(aside(state, ("text", *key, state.texts[key])))
 
     def _continue(self, state: State, spot: Location, content: Content) -> None:
         """A text written where a constant one ends goes on with it: `strcpy(p, "ping "); strcpy(p + 5, host)`."""
@@ -108,7 +109,7 @@ class Writing(Letters):
         if before:
             whole = continued(literal(before), content)
             state.texts[(root, start, 0)] = whole
-            self.note(("text", root, start, 0, whole))
+            self.note(aside(state, ("text", root, start, 0, whole)))
 
     def _ending(self, state: State, root: int, end: int) -> str | None:
         """Constant text that ends at a place, without a NUL."""

@@ -1,8 +1,9 @@
 """Models of what copies, fills and allocates memory: strcpy, strcat, memcpy, memset, strdup, malloc and their kin."""
 
 from ..lift import MUL
+from ..private import drop
 from ..state import EMPTY, State
-from ..terms import CONST, DERIVED, HEAP, OP, Location
+from ..terms import CONST, DERIVED, HEAP, OP, PARAM, Location
 from .called import Actions, Call, Caller
 
 _MAX_COPY = 1024
@@ -134,7 +135,16 @@ def _alloc(one: Call) -> int:
             else one.terms.make((OP, MUL, size, one.nth(1)), size, one.nth(1))
         )
     one.caller.note(("alloc", heap, size))
+    one.memory.born(one.state, heap)
     return heap
+
+
+def _free(one: Call) -> int:
+    pointer = one.nth(0)
+    drop(one.terms, one.state, pointer)
+    if one.terms.nodes[pointer][0] == PARAM:
+        one.caller.note(("freed", one.terms.nodes[pointer][1]))
+    return one.result(0)
 
 
 def _realloc(one: Call) -> int:
@@ -151,5 +161,6 @@ ACTIONS: Actions = {
     "fill": _fill,
     "dup": _dup,
     "alloc": _alloc,
+    "free": _free,
     "realloc": _realloc,
 }

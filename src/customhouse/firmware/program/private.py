@@ -1,0 +1,75 @@
+"""Heap objects that only the function at hand can reach: what lies in them counts once others can reach them.
+
+A record is often filled first, checked then, and only then linked into a list: the bytes that fail the check are
+freed with it and nobody ever reads them. So what is written into such an object is set aside (`private`), and told
+when a pointer to it is stored where others look (`shared`) – as it is then, with what checks say of it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from .state import State
+from .terms import STACK, Terms
+
+Event = tuple[Any, ...]
+_TOLD = frozenset(("word", "text"))
+
+
+def aside(state: State, event: Event) -> Event:
+    """The event of a store, set aside when it goes into a private object."""
+    return ("private", event) if event[1] in state.private else event
+
+
+def born(state: State, heap: int) -> None:
+    """A new object: nothing is in it, whatever was in one made here before."""
+    state.private |= {heap}
+    state.shared -= {heap}
+    for places in (state.words, state.texts):
+        for key in list(places.of(heap)):
+            del places[key]
+
+
+def within(terms: Terms, state: State, values: Iterable[int]) -> set[int]:
+    """The private objects that pointers lead to, directly or through other private objects."""
+    found: set[int] = set()
+    work = [root for value in values for root, _, _ in terms.locate(value)]
+    while work:
+        root = work.pop()
+        if root in state.private and root not in found:
+            found.add(root)
+            held = (state.words[key][1] for key in state.words.of(root))
+            work += [inner for value in held for inner, _, _ in terms.locate(value)]
+    return found
+
+
+def elsewhere(terms: Terms, state: State, spots: Iterable[tuple[int, int, int]]) -> bool:
+    """Whether a store may go where others look: not only into the own frame or private objects."""
+    return any(root not in state.private and terms.nodes[root][0] != STACK for root, _, _ in spots)
+
+
+def drop(terms: Terms, state: State, pointer: int) -> None:
+    """An object is freed: nobody reads what is in it."""
+    for root in {root for root, _, _ in terms.locate(pointer)} & state.private:
+        for places in (state.words, state.texts):
+            for key in places.of(root):
+                del places[key]
+
+
+def met(states: list[State]) -> tuple[frozenset[int], frozenset[int]]:
+    """Private and shared objects where paths meet: shared on one of them is shared."""
+    shared = frozenset[int]().union(*(one.shared for one in states))
+    return frozenset[int]().union(*(one.private for one in states)) - shared, shared
+
+
+def settled(events: Iterable[Event]) -> list[Event]:
+    """The events of a function: stores set aside are those of objects that it neither shared nor handed over."""
+    known = list(events)
+    told = {event[1] for event in known if event[0] in ("shared", "handed")}
+    out: list[Event] = []
+    for event in known:
+        if event[0] == "private":
+            if event[1][1] not in told:
+                out.append(event[1])
+        elif event[0] not in ("shared", "handed", "freed"):
+            out.append(event)
+    return out

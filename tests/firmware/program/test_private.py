@@ -1,0 +1,71 @@
+"""Objects that only one function can reach yet."""
+
+from customhouse.firmware.program import private
+from customhouse.firmware.program.state import Content, State
+from customhouse.firmware.program.terms import GLOBAL, HEAP, Terms
+
+RECEIVED = Content(frozenset({("X", 9, 0, 0, 0)}), "%s", 32)
+TERMS = Terms(4)
+RECORD = TERMS.make((HEAP, 0x400))
+NAME = TERMS.make((HEAP, 0x440))
+
+
+def made(*heaps: int) -> State:
+    state = State()
+    for heap in heaps:
+        private.born(state, heap)
+    return state
+
+
+def test_a_store_into_a_private_object_is_set_aside_and_one_elsewhere_is_not() -> None:
+    state = made(RECORD)
+    inside, outside = ("text", RECORD, 8, 0, RECEIVED), ("text", NAME, 0, 0, RECEIVED)
+    assert private.aside(state, inside) == ("private", inside)
+    assert private.aside(state, outside) == outside
+
+
+def test_what_was_set_aside_counts_unless_the_object_was_shared_or_handed_over() -> None:
+    store = ("text", RECORD, 8, 0, RECEIVED)
+    later = ("text", RECORD, 8, 0, RECEIVED._replace(extent=8))
+    assert private.settled([("private", store)]) == [store]
+    assert private.settled([("private", store), ("shared", RECORD), later]) == [later]
+    assert private.settled([("private", store), ("handed", RECORD)]) == []
+    assert private.settled([("private", store), ("shared", NAME), ("freed", 0)]) == [store]
+
+
+def test_a_private_object_is_reached_through_another_one() -> None:
+    state = made(RECORD, NAME)
+    state.words[(RECORD, 4, 0)] = (4, NAME)
+    assert private.within(TERMS, state, [RECORD]) == {RECORD, NAME}
+    assert private.within(TERMS, state, [NAME]) == {NAME}
+    state.private -= {RECORD}
+    assert private.within(TERMS, state, [RECORD]) == set()
+
+
+def test_a_new_object_holds_nothing_of_the_one_made_there_before_nor_does_a_freed_one() -> None:
+    state = made(RECORD)
+    state.texts[(RECORD, 8, 0)] = RECEIVED
+    private.born(state, RECORD)
+    assert not state.texts.of(RECORD)
+    state.texts[(RECORD, 8, 0)] = RECEIVED
+    private.drop(TERMS, state, RECORD)
+    assert not state.texts.of(RECORD)
+
+
+def test_freeing_what_others_can_reach_changes_nothing() -> None:
+    state = State()
+    state.texts[(RECORD, 8, 0)] = RECEIVED
+    private.drop(TERMS, state, RECORD)
+    assert state.texts[(RECORD, 8, 0)] == RECEIVED
+
+
+def test_where_paths_meet_an_object_shared_on_one_of_them_is_shared() -> None:
+    first, second = made(RECORD, NAME), made(RECORD)
+    second.private, second.shared = frozenset(), frozenset({RECORD})
+    assert private.met([first, second]) == (frozenset({NAME}), frozenset({RECORD}))
+
+
+def test_a_store_to_a_global_is_where_others_look() -> None:
+    state = made(RECORD)
+    assert private.elsewhere(TERMS, state, [(GLOBAL, 0x8000, 0)])
+    assert not private.elsewhere(TERMS, state, [(RECORD, 4, 0)])
