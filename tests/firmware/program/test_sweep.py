@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.firmware.program.build import build, compiler, pairs
 
-from customhouse.firmware.program.callers import callers
+from customhouse.firmware.program.callers import callers, towards
 from customhouse.firmware.program.code import Code
 from customhouse.firmware.program.elf import Image, Segment
 from customhouse.firmware.program.lifter import Lifter
@@ -92,3 +92,20 @@ def test_the_function_that_runs_a_command_is_found_without_following_calls(archi
     found = callers(Code(program, Lifter(program)), names, [program.entry])
     code = Code(program, Lifter(program))
     assert any(names & code.function(one).named for one in found)
+
+
+@pytest.mark.parametrize("architecture", ["armel", "arm64"])
+def test_towards_a_command_the_nearest_functions_come_first_and_then_what_calls_those(architecture: str) -> None:
+    if compiler(architecture) is None:
+        pytest.skip(f"no compiler for {architecture}")
+
+    pair = next(one for one in pairs() if one.name == "camera_control")
+    program = load(build(pair, "true", architecture).program.read_bytes())
+    code = Code(program, Lifter(program))
+    names = {"recv", "recvfrom", "read"}
+    nearest, found = callers(code, names, [program.entry]), towards(code, names, [program.entry])
+    assert nearest
+    assert found[: len(nearest)] == nearest
+    for one in found[len(nearest) :]:
+        function = code.function(one)
+        assert ({target for _, target in function.calls} | {*function.tails.values()}) & {*found}

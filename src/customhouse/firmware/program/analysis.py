@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterable
+from itertools import zip_longest
 
 import msgspec
 
 from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 
-from .callers import callers
+from .callers import callers, towards
 from .elf import Image
 from .libraries import models, roles
 from .limit import processor_time
@@ -23,7 +24,7 @@ from .whole import Whole
 class Budget(Model, frozen=True, kw_only=True):
     """Seconds of processor time, so that a loaded machine cuts no more than an idle one."""
 
-    seconds: float = 2.6
+    seconds: float = 3.0
     """For reading one program."""
     library_seconds: float = 2.5
     """For naming the functions of a static program's C library."""
@@ -55,7 +56,9 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     with processor_time(budget.seconds * 1.15) as reading:
         # other callers of a sink that are found in a static program are the library's own
         first = callers(whole.code, commands, starts) if library is None else []
-        whole.run([*first, *starts] if speaks(image, extra) else first)
+        near = towards(whole.code, _HEARD, starts) if library is None and speaks(image, extra) else []
+        turns = [one for pair in zip_longest(near, first) for one in pair if one is not None]
+        whole.run(list(dict.fromkeys([*turns, *starts])) if speaks(image, extra) else first)
     whole.cut = whole.cut or reading.over
     reporter = Reporter(whole)
     many = applets(image)
@@ -94,6 +97,7 @@ def _ported(reporter: Reporter, why: str) -> ProgramFacts:
 
 
 _NAMES = table("libc.toml")["names"]
+_HEARD = frozenset((*_NAMES["network"], *_NAMES["getters"], "read", "__read_chk"))
 _APPLET_SECONDS = 1.5
 _PORT_SECONDS = 0.3
 

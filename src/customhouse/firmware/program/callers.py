@@ -1,8 +1,8 @@
-"""Functions that call a command sink, found by a sweep over the code instead of by following calls.
+"""Functions that call a command sink or receive, found by a sweep over the code instead of by following calls.
 
 A handler that is only handed to a library is reached by no call. One look at the code finds the callers, and they are
-read first: a program whose reading is cut still tells its commands. On MIPS each call of an import loads its cell of
-the global offset table; elsewhere calls go to stubs.
+read first: a program whose reading is cut still tells its commands, and what is done with what it hears. On MIPS each
+call of an import loads its cell of the global offset table; elsewhere calls go to stubs.
 """
 
 import re
@@ -18,6 +18,7 @@ _SET_GLOBAL = 0x3C1C  # lui gp, high
 _OPEN_FRAME = 0x27BD  # addiu sp, sp, -size
 _LONGEST = 1 << 14  # bytes from a call back to the head of its function
 _MOST = 200
+_LEVELS = 3
 
 
 def callers(code: Code, names: Collection[str], starts: Collection[int]) -> list[int]:
@@ -28,17 +29,40 @@ def callers(code: Code, names: Collection[str], starts: Collection[int]) -> list
     return _by_cells(image, names) if image.architecture == "mips" else _by_stubs(code, names, starts)
 
 
+def towards(code: Code, names: Collection[str], starts: Collection[int]) -> list[int]:
+    """Callers of the imports, then what calls those, and so on: the nearest first. On MIPS only the callers."""
+    out = dict.fromkeys(callers(code, names, starts))
+    if code.image.architecture == "mips":
+        return list(out)
+    known = _starts(code, starts)
+    newest = set(out)
+    for _ in range(_LEVELS):
+        above = _around(code, [site for site, target, _ in code.direct_calls() if target in newest], known)
+        newest = set(above) - set(out)
+        out.update(dict.fromkeys(above))
+    return list(out)
+
+
 def _by_stubs(code: Code, names: Collection[str], starts: Collection[int]) -> list[int]:
-    image = code.image
-    arm = image.architecture == "arm"
     calls = code.direct_calls()
-    stubs = {one: code.name(one) for one in {call[1] for call in calls} if code.may_be_stub(one)}
-    sites = [site for site, target, _ in calls if stubs.get(target) in names]
-    known = {target for _, target, returns in calls if returns and stubs.get(target) is None} | set(starts)
+    stubs = {one for one in {call[1] for call in calls} if code.may_be_stub(one) and code.name(one) in names}
+    return _around(code, [site for site, target, _ in calls if target in stubs], _starts(code, starts))
+
+
+def _around(code: Code, sites: Collection[int], known: Collection[int]) -> list[int]:
+    """The functions that sites lie in."""
+    arm = code.image.architecture == "arm"
+    return [one for one, inside in heads(sites, known, arm).items() if _holds(code, one, inside)][:_MOST]
+
+
+def _starts(code: Code, starts: Collection[int]) -> set[int]:
+    """All that may be the start of a function."""
+    image = code.image
+    targets = {target for _, target, returns in code.direct_calls() if returns}
+    known = {one for one in targets if not code.may_be_stub(one) or code.name(one) is None} | set(starts)
     if image.architecture in ("x86_64", "i386"):
         known = {one for one in known if may_start(image, one)}
-    known |= {one for one in image.pointers if image.executable(one & ~1 if arm else one)}
-    return [one for one, inside in heads(sites, known, arm).items() if _holds(code, one, inside)][:_MOST]
+    return known | {one for one in image.pointers if image.executable(image.even(one))}
 
 
 def _holds(code: Code, start: int, sites: Collection[int]) -> bool:
