@@ -6,7 +6,7 @@ from tests.firmware.program.test_bounds import compared, conditions, terms
 from customhouse.firmware.program import bounds, fold, reach
 from customhouse.firmware.program.conditions import Conditions
 from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, NE, SBORROW, SELECT, SLE, SLT, SUB
-from customhouse.firmware.program.state import State
+from customhouse.firmware.program.state import Content, State, joined, literal
 from customhouse.firmware.program.terms import OP, STACK, Terms
 
 __all__ = ["conditions", "terms"]
@@ -97,3 +97,9 @@ def test_a_choice_inside_a_choice_on_the_same_condition_is_decided(terms: Terms)
     inner = terms.make((OP, SELECT, condition, one, two), condition, one, two)
     assert fold.select(terms, condition, three, inner) == fold.select(terms, condition, three, two)
     assert fold.select(terms, condition, inner, three) == fold.select(terms, condition, one, three)
+
+
+def test_texts_joined_are_as_long_as_both_and_texts_of_any_length_have_none() -> None:
+    part = Content(frozenset({("T", 5, 0, 0, 0)}), "%s", 33)
+    assert joined(literal("user="), part).extent == 5 + 33
+    assert joined(literal("user="), part._replace(extent=0)).extent == 0

@@ -40,6 +40,7 @@ class Activation:
         self.memory.shadow = convention.shadow
         self.memory.number_deps = whole.number_deps
         self.memory.buffers = whole.buffers
+        self.memory.saved = whole.saved
         self.argument_registers = [registers[name] for name in convention.arguments]
         self.result_register = registers[convention.result]
         self.stack_register = registers[convention.stack]
@@ -51,6 +52,8 @@ class Activation:
         self.later: list[Application] | None = None
         """Calls whose events are noted when the function is done, since the block at hand may be looked at again."""
         self.site = 0
+        self.looping = False
+        """Whether the block at hand lies in a loop."""
         self._lengths: dict[int, frozenset[int]] = {}
         self._proven: tuple[frozenset[Fact], frozenset[Fact]] = (frozenset(), frozenset())
         """Facts, and those of them that prove something of a text."""
@@ -118,13 +121,14 @@ class Activation:
         size: int | None,
         sources: tuple[tuple[int, int | None], ...] = (),
         literal: int = 0,
+        moving: int | None = None,
     ) -> None:
         """A copy that may be longer than its target; `size` is the length argument, None when the texts at `sources`
         (each with a bound when one is known) and `literal` bytes between them say how much is written.
         """
         if content is None or not content.deps:
             return
-        moving = low = None
+        low = None
         if size is not None:
             low = bounds.least(self.terms, state, size)
             target, size, moving = self.whole_copy(state, target, size)
@@ -148,6 +152,7 @@ class Activation:
                 literal,
                 moving,
                 low,
+                self.separate(state, frozenset(one for one, _ in sources)),
             )
         )
 
@@ -182,6 +187,17 @@ class Activation:
                 most = known[1] + fact[3] + 1
                 out.update((source, most) for source in sources if 0 < most < min(1 << 31, out.get(source, 1 << 31)))
         return out
+
+    def separate(self, state: State, sources: frozenset[int]) -> bool:
+        """Whether no test was of the lengths of several texts together: such a one bounds each, and their sum."""
+        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
+        summed = (one for one in terms if self.terms.nodes[self.terms.based(one)[0]][0] == OP)
+        return not any(self._measured(one) & sources for one in summed)
+
+    def measures(self, state: State, pointer: int) -> bool:
+        """Whether the length of a text was compared with anything."""
+        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
+        return any(pointer in self._measured(one) for one in terms)
 
     def _measured(self, term: int, level: int = 0) -> frozenset[int]:
         """The texts whose length the number is, or of which it is the length and more."""

@@ -167,7 +167,7 @@ class Application(Reading):
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))
 
     def _over(self, event: Event) -> Event | None:
-        _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low = event
+        _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate = event
         if len(chain) >= 6:
             return None
         moved = self.content(content)
@@ -176,7 +176,9 @@ class Application(Reading):
         address = self.term(target)
         gathered = self.facts(facts) | self.state.facts
         step = ((self.caller.function.address, self.site), *chain)
-        if size != -1:
+        if size == -1 and moving is not None:
+            moving = self.term(moving)
+        elif size != -1:
             size = self.term(size)
             before = size
             low = bounds.higher(low, bounds.least(self.terms, self.state, size))
@@ -191,7 +193,9 @@ class Application(Reading):
         for source, known in sources:
             pointer = self.term(source)
             told.append((pointer, bounds.lower(known, self._lengths.get(pointer))))
-        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), literal, moving, low)
+        separate = separate and self.caller.separate(self.state, frozenset(one for one, _ in told))
+        ends = (literal, moving, low, separate)
+        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), *ends)
 
     def _limit(self, size: int) -> int | None:
         if size not in self._limits:

@@ -97,6 +97,7 @@ class CopyLoops:
                 step,
                 None,
                 None,
+                True,
             )
 
     # -- what moves

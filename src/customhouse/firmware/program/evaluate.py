@@ -125,9 +125,12 @@ class Evaluation:
         return Head(entry, whole)
 
     def _widen(self, before: State, now: State) -> None:
-        """What grows as the loop goes round has no end, unless a test in the loop gives it one: ranges, and how far one
-        number may be above another.
+        """What grows as the loop goes round has no end, unless a test in the loop gives it one: ranges, texts, and how
+        far one number may be above another.
         """
+        for key, text in now.texts.items():
+            if 0 < before.texts.get(key, text).extent < text.extent:
+                now.texts[key] = text._replace(extent=0)
         above = {fact[1:3]: fact[3] for fact in before.facts if fact[0] == "most"}
         grown = {fact for fact in now.facts if fact[0] == "most" and fact[3] > above.get(fact[1:3], fact[3])}
         if grown:
@@ -183,6 +186,7 @@ class Evaluation:
         else:
             activation.later = None
         activation.now = state
+        activation.looping = any(block.address in body for body in self.loops.bodies.values())
         activation.site = block.address
         copy = self.word_copies.get(block.address)
         if copy is not None and copied(activation, state, copy):

@@ -77,7 +77,7 @@ class Extents:
             for size in sizes
             if size and not (start == offset and size == own)
         ]
-        end = 0
+        end = self._kept(root)
         for start in sorted(starts):
             if start <= offset or start >= 0 or self._is_field(offset, start):
                 continue
@@ -89,6 +89,13 @@ class Extents:
         room = end - offset
         # nobody reads 4095 bytes into 4040 by mistake: such a neighbour has its place at another time
         return min(room * 3 // 2, -offset) if told else room
+
+    def _kept(self, root: int) -> int:
+        """Where the registers that the function keeps for its caller begin, at the top of the frame."""
+        saved, end = self.whole.saved.get(root, ()), 0
+        while end - self.terms.word in saved:
+            end -= self.terms.word
+        return end
 
     def _is_field(self, offset: int, start: int) -> bool:
         """Whether what is written behind the start of a buffer is rather a field of a packet that is made there."""

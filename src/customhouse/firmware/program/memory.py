@@ -95,6 +95,9 @@ class Memory(Writing):
             self._over_texts(state, spot, terms.value(value), size)
         if len(state.words) < 600:
             state.words[spot] = (size, value)
+        given = terms.nodes[value]
+        if size == terms.word and given[0] == UNKNOWN and given[1][:2] == ("register", self.function):
+            self.saved.setdefault(root, set()).add(offset)
         if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
             self.note(aside(state, ("word", root, offset, stride, size, value)))
 

@@ -55,12 +55,16 @@ class Overflows:
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, name, _site, target, limit, content, size, facts, _chain, sources, literal, moving, low = event
+        _, name, _site, target, limit, content, size, facts, _chain, sources, literal, moving, low, separate = event
         if name == LOOP:
             return self._loop(event)
         if size == -1:
             room = self.extents.room(target)
-            return room is not None and self._text(content, sources, facts) + literal > room
+            if moving is not None:
+                return room is not None and self._outside(moving) and (self.held(moving) or 0) > room
+            # a test of several texts together counts what stands between them as well
+            beside = literal if separate else 0
+            return room is not None and self._text(content, sources, facts, separate) + beside > room
         if self._within(target, sources):
             return False
         whole = self.terms.reach(target, size)
@@ -69,7 +73,11 @@ class Overflows:
         if low is not None and low < 0:  # as a size it is larger than everything
             return self.extents.room(target) is not None and self.tainted(size, 0)
         if moving is not None:
-            return self.extents.room(target) is not None and (self.tainted(size, 0) or self.tainted(moving, 0))
+            room = self.extents.room(target)
+            if room is None or not (self.tainted(size, 0) or self.tainted(moving, 0)):
+                return False
+            whole_ = [self.held(one) for one, _ in sources]  # pieces of one text are no longer than that
+            return not whole_ or any(one is None or one > room for one in whole_)
         value = self.terms.value(size)
         if value is not None:
             room = self.extents.room(target, value, True)
@@ -85,7 +93,7 @@ class Overflows:
         """Whether a loop that copies bytes can pass the end of its target: it ends with the text that it reads, or when
         what it compares says so. `step` bytes of the text make one that is written; 0 when each is asked for.
         """
-        _, _name, _site, target, limit, content, size, facts, _chain, sources, step, _moving, _low = event
+        _, _name, _site, target, limit, content, size, facts, _chain, sources, step, *_ends = event
         told = self.length(size, facts) if size != -1 else None
         if size != -1 and (told is None or (self.terms.value(size) is None and not self.tainted(size, 0))):
             return False  # compared with what we do not know: believed
@@ -235,11 +243,13 @@ class Overflows:
         """
         return self.longest(Content(frozenset({("T", pointer, 0, 0, False)}), "%s"), 0)
 
-    def _text(self, content: Content, sources: Sources, facts: frozenset[Fact]) -> int:
-        """The most bytes that the texts from outside make, with the end; 0 when each of them was measured."""
+    def _text(self, content: Content, sources: Sources, facts: frozenset[Fact], separate: bool = False) -> int:
+        """The most bytes that the texts from outside make, with the end; 0 when several of them were measured, unless
+        that was by tests of each of them (`separate`).
+        """
         if not sources:
             return self.longest(content, 0) or 0
-        total = 1
+        total = chosen = 1
         tested = found = False
         for source, limit in sources:
             if self._fixed(source):
@@ -251,8 +261,11 @@ class Overflows:
             bounds_ = [one for one in (self.held(source), known) if one is not None]
             if bounds_ and (outside or min(bounds_) < _HUGE):
                 total += min(bounds_) - 1
+                chosen += min(bounds_) - 1 if outside else 0
         if found or (tested and len(sources) == 1):
             return total
+        if tested and separate:
+            return chosen
         return 0 if tested else max(total, self.longest(content, 0) or 0)
 
     def _fixed(self, pointer: int) -> bool:

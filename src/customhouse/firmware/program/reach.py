@@ -158,11 +158,12 @@ def _ends(terms: Terms, state: State, total: Parts, constant: int) -> Iterator[i
                 if len(rest) <= _MOST_PARTS:
                     yield _end(terms, state, rest, constant - more + plus + fact[3])
     for term, (_low, high) in state.ranges.items():
-        if high < bounds.HUGE and terms.nodes[term][0] == OP:
-            parts, more = terms.linear(term)
-            parts = _wide(terms, parts)
-            if len(parts) > 1 and _akin(terms, parts) & kin:
-                yield _end(terms, state, _sum(total, parts, -1), constant - more + high)
+        if high >= bounds.HUGE or (terms.nodes[term][0] != OP and term not in terms.edges):
+            continue
+        parts, more = terms.linear(term)
+        parts = _wide(terms, parts)
+        if (len(parts) > 1 or not parts.keys() <= total.keys()) and _akin(terms, parts) & kin:
+            yield _end(terms, state, _sum(total, parts, -1), constant - more + high)
 
 
 def _wide(terms: Terms, parts: Parts) -> Parts:

@@ -105,7 +105,8 @@ def cut(content: Content, at: int) -> tuple[Content, Content] | None:
 def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
     behind = settled(b.deps, (quoting.after(quoting.START, a.template),))
-    return Content(_united(a.deps, behind), (a.template + b.template)[:400], grown=a.grown or b.grown)
+    extent = a.extent + b.extent - 1 if a.extent and b.extent else 0
+    return Content(_united(a.deps, behind), (a.template + b.template)[:400], extent, grown=a.grown or b.grown)
 
 
 def form(content: Content) -> str:

@@ -42,6 +42,7 @@ class Whole:
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
         self.buffers: dict[int, dict[int, set[int]]] = {}
+        self.saved: dict[int, set[int]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
         self.closed: dict[int, list[Event]] = {}

@@ -27,6 +27,8 @@ class Writing(Letters):
         self.note = note
         self.buffers: dict[int, dict[int, set[int]]] = {}
         """Where texts are written in frames, and how many bytes: the starts of buffers."""
+        self.saved: dict[int, set[int]] = {}
+        """Where in frames registers of the caller are kept."""
 
     def write_text(
         self,
@@ -66,6 +68,12 @@ class Writing(Letters):
         self.note(aside(state, ("text", root, offset, stride, content)))
         if not stride and not weak and content.deps:
             self._continue(state, spot, content)
+
+    def begin(self, pointer: int) -> None:
+        """A text begins where the pointer points: so does its buffer."""
+        for root, offset, stride in self.terms.locate(pointer):
+            if self.terms.nodes[root][0] == STACK and not stride:
+                self.buffers.setdefault(root, {}).setdefault(offset, set()).add(0)
 
     def append(self, state: State, pointer: int, added: Content) -> None:
         """strcat."""

@@ -2,26 +2,101 @@
 
 from ..lift import MUL
 from ..private import drop
-from ..state import EMPTY, State
-from ..terms import CONST, DERIVED, HEAP, OP, PARAM, Location
+from ..state import EMPTY, Content, State
+from ..terms import CONST, DERIVED, HEAP, OP, PARAM, RESULT, Location
 from .called import Actions, Call, Caller
 
 _MAX_COPY = 1024
+_ENDS = frozenset(("stpcpy", "__stpcpy_chk"))
+"""Copies that give the end of what they wrote."""
 
 
 def _copy(one: Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
     limit = one.size(one.number(2))
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
+        source = one.nth(1)
+        start, before = _begun(one, target, source)
+        moving = source if _appends(one, target) is not None and _again(one, start, content) else None
+        one.caller.overrun(one.state, one.name, start, content, None, ((source, None),), before, moving)
+        limit = _measured(one, one.nth(1))
     elif one.number(2) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
     placed = one.memory.placed(one.state, target, content)
     room = one.room(one.nth(2)) if one.number(2) >= 0 and not limit else -1
-    one.write(target, placed._replace(extent=limit or content.extent, verbatim=False, room=room), sized=bool(limit))
+    sized = bool(limit) and one.number(3) != 1
+    one.write(target, placed._replace(extent=limit or content.extent, verbatim=False, room=room), sized=sized)
     if not content.deps and content.template:
         one.memory.emitted(one.state, target, content.template)
     return target
+
+
+def _measured(one: Call, source: int) -> int | None:
+    """The most bytes of a text by a test of its length alone."""
+    return one.caller.string_limit(one.state, source) if one.caller.separate(one.state, frozenset((source,))) else None
+
+
+def _begun(one: Call, target: int, source: int) -> tuple[int, int]:
+    """Where the text begins at whose end a pointer is, and the most bytes between, when that is known: the target of
+    one copy behind another.
+    """
+    terms = one.terms
+    base, more = terms.based(target)
+    node = terms.nodes[base]
+    if node[0] == OP:
+        return _behind(one, target, source)
+    if node[0] != DERIVED or more < 0:
+        return target, 0
+    call = terms.nodes[node[2]]
+    if call[0] != RESULT or call[2] not in _ENDS:
+        return target, 0
+    start, before = _begun(one, node[1], source)
+    length = _measured(one, call[3][1]) or one.text(call[3][1]).extent
+    known = length and (before or start == node[1])
+    return (start, before + length - 1 + more) if known else (target, 0)
+
+
+def _behind(one: Call, target: int, source: int) -> tuple[int, int]:
+    """The same for a pointer that an index was added to. When the text's own length was tested together with the index,
+    what is between is what both can be less the length's own limit.
+    """
+    terms, state = one.terms, one.state
+    behind = _appends(one, target)
+    if behind is not None:
+        return behind[0], max(one.text(behind[0]).extent - 1, 0) + behind[1]
+    limit = one.caller.string_limit(state, source)
+    tested = [term for term in state.ranges if terms.nodes[term][0] == RESULT and terms.nodes[term][2] == "strlen"]
+    length = next((term for term in tested if terms.nodes[term][3][:1] == (source,)), None)
+    size = terms.zero if limit is None or length is None else terms.add(length, 1)
+    if limit is not None and length is None:
+        return target, 0
+    found = one.caller.whole_copy(state, target, size)
+    most = terms.value(found.size)
+    if found.start == target or most is None or found.moving is not None or terms.signed(most) < 0:
+        return target, 0
+    return found.start, max(most - (limit or 0), 0)
+
+
+def _appends(one: Call, target: int) -> tuple[int, int] | None:
+    """The text that a copy goes on with, and how far behind its end: `strcpy(text + strlen(text) + 1, more)`."""
+    parts, more = one.terms.linear(target)
+    for part, factor in parts.items():
+        node = one.terms.nodes[part]
+        if factor == 1 and node[0] == RESULT and node[2] == "strlen" and node[3]:
+            rest = {other: count for other, count in parts.items() if other != part}
+            begun, first = one.terms.linear(node[3][0])
+            if begun == rest and 0 <= more - first <= _MAX_COPY:
+                one.memory.begin(node[3][0])
+                return int(node[3][0]), more - first
+    return None
+
+
+def _again(one: Call, target: int, content: Content) -> bool:
+    """Whether a loop appends the same text again and again, and nobody asks how long the whole is."""
+    old = one.text(target)
+    if not one.caller.looping or not content.deps or old.extent or not content.deps <= old.deps:
+        return False
+    return not one.caller.measures(one.state, target)
 
 
 def _copy_end(one: Call) -> int:
@@ -31,11 +106,19 @@ def _copy_end(one: Call) -> int:
 
 def _append(one: Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
+    source = one.nth(1)
+    old = one.text(target)
+    before = len(old.template) if not old.deps else max(old.extent - 1, 0)
+    size = one.terms.value(one.nth(2)) if one.number(2) >= 0 else None
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, content, None, ((one.nth(1), None),))
+        moving = source if _again(one, target, content) else None
+        one.caller.overrun(one.state, one.name, target, content, None, ((source, None),), before, moving)
+    elif size is not None and before and one.name != "strlcat":
+        one.caller.overrun(one.state, one.name, target, content, None, ((source, size + 1),), before)
     elif one.number(2) >= 0 and one.name != "strlcat":
-        one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
-    one.memory.append(one.state, target, content._replace(verbatim=False))
+        one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((source, None),))
+    limit = _measured(one, source)
+    one.memory.append(one.state, target, content._replace(extent=limit or content.extent, verbatim=False))
     return target
 
 
