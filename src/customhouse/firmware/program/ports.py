@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .terms import BYTE, CONST, LOAD, RESULT
+from .terms import BYTE, CONST, LOAD, OP, PHI, RESULT
 from .whole import Whole
 
 _DATAGRAMS = frozenset(("recvfrom", "recvmsg", "recvmmsg"))
@@ -79,7 +79,7 @@ class Ports:
         while stack:
             one, level = stack.pop()
             node = self.terms.nodes[one]
-            if node[0] == 10 and level < 8:
+            if node[0] == OP and level < 8:
                 found = True
                 stack += [(part, level + 1) for part in node[2:]]
             elif node[0] != CONST:
@@ -97,6 +97,8 @@ class Ports:
                 places.append((node[1], node[2], -node[4], leaf))
             elif node[0] == BYTE and not node[4]:
                 places.append((node[2], node[3], -node[5], leaf))
+            elif node[0] == PHI and isinstance(node[3], tuple) and len(node[3]) == 3 and not node[3][2]:
+                places.append((*node[3][:2], -self.terms.word, leaf))  # what a cell held where paths met
         if len(places) != len(leaves) or not places:
             return None
         root, offset, size, leaf = min(places)
