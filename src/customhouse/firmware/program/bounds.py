@@ -38,6 +38,12 @@ def higher(a: int | None, b: int | None) -> int | None:
     return b if a is None else a if b is None else max(a, b)
 
 
+def greatest(found: list[int | None]) -> int | None:
+    """The greatest of several numbers, None when one of them is not known."""
+    known = [one for one in found if one is not None]
+    return max(known) if found and len(known) == len(found) else None
+
+
 def most(terms: Terms, term: int, ranges: Ranges, walk: Walk | None = None) -> int:
     """The largest value of the term, `HUGE` when nothing is known."""
     walk = walk or Walk()

@@ -14,7 +14,7 @@ from .extents import Extents
 from .state import Content, Fact
 from .summary import LOOP
 from .tables import table
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -185,7 +185,7 @@ class Overflows:
             return None if inner is None else inner + int(node[2]) if inner < _HUGE else _HUGE
         if kind in (PHI, MERGE):
             found = [self.length(one, facts, level + 1) for one in self.terms.flat(term) if one != term]
-            return _greatest(found)
+            return bounds.greatest(found)
         if kind == RESULT:
             return self._result(term, node, facts, level)
         if kind == OP:
@@ -205,7 +205,7 @@ class Overflows:
         for base, off, step in self.store._bases(node[1], node[2], node[3]):
             cells = self.store.words.get(base)
             found += [self.length(one, facts, level + 2) for one in (cells.at(off, step) if cells is not None else ())]
-        return _greatest(found)
+        return bounds.greatest(found)
 
     def _result(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
         name = str(node[2])
@@ -256,9 +256,13 @@ class Overflows:
                 continue
             known = limit if limit is not None else self._measured(source, facts)
             outside = self._outside(source)
+            held = self.held(source)
+            if held is None and self._allocated(source):  # nobody else reaches it: what lies there is told by the copy
+                outside = outside or bool(self.store.origins(content))
+                held = self.extents.room(source) or self.longest(content._replace(grown=False), 0)
             tested = tested or known is not None
             found = found or (outside and known is None)
-            bounds_ = [one for one in (self.held(source), known) if one is not None]
+            bounds_ = [one for one in (held, known) if one is not None]
             if bounds_ and (outside or min(bounds_) < _HUGE):
                 total += min(bounds_) - 1
                 chosen += min(bounds_) - 1 if outside else 0
@@ -274,6 +278,10 @@ class Overflows:
         return bool(places) and all(
             root == GLOBAL and (off < self.terms.floor or self.whole.image.constant(off)) for root, off, _ in places
         )
+
+    def _allocated(self, pointer: int) -> bool:
+        places = self.store.points(pointer)
+        return bool(places) and all(self.terms.nodes[root][0] == HEAP for root, _off, _step in places)
 
     def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:
         """The bound that a comparison of the text's length gives; 0 when it is one that we do not know."""
@@ -389,8 +397,3 @@ class Overflows:
         if place[0] == GLOBAL and not any(received):
             return None
         return own // 2
-
-
-def _greatest(found: list[int | None]) -> int | None:
-    known = [one for one in found if one is not None]
-    return max(known) if found and len(known) == len(found) else None
