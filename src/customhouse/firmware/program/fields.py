@@ -1,10 +1,25 @@
 """Texts in memory where paths meet, field by field: copies of whole objects are cut where a path wrote into one."""
 
-from .state import Content, Places, cut, either
+from . import quoting
+from .state import Content, Fact, Places, State, cut, either, kept
 from .terms import STACK, Terms
 
 _MAX_FIELDS = 40
 """Fields of one object that are told apart."""
+
+
+def checked(terms: Terms, state: State, common: frozenset[Fact]) -> Places[Content]:
+    """The texts of one path, with what only this path's checks say of them: behind the join nobody could tell."""
+    texts = state.texts
+    for _, pointer, mask in (fact for fact in state.facts - common if fact[0] == "lacks"):
+        places, bits = terms.locate(pointer), quoting.kept(mask)
+        content = texts.get(places[0]) if bits and len(places) == 1 else None
+        if content is not None and content.deps and not terms.made(pointer):
+            told = content._replace(deps=kept(content.deps, bits))
+            if told != content:
+                texts = texts.copy() if texts is state.texts else texts
+                texts[places[0]] = told
+    return texts
 
 
 def meet(told: list[Places[Content]], terms: Terms) -> Places[Content]:

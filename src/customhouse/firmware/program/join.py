@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from . import bounds, cases, private
 from .alike import Alike, is_byte
-from .fields import meet
+from .fields import checked, meet
 from .state import Fact, State
 from .terms import ADDR, PHI, STACK, Location, Terms
 
@@ -37,7 +37,7 @@ def join(
     if stack >= 0 and all(stack in one.registers for one in states):
         new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])
     _words(terms, function, block, states, new)
-    new.texts = meet([state.texts for state in states], terms)
+    new.texts = meet([checked(terms, state, common) if differs else state.texts for state in states], terms)
     for key in {key for one in states for key in one.masks if key in first.masks or key < 0}:
         # a byte that was not replaced on a way is there as it was read
         found = [one.masks.get(key, one.masks.get(-key) if key < 0 else None) for one in states]

@@ -262,7 +262,8 @@ class Overflows:
                 held = self.extents.room(source) or self.longest(content._replace(grown=False), 0)
             tested = tested or known is not None
             found = found or (outside and known is None)
-            bounds_ = [one for one in (held, known) if one is not None]
+            here = content.extent or None if len(sources) == 1 else None  # as it is at the copy, by whatever wrote it
+            bounds_ = [one for one in (held, known, here) if one is not None]
             if bounds_ and (outside or min(bounds_) < _HUGE):
                 total += min(bounds_) - 1
                 chosen += min(bounds_) - 1 if outside else 0
