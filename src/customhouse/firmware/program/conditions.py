@@ -13,7 +13,7 @@ from .join import Implied, shared
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
 from .orders import Orders, less, signed_word
 from .state import Fact, State
-from .terms import ADDR, BYTE, CONST, DERIVED, LOAD, OP, PARAM, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, CONST, DERIVED, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
 
 class Conditions:
@@ -213,7 +213,18 @@ class Conditions:
             state.learn(frozenset({("word", node[1], node[2], node[4], value)}))
         elif node[0] == PHI:
             self._cell(state, node, term, value)
+        elif node[0] == MERGE:
+            self._one_of(state, term, value)
         state.ranges[term] = (self.terms.signed(value),) * 2
+
+    def _one_of(self, state: State, term: int, value: int) -> None:
+        """What was read from a field of one of several objects has a value there: it is known by what was read."""
+        read = [self.terms.nodes[one] for one in self.terms.flat(term)]
+        places = {(one[2], one[4]) for one in read if one[0] == LOAD and not one[3]}
+        places |= {(one[3], one[5]) for one in read if one[0] == BYTE and not one[4]}
+        if len(places) == 1 and all(one[0] in (LOAD, BYTE) for one in read):
+            [(offset, size)] = places
+            state.learn(frozenset({("word", term, offset, size, value)}))
 
     def _settle(self, state: State, term: int, value: int) -> None:
         """Registers that hold the term hold the value here: behind a `strcmp` that gave 0, `strtok(r0)` gets NULL."""

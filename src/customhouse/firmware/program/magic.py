@@ -2,49 +2,98 @@
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Literal
 
-from .state import Fact
+from .state import Dep, Fact
 from .whole import Whole
 
 _SHORTEST = 3
 _READABLE = re.compile(rb"[ -~]{3,}")
+_Place = tuple[int, int]
+_Found = tuple[str, tuple[int, int]]
+"""A word with how surely it stands at the head of a packet, and how early that part of the packet is received."""
+_BEGINS, _FIRST, _FIXED, _SOMEWHERE = 3, 2, 1, 0
 
 
-def magic_of(whole: Whole, facts: Iterable[Fact]) -> str:
-    """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none."""
-    facts = list(facts)
-    found = [(text, True) for text in _words(whole, facts)]
-    for fact in facts:
-        if fact[0] == "eq" and len(str(fact[2])) >= 2:
-            # the head of a packet is at a fixed place; words that a parser looks for further in are not
-            found.append((str(fact[2]), all(not stride for _, _, stride in whole.terms.locate(fact[1]))))
-    return max(found, key=lambda one: (one[1], len(one[0]), one[0]), default=("", False))[0]
+class Magics:
+    """The magics of one program. `receivers` are the names of calls that bring bytes from the network."""
+
+    def __init__(self, whole: Whole, receivers: frozenset[str]) -> None:
+        self.whole = whole
+        self.terms = whole.terms
+        self.receivers = receivers
+
+    def of(self, facts: Iterable[Fact], trail: Iterable[Fact]) -> str:
+        """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none.
+        What holds at the sink tells more than what held where its text was stored (`trail`), unless only there the
+        packet's own beginning was looked at.
+        """
+        here, before = self._found(facts), self._found(trail)
+        heads = [one for one in (*here, *before) if one[1][0] >= _FIRST]
+        return max(heads or here or before, key=lambda one: (one[1], len(one[0]), one[0]), default=("", (0, 0)))[0]
+
+    def _found(self, facts: Iterable[Fact]) -> list[_Found]:
+        facts = list(facts)
+        found = self._words(facts)
+        for fact in facts:
+            if fact[0] == "eq" and len(str(fact[2])) >= 2:
+                found.append((str(fact[2]), self._rank(fact[1])))
+        return found
+
+    def _rank(self, pointer: int) -> tuple[int, int]:
+        """The head of a packet is at a fixed place; words that a parser looks for further in are not."""
+        places = self.terms.locate(pointer)
+        early = [self._received[root, offset] for root, offset, _ in places if (root, offset) in self._received]
+        if any(stride for _, _, stride in places):
+            return (_FIRST, min(early)) if early and len(early) == len(places) else (_SOMEWHERE, 0)
+        return (_BEGINS, max(early)) if early else (_FIXED, 0)
+
+    @cached_property
+    def _received(self) -> dict[_Place, int]:
+        """Where packets are received, with a number that is the higher the earlier that is."""
+        out: dict[_Place, int] = {}
+        for number, event in enumerate(self.whole.events):
+            if event[0] == "text" and not event[3] and self._brings(event[4].deps):
+                out.setdefault((event[1], event[2]), -number)
+        return out
+
+    def _brings(self, deps: frozenset[Dep]) -> bool:
+        nodes = self.terms.nodes
+        calls = [nodes[dep[1]] for dep in deps if dep[0] == "X"]
+        return bool(calls) and len(calls) == len(deps) and all(one[2] in self.receivers for one in calls)
+
+    def _begins(self, root: int, offset: int) -> tuple[int, int]:
+        early = self._received.get((root, offset))
+        return (_FIXED, 0) if early is None else (_BEGINS, early)
+
+    def _words(self, facts: Iterable[Fact]) -> list[_Found]:
+        cells: dict[int, dict[int, bytes]] = {}
+        order: Literal["big", "little"] = "big" if self.whole.image.big else "little"
+        # of words at one place the widest counts
+        for _, root, offset, size, value in sorted((one for one in facts if one[0] == "word"), key=lambda one: one[1:]):
+            raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)
+            cells.setdefault(root, {})[int(offset)] = raw
+        # numbers stand beside the text (a state, a length): what can be read counts, with a blank that ends a word
+        return [
+            (text.decode("ascii").lstrip(), self._begins(root, start) if not at else (_FIXED, 0))
+            for root, parts in cells.items()
+            for start, run in _runs(parts)
+            for at, text in ((match.start(), match.group()) for match in _READABLE.finditer(run))
+            if len(text.strip()) >= _SHORTEST
+        ]
 
 
-def _words(whole: Whole, facts: Iterable[Fact]) -> list[str]:
-    cells: dict[object, dict[int, bytes]] = {}
-    order: Literal["big", "little"] = "big" if whole.image.big else "little"
-    # of words at one place the widest counts
-    for _, root, offset, size, value in sorted((one for one in facts if one[0] == "word"), key=lambda one: one[1:]):
-        raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)
-        cells.setdefault(root, {})[int(offset)] = raw
-    out = []
-    for parts in cells.values():
-        run = b""
-        end = None
-        for offset in sorted(parts):
-            if end is not None and offset < end:
-                raw = parts[offset][end - offset :]
-            elif offset == end or end is None:
-                raw = parts[offset]
-            else:
-                out.append(run)
-                run, raw = b"", parts[offset]
-            run += raw
-            after = offset + len(parts[offset])
-            end = after if end is None else max(end, after)
-        out.append(run)
-    # numbers stand beside the text (a state, a length): what can be read counts; a blank that ends a word was compared
-    texts = [text.decode("ascii") for one in out for text in _READABLE.findall(one)]
-    return [text.lstrip() for text in texts if len(text.strip()) >= _SHORTEST]
+def _runs(parts: dict[int, bytes]) -> list[tuple[int, bytes]]:
+    """Words that lie side by side as one, each with where it begins."""
+    out: list[tuple[int, bytes]] = []
+    for offset in sorted(parts):
+        start, run = out[-1] if out else (offset, b"")
+        end = start + len(run)
+        if offset > end:
+            out.append((offset, parts[offset]))
+        elif out:
+            out[-1] = (start, run + parts[offset][end - offset :])
+        else:
+            out.append((start, parts[offset]))
+    return out

@@ -9,7 +9,7 @@ import msgspec
 
 from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
 
-from .magic import magic_of
+from .magic import Magics
 from .overflow import Overflows
 from .ports import Ports
 from .prefilter import MEMORY
@@ -62,6 +62,7 @@ class Reporter:
             bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
         )
         self.network = _NETWORK if imported & _CONNECTIONS else _NETWORK - MEMORY
+        self.magics = Magics(whole, self.network | _DESCRIPTORS)
         self.streams = bool(imported & {"fdopen", "fopencookie"}) or not whole.image.dynamic
         """Whether a stream can be a socket."""
         self.is_cgi = self._is_cgi()
@@ -270,7 +271,7 @@ class Reporter:
             port=port,
             port_certainty=certainty,
             protocol=protocol,
-            magic=magic_of(self.whole, facts) or magic_of(self.whole, self.store.trail),
+            magic=self.magics.of(facts, self.store.trail),
             command=content.template,
             path=steps,
             confidence=confidence,
