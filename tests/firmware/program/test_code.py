@@ -76,3 +76,24 @@ def test_a_jump_to_a_function_that_others_call_is_a_tail_call() -> None:
 
 def _image(raw: bytearray) -> Image:
     return Image("arm64", False, 8, AT, segments=[Segment(AT, AT + len(raw), raw, True, False)])
+
+
+def test_a_mips_function_that_ends_in_a_call_with_other_arguments_is_no_stub() -> None:
+    words = [
+        0x3C190001,  # lui t9, 1
+        0x8F391000,  # lw t9, 0x1000(t9)
+        0x03200008,  # jr t9
+        NOP,
+        0x3C190001,
+        0x8F391000,
+        0x03200008,
+        0x24840004,  # addiu a0, a0, 4
+    ]
+    raw = bytearray(struct.pack(f"<{len(words)}I", *words))
+    cell = bytearray(4)
+    code_, data = Segment(AT, AT + len(raw), raw, True, False), Segment(TABLE, TABLE + 4, cell, False, True)
+    image = Image("mips", False, 4, AT, segments=[code_, data])
+    cell[:] = struct.pack("<I", image.import_slot("system"))
+    code = Code(image, Lifter(image))
+    assert code.name(AT) == "system"
+    assert code.name(AT + 16) is None

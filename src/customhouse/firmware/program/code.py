@@ -160,14 +160,15 @@ class Code:
         thumb = image.architecture == "arm" and bool(target & 1)
         address = target & ~1 if image.architecture == "arm" else target
         registers = self.entry_registers(target)
+        passed = {self.lifter.registers[one] for one in self.lifter.convention.arguments}
         if image.architecture == "i386" and image.gp is not None:
             registers[self.lifter.registers["EBX"]] = image.gp  # who calls a stub has the table's address there
         for _ in range(4):
             if not image.executable(address):
                 return None
             block = self.lifter.block(address, thumb, address + STUB)[0]
-            if len(block.ops) > 40 or any(op[0] == 4 for op in block.ops):
-                return None
+            if len(block.ops) > 40 or any(op[0] == 4 or op[1] in passed for op in block.ops):
+                return None  # what changes an argument is a function that ends in a call
             constants.run(block.ops, registers, image)
             leave = block.exit
             if leave.kind == "ijump":
