@@ -93,6 +93,7 @@ def test_a_mips_function_that_ends_in_a_call_with_other_arguments_is_no_stub() -
     cell = bytearray(4)
     code_, data = Segment(AT, AT + len(raw), raw, True, False), Segment(TABLE, TABLE + 4, cell, False, True)
     image = Image("mips", False, 4, AT, segments=[code_, data])
+    image.dynamic = True
     cell[:] = struct.pack("<I", image.import_slot("system"))
     code = Code(image, Lifter(image))
     assert code.name(AT) == "system"
