@@ -56,7 +56,7 @@ def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | 
     with processor_time(budget.seconds * 1.15) as reading:
         # other callers of a sink that are found in a static program are the library's own
         first = callers(whole.code, commands, starts) if library is None else []
-        near = towards(whole.code, _HEARD, starts) if library is None and speaks(image, extra) else []
+        near = towards(whole.code, _HEARD, starts) if library is None and speaks(image, extra) and _large(image) else []
         turns = [one for pair in zip_longest(near, first) for one in pair if one is not None]
         whole.run(list(dict.fromkeys([*turns, *starts])) if speaks(image, extra) else first)
     whole.cut = whole.cut or reading.over
@@ -96,7 +96,14 @@ def _ported(reporter: Reporter, why: str) -> ProgramFacts:
     return facts
 
 
+def _large(image: Image) -> bool:
+    """Whether it is likely that time runs out: what is read to its end is read from its beginning."""
+    return sum(len(one.data) for one in image.segments if one.executable) > _LARGE
+
+
 _NAMES = table("libc.toml")["names"]
+_LARGE = 1 << 16
+"""Bytes of code (and of constants beside it); in two seconds about so much is read."""
 _HEARD = frozenset((*_NAMES["network"], *_NAMES["getters"], "read", "__read_chk"))
 _APPLET_SECONDS = 1.5
 _PORT_SECONDS = 0.3
