@@ -93,7 +93,9 @@ class Contents:
         """Whether what was tested is what the pointer points to, by another name."""
         terms = self.terms
         flat = terms.flat(tested)
-        alone = flat == {one} or (len(flat) == 2 and flat == {one, terms.zero})  # it may have been NULL
+        alone = flat == {one}
+        if flat == {one, terms.zero} and not terms.several(one):
+            alone = True  # it may have been NULL; two entries of a table are not the same
         by_call = terms.nodes[one][0] == HEAP and isinstance(terms.nodes[one][1], tuple)
         return alone and (by_call or terms.made(tested) in (frozenset(), terms.made(pointer)))
 
