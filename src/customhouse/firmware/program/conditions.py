@@ -124,6 +124,9 @@ class Conditions:
             }
             first.masks = {key: mask | other.masks[key] for key, mask in first.masks.items() if key in other.masks}
         state.facts = state.facts | first.facts | orders
+        for key, span in first.ranges.items():
+            if span != state.ranges.get(key):
+                self.orders.measured(state, key, span[1])
         state.ranges = first.ranges
         state.masks = first.masks
         return True

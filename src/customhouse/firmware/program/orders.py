@@ -3,7 +3,7 @@
 from . import bounds
 from .lift import BNOT, LE, LT, SLE, SLT
 from .state import State
-from .terms import CONST, OP, Terms
+from .terms import CONST, OP, RESULT, Terms
 
 _ANY = -(1 << 62)
 
@@ -91,10 +91,12 @@ class Orders:
             span = (span[0], min(span[1], high - off))
         if span[0] <= span[1]:
             state.ranges[base] = span
-            self._measured(state, base, span[1])
+            self.measured(state, base, span[1])
 
-    def _measured(self, state: State, counter: int, high: int) -> None:
-        """A length that is no larger than the counter: now it is known how large that is."""
+    def measured(self, state: State, counter: int, high: int) -> None:
+        """A length that is no larger than the counter: now it is known how large that is. One that was asked for is the
+        length of its text wherever it was asked for: compilers write the question out on each way.
+        """
         if not 0 <= high < 1 << 31:
             return
         found = {
@@ -102,5 +104,8 @@ class Orders:
             for fact in state.facts
             if fact[0] == "most" and fact[2] == counter and self.terms.nodes[fact[1]][1] == "strlen"
         }
+        node = self.terms.nodes[counter]
+        if node[0] == RESULT and node[2] == "strlen" and node[3]:
+            found.add(("most", self.terms.result("strlen", "strlen", node[3][:1]), self.terms.zero, high))
         if found:
             state.learn(frozenset(found))
