@@ -4,7 +4,7 @@ import struct
 
 from customhouse.firmware.program import fold
 from customhouse.firmware.program.elf import Image, Segment
-from customhouse.firmware.program.lift import AND, EQ
+from customhouse.firmware.program.lift import AND, EQ, MUL
 from customhouse.firmware.program.rows import Rows
 from customhouse.firmware.program.state import State
 from customhouse.firmware.program.terms import BYTE, GLOBAL, Terms
@@ -56,3 +56,26 @@ def test_functions_that_stand_nowhere_in_the_table_are_kept() -> None:
     state = State()
     state.ranges[field(terms, pointer, 4)] = (7, 7)
     assert rows.possible(state, field(terms, pointer, 0), [0x8100, 0x9999]) == [0x8100, 0x9999]
+
+
+def test_a_pointer_that_a_loop_moves_reads_one_entry_whatever_entry_it_began_at() -> None:
+    terms, rows, pointer = setting()
+
+    def moved(offset: int) -> int:
+        address = terms.add(pointer, offset)
+        places = [(BYTE, address, GLOBAL, TABLE + offset + start, STEP, 4) for start in (0, STEP)]
+        return terms.merge({terms.make(one, address) for one in places})
+
+    state = State()
+    state.ranges[moved(4)] = (0, 0)
+    assert rows.possible(state, moved(0), FUNCTIONS) == [0x8300]
+
+
+def test_a_byte_that_chooses_an_entry_tells_which_it_is() -> None:
+    terms, rows, _pointer = setting()
+    byte = terms.make((BYTE, terms.param(0), terms.param(0), 0, 0, 1), terms.param(0))
+    place = fold.binary(terms, MUL, byte, terms.const(STEP), 4)
+    target = field(terms, place, 0)
+    state = State()
+    state.masks[byte] = 1 << 1 | 1 << 3
+    assert rows.possible(state, target, FUNCTIONS) == [0x8200, 0x8400]

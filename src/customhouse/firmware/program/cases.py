@@ -123,6 +123,10 @@ def settled(terms: Terms, state: State, case: Case) -> State:
     out.cases = ()
     known = seen(state, case)
     out.facts, out.ranges, out.masks = known.facts, known.ranges, known.masks
+    for phi, value in case.values.items():
+        number = terms.value(value)
+        if number is not None:
+            out.ranges[phi] = (terms.signed(number),) * 2
     if case.values:
         for register, held in state.registers.items():
             out.registers[register] = replaced(terms, held, case.values)

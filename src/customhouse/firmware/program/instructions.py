@@ -1,6 +1,6 @@
 """Straight code: what the operations of a block do to registers and memory."""
 
-from . import fold, library
+from . import cases, fold, library
 from .activation import Activation
 from .choices import Choices
 from .copyloops import CopyLoops
@@ -69,7 +69,7 @@ class Instructions:
                 left = value(state, a)
             if kind == OP_LOAD:
                 self.activation.site = at
-                result = self.memory.load(state, left, size)
+                result = self._load(state, left, size)
             elif kind in _UNARY:
                 result = left if kind in (MOV, ZEXT) else fold.unary(terms, kind, left, size)
             elif kind == OTHER:
@@ -82,6 +82,27 @@ class Instructions:
                 result = right if whole else fold.binary(terms, kind, left, right, size)
             if out != gp:
                 registers[out] = result
+
+    def _load(self, state: State, address: int, size: int) -> int:
+        """A word from memory: where the ways that led here read different constants (a field of the entry that each of
+        them found), which of them stays known.
+        """
+        result = self.memory.load(state, address, size)
+        places = [cases.replaced(self.terms, address, case.values) for case in state.cases]
+        if all(one == address for one in places):
+            return result
+        values = [self.memory.load(state, one, size) for one in places]
+        if any(self.terms.value(one) is None for one in values):
+            return result
+        if len(set(values)) == 1:
+            return values[0]
+        phi = self.terms.phi(self.activation.function.address, self.activation.site, ("loaded", address))
+        for one in values:
+            self.terms.add_alternative(phi, one)
+        state.cases = tuple(
+            case._replace(values={**case.values, phi: value}) for case, value in zip(state.cases, values, strict=True)
+        )
+        return phi
 
     def _effect(self, state: State, op: Op) -> None:
         kind, out, a, b, size, at = op

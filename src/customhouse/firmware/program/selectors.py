@@ -18,7 +18,7 @@ def selected(
     """The term that selects, and for each place the values with which the jump leads there; None when it is not such a
     jump.
     """
-    leaf = _leaf(terms, target, 0)
+    leaf = leaf_of(terms, target)
     if leaf is None:
         return None
     for signed in (False, True):
@@ -50,16 +50,16 @@ def _place(terms: Terms, image: Image, target: int, leaf: int, value: int, signe
     return computed(terms, target, given)
 
 
-def _leaf(terms: Terms, term: int, level: int) -> int | None:
+def leaf_of(terms: Terms, term: int, level: int = 0) -> int | None:
     """The one unknown that a place is computed from."""
     node = terms.nodes[term]
     if level > _DEPTH or node[0] == CONST:
         return None
     if node[0] == ADDR and not node[3]:
-        return _leaf(terms, node[1], level + 1)
+        return leaf_of(terms, node[1], level + 1)
     if node[0] == BYTE and node[4] > 0 and node[2] == GLOBAL:
-        return _leaf(terms, node[1], level + 1)
+        return leaf_of(terms, node[1], level + 1)
     if node[0] == OP and node[1] in _MOVES:
-        leaves = {_leaf(terms, one, level + 1) for one in node[2:]} - {None}
+        leaves = {leaf_of(terms, one, level + 1) for one in node[2:]} - {None}
         return leaves.pop() if len(leaves) == 1 else None
     return term
