@@ -11,6 +11,8 @@ from ..state import Content, Dep, State, either, kept, settled
 from ..terms import HEAP
 from .called import Actions, Call
 
+_HEADER = 64
+"""Where the length of what is written is not known, a text in it begins behind its header at the latest."""
 _KEYED = re.compile(r"^%s\s*[=:]")
 
 
@@ -167,7 +169,8 @@ def _print(one: Call) -> int:
 
 
 def _write(one: Call) -> int:
-    content = one.memory.within(one.state, one.nth(1), one.size(one.number(2)) or 0)
+    size = one.size(one.number(2))
+    content = one.memory.within(one.state, one.nth(1), _HEADER if size is None else size)
     if content.deps:
         one.caller.note(("out", one.nth(0), content, one.caller.site))
     return one.result(3)
