@@ -14,7 +14,7 @@ from .memory import Memory
 from .narrowing import Narrowing
 from .state import Content, Fact, Places, State
 from .summary import Event
-from .terms import ADDR, LOAD, OP, RESULT, STACK, Terms
+from .terms import ADDR, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -59,6 +59,10 @@ class Activation:
         """Facts, and those of them that prove something of a text."""
         self.now = State()
         """The state that the block at hand works on."""
+        self.guards: dict[Location, frozenset[Fact]] = {}
+        """Places that were written, with the comparisons of parameters that held each time."""
+        self.under: frozenset[Fact] = frozenset()
+        """Comparisons that hold for what a call at hand writes."""
 
     # -- registers and arguments
     def value(self, state: State, operand: int) -> int:
@@ -236,6 +240,9 @@ class Activation:
     def note(self, event: Event) -> None:
         self.here[event] = None
         told = event[1] if event[0] == "private" else event
+        if told[0] in ("text", "word"):
+            held = self._compared(self.now.facts | self.under)
+            self.guards[told[1:4]] = self.guards.get(told[1:4], held) & held
         if told[0] in ("text", "out", "put") and self.now.facts:
             if self._proven[0] is not self.now.facts:
                 proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
@@ -243,6 +250,19 @@ class Activation:
             proof = self._proven[1]
             if proof:
                 self.whole.prove(told[4] if told[0] == "text" else told if told[0] == "out" else told[3], proof)
+
+    def _compared(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        """The words that parameters were found to be."""
+        nodes = self.terms.nodes
+        return frozenset(fact for fact in facts if fact[0] == "eq" and nodes[fact[1]][0] == PARAM)
+
+    def refuted(self, facts: frozenset[Fact]) -> bool:
+        """Whether a constant string was found to be another word: that way is not taken for it."""
+        return any(fact[0] == "eq" and not self._may_be(fact[1], fact[2].casefold()) for fact in facts)
+
+    def _may_be(self, term: int, word: str) -> bool:
+        texts = [self._constant_text(one) for one in self.terms.flat(term)]
+        return not texts or any(text is None or text.casefold().startswith(word) for text in texts)
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
         """A function that the library will call: with what memory may hold by then, not with what it holds now."""

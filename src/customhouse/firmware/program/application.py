@@ -8,6 +8,7 @@ from .summary import LOOP, MAX_RETURNS, Event
 from .terms import HEAP, LOAD, STACK, Location
 
 _MAX_CHAIN = 12
+_NO_FACTS: frozenset[Fact] = frozenset()
 
 
 class Application(Reading):
@@ -22,21 +23,30 @@ class Application(Reading):
             self.caller.later.append(self)
         else:
             self.note_events()
+        guards = {place: self.facts(facts) for place, facts in summary.guards.items()}
+        never = {place for place, facts in guards.items() if self.caller.refuted(facts)}
         words = [
-            (self.address(*key), size, self._written(key, value), key in summary.sure, (*key[:2], 0) in summary.texts)
+            (key, self.address(*key), size, self._written(key, value), (*key[:2], 0) in summary.texts)
             for key, (size, value) in summary.words.items()
+            if key not in never
         ]
-        texts = [(self.address(*key), self.content(text), key in summary.sure) for key, text in summary.texts.items()]
+        texts = [
+            (key, self.address(*key), self.content(text)) for key, text in summary.texts.items() if key not in never
+        ]
         returns = [(self.term(value), self.facts(facts)) for value, facts in summary.returns]
+        returns = [one for one in returns if not self.caller.refuted(one[1])] or returns
         for heap, made in sorted(self.made.items()):
             if made != heap:
                 self.memory.born(self.state, made)
-        for address, text, sure in texts:
+        for key, address, text in texts:
             spots = self.terms.locate(address)
+            self.caller.under = guards.get(key, _NO_FACTS)
             for spot in spots[:4]:
-                self.memory.write_text(self.state, spot, text, weak=not sure or len(spots) > 1)
-        for address, size, value, sure, told in words:
-            self.memory.store(self.state, address, value, size, weak=not sure, told=told)
+                self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
+        for key, address, size, value, told in words:
+            self.caller.under = guards.get(key, _NO_FACTS)
+            self.memory.store(self.state, address, value, size, weak=key not in summary.sure, told=told)
+        self.caller.under = _NO_FACTS
         for index in summary.freed:
             private.drop(self.terms, self.state, self.term(self.terms.param(index)))
         result = self._result(returns) if summary.returning else None
@@ -63,10 +73,12 @@ class Application(Reading):
 
     def note_events(self) -> None:
         """What the callee does that outlives it, in the caller's words."""
+        now, self.caller.now = self.caller.now, self.state
         for event in self.summary.events:
             moved = self.event(event)
             if moved is not None:
                 self.caller.note(moved)
+        self.caller.now = now
 
     def _result(self, returns: list[tuple[int, frozenset[Fact]]]) -> int:
         if not returns:
@@ -112,7 +124,10 @@ class Application(Reading):
             content = self.content(content)
             if not content.deps:
                 return None
-            gathered = self.facts(facts) | self.state.facts
+            held = self.facts(facts)
+            if self.caller.refuted(held):
+                return None
+            gathered = held | self.state.facts
             return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)
         if kind == "start":
             return self._start(event)
@@ -159,12 +174,17 @@ class Application(Reading):
 
     def _write(self, event: Event) -> None:
         """A store that the callee's final state does not show: it counts for the whole program, not for the state."""
+        guard = self.facts(self.summary.guards.get(event[1:4], _NO_FACTS))
+        if self.caller.refuted(guard):
+            return
+        self.caller.under = guard
         address = self.address(event[1], event[2], event[3])
         for spot in self.terms.locate(address)[:3]:
             if event[0] == "text":
                 self.caller.note(("text", *spot, self.content(event[4])))
             else:
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))
+        self.caller.under = _NO_FACTS
 
     def _over(self, event: Event) -> Event | None:
         _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate = event
@@ -174,7 +194,10 @@ class Application(Reading):
         if not moved.deps:
             return None
         address = self.term(target)
-        gathered = self.facts(facts) | self.state.facts
+        held = self.facts(facts)
+        if self.caller.refuted(held):
+            return None
+        gathered = held | self.state.facts
         step = ((self.caller.function.address, self.site), *chain)
         if size == -1 and moving is not None:
             moving = self.term(moving)

@@ -88,6 +88,7 @@ class Returns:
     def summary(self, events: Iterable[Iterable[Event]]) -> Summary:
         out = Summary(self.activation.function.address)
         out.returning = bool(self.returned)
+        out.guards = {place: facts for place, facts in self.activation.guards.items() if facts}
         noted: dict[Event, None] = {}
         for one in events:
             noted.update(dict.fromkeys(one))

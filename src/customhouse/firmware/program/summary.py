@@ -29,5 +29,7 @@ class Summary:
     """Heap objects that it made and gave to nobody but its caller."""
     freed: frozenset[int] = frozenset()
     """Parameters that it frees."""
+    guards: dict[Location, frozenset[Fact]] = field(default_factory=dict)
+    """For places that are written only where a parameter was found to be a word: what was found."""
     events: list[Event] = field(default_factory=list)
     returning: bool = False
