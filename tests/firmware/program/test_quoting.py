@@ -59,3 +59,13 @@ def test_to_lack_more_is_never_less_safe(lacks: int, more: int, template: str) -
 def test_a_check_that_lets_a_newline_through_keeps_nothing_safe_outside_of_quotes() -> None:
     assert not quoting.kept(of(";|&`$")) >> quoting.OUTSIDE & 1
     assert quoting.kept(of(";|&`$\n")) == quoting.SAFE
+
+
+def test_a_check_does_not_speak_of_bytes_that_were_computed_from_the_text() -> None:
+    outside = 1 << quoting.OUTSIDE
+    assert quoting.needed(outside, quoting.SAFE) == 0
+    changed = quoting.needed(outside, quoting.CHANGED)
+    assert quoting.needed(changed, quoting.SAFE) == changed
+    assert quoting.needed(outside, quoting.SAFE | quoting.CHANGED) == 0  # looked at when they had been computed
+    assert quoting.inside(quoting.CHANGED, [quoting.START]) == quoting.CHANGED
+    assert quoting.reached(changed, "ping '%s'") & quoting.CHANGED

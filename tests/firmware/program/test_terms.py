@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from customhouse.firmware.program import bounds, fold
 from customhouse.firmware.program.lift import ADD, AND, EQ, MUL, OR, SELECT, SHL, SHR, SUB, ZEROS
+from customhouse.firmware.program.nodes import MAX_DEPTH
 from customhouse.firmware.program.terms import BYTE, GLOBAL, OP, STACK, Terms
 
 
@@ -136,3 +137,29 @@ def test_a_counter_in_steps_is_no_pointer() -> None:
     counter = terms.add(terms.const(1), 0, 1)
     assert terms.rank(counter) < terms.rank(terms.param(1))
     assert terms.rank(terms.add(terms.const(0x20000), 0, 4)) > terms.rank(terms.param(1))
+
+
+def test_a_walk_over_a_buffer_begins_where_its_pointer_or_its_index_first_is() -> None:
+    terms = Terms(4)
+    pointer = terms.phi(0x100, 0x120, 1)
+    for one in (terms.param(0), terms.add(pointer, 1), terms.add(pointer, 2)):
+        terms.add_alternative(pointer, one)
+    assert terms.begins(terms.add(pointer, 1)) == (terms.param(0), 0)
+    index = terms.phi(0x100, 0x120, 2)
+    for one in (terms.const(3), terms.add(index, 1)):
+        terms.add_alternative(index, one)
+    assert terms.begins(fold.binary(terms, ADD, terms.param(0), index, 4)) == (terms.param(0), 3)
+    assert terms.begins(terms.param(0)) is None
+    measured = terms.result(0x200, "strlen", (terms.param(0),))
+    assert terms.begins(fold.binary(terms, ADD, terms.param(0), measured, 4)) is None
+
+
+def test_one_of_several_terms_is_as_deep_as_they_are() -> None:
+    terms = Terms(4)
+    chains = []
+    for parameter in (0, 1):
+        one = terms.param(parameter)
+        while terms.depth[one] < MAX_DEPTH:
+            one = terms.load(one, 4 * terms.depth[one], 0, 4)
+        chains.append(one)
+    assert terms.flat(terms.merge(set(chains))) == set(chains)

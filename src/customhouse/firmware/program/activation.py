@@ -64,6 +64,15 @@ class Activation:
         self.under: frozenset[Fact] = frozenset()
         """Comparisons that hold for what a call at hand writes."""
 
+    @property
+    def site(self) -> int:
+        """The instruction that is being looked at."""
+        return self.memory.site
+
+    @site.setter
+    def site(self, address: int) -> None:
+        self.memory.site = address
+
     # -- registers and arguments
     def value(self, state: State, operand: int) -> int:
         if operand < 0:

@@ -69,7 +69,7 @@ class Choices:
 
     def begin(self) -> None:
         """Another block begins."""
-        self.open = {}
+        self.open.clear()
 
     def select(self, state: State, out: int, condition: int, new: int, sense: int) -> None:
         """`out = condition ? new : out` (the other way round when sense is 0)."""

@@ -231,7 +231,8 @@ class Conditions:
 
     def _settle(self, state: State, term: int, value: int) -> None:
         """Registers that hold the term hold the value here: behind a `strcmp` that gave 0, `strtok(r0)` gets NULL."""
-        if self.terms.nodes[term][0] not in (RESULT, PHI, LOAD, DERIVED, PARAM):
+        kind = self.terms.nodes[term][0]
+        if kind not in (RESULT, PHI, LOAD, DERIVED, PARAM) and (kind != BYTE or value):
             return
         known = self.terms.const(value)
         for register, held in state.registers.items():

@@ -191,6 +191,7 @@ class Evaluation:
         copy = self.word_copies.get(block.address)
         if copy is not None and copied(activation, state, copy):
             return [(one, state) for one in self.function.successors[block.address] if one != block.address]
+        self.ways.open = self.instructions.choices.open
         self.instructions.run(block, state)
         activation.site = block.exit.site
         tested: int | None = None

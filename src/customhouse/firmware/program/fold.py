@@ -32,7 +32,7 @@ from .lift import (
     ZEROS,
     ZEXT,
 )
-from .terms import ADDR, CONST, MERGE, OP, Terms
+from .terms import ADDR, BYTE, CONST, MERGE, OP, Terms
 
 UNARY = frozenset((NEG, NOT, BNOT, ZEROS))
 BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))
@@ -364,7 +364,8 @@ def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
     full = (1 << (8 * min(size, terms.word))) - 1
     if mask == full:
         return a
-    if mask & 0xFFFFFFF0 == 0xFFFFFFF0 & full or mask == full - 1:
+    low = ~mask & full
+    if low < 16 and not low & (low + 1) and not _is_small(terms, a):
         return a  # alignment, or the mode bit of a code pointer
     if not mask & (mask + 1) and 0 <= bounds.most(terms, a, {}) <= mask:
         return a
@@ -375,6 +376,12 @@ def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
             else a
         )
     return terms.make((OP, AND, a, terms.const(mask)), a)
+
+
+def _is_small(terms: Terms, term: int) -> bool:
+    """Whether the term is a byte or two, or a constant away from one: no pointer, and each of its bits counts."""
+    node = terms.nodes[terms.based(term)[0]]
+    return bool(node[0] == BYTE and node[5] <= 2) or 0 <= bounds.most(terms, term, {}) < 1 << 16
 
 
 def _rotated(terms: Terms, node: tuple[Any, ...], mask: int) -> int | None:

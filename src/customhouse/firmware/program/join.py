@@ -93,7 +93,8 @@ def carried(terms: Terms, block: int, entry: State, back: State, before: Head) -
         for key, value in now.items():
             if key not in whole and key not in there and key not in entered:  # else the loop lost it
                 there[key] = value
-    new.facts = (entry.facts - (before.whole.facts - back.facts)) | (back.facts - before.whole.facts)
+    lost = (before.whole.facts - back.facts) | (before.entry.facts - before.whole.facts)  # now, or in an earlier round
+    new.facts = (entry.facts - lost) | (back.facts - before.whole.facts)
     return new
 
 

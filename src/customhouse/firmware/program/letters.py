@@ -7,10 +7,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from . import bytesets, lift, quoting
+from . import bytesets, fold, lift, quoting
 from .elf import Image
 from .lift import ADD
-from .state import Content, Dep, State, settled
+from .state import Content, Dep, State, changed, settled
 from .terms import ADDR, BYTE, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
 from .words import Words
 
@@ -51,11 +51,37 @@ class Letters(Words):
             return frozenset({("X", value, 0, 0, False)})
         if level >= 5:
             return frozenset()
-        return frozenset().union(*(self.deps_of(state, one, level + 1) for one in self._made_of(value, node)))
+        deps = frozenset[Dep]().union(*(self.deps_of(state, one, level + 1) for one in self._made_of(value, node)))
+        return changed(deps) if deps and kind in (OP, ADDR) and self._computes(state, value) else deps
+
+    def _computes(self, state: State, value: int) -> bool:
+        """Whether bytes of texts come out of the number that were not in the texts: digits that are decoded, and not
+        capitals that are made small.
+        """
+        node = self.terms.nodes[value]
+        pieces = self._pieces(value)
+        if len(pieces) > 1:
+            return any(self._computes(state, one) for one in pieces)
+        if node[0] in (PHI, MERGE) or (node[0] == OP and node[1] == lift.SELECT):
+            return False
+        if node[0] == LOAD or (node[0] == BYTE and not self.sets.is_table(node)):
+            return False
+        variables = self.sets.variables(value)
+        if len(variables) != 1:
+            return True
+        variable = next(iter(variables))
+        values = self.sets.values(value, variable)
+        mask = state.masks.get(variable, bytesets.ALL)
+        return values is None or any(
+            int(one) & 255 != index and bool(quoting.SPECIAL >> (int(one) & 255) & 1)
+            for index, one in enumerate(values)
+            if mask >> index & 1
+        )
 
     def _byte_deps(self, state: State, node: tuple[Any, ...], level: int) -> frozenset[Dep]:
         if self.sets.is_table(node):
-            return self._index_deps(state, node[1], node[2], level)
+            deps = self._index_deps(state, node[1], node[2], level)
+            return changed(deps) if deps and self._computes(state, self.terms.make(node)) else deps
         index = self.sets.looked_up(node)
         if index is not None:
             return self.deps_of(state, index, level + 1) if level < 5 else frozenset()
@@ -146,7 +172,7 @@ class Letters(Words):
             return
         self.quotes = True
         places = {quoting.after(one, text) for _, one in self.written(state, address, address)}
-        self._follow(state, self.terms.add(address, len(text)) if end is None else end, places)
+        self._follow(state, self._behind(address, len(text)) if end is None else end, places)
 
     def placed(self, state: State, address: int, content: Content) -> Content:
         """A text that is put to an address is settled at the place in the shell's line that is there."""
@@ -175,8 +201,17 @@ class Letters(Words):
             lacks = 0 if mask is None else ~mask & bytesets.ALL
             bits &= quoting.kept_byte(one, lacks) if size == 1 else quoting.inside(quoting.kept(lacks), (one,))
             places.add(quoting.plain(one))
-        self._follow(state, self.terms.add(address, size), places)
+        self._follow(state, self._behind(address, size), places)
         return bits
+
+    def _behind(self, address: int, size: int) -> int:
+        """The address behind what was written, as the program itself computes it from an index that was chosen."""
+        node = self.terms.nodes[address]
+        if node[0] == OP and node[1] == ADD:
+            for one, other in ((node[2], node[3]), (node[3], node[2])):
+                if self.terms.nodes[one][0] == MERGE:
+                    return fold.binary(self.terms, ADD, other, self.terms.add(one, size), self.terms.word)
+        return self.terms.add(address, size)
 
     def _follow(self, state: State, end: int, places: set[quoting.Places]) -> None:
         facts = frozenset(fact for fact in state.facts if fact[0] != "place" or fact[1] != end)

@@ -5,6 +5,7 @@ from typing import Any
 
 from customhouse.model import ExportRole
 
+from . import quoting
 from .elf import Image
 from .report import Reporter
 from .state import Content
@@ -49,7 +50,7 @@ def _command(whole: Whole, address: int) -> tuple[str, int] | None:
         content: Content = event[3]
         for dep in sorted(content.deps):
             node = whole.terms.nodes[dep[1]]
-            if node[0] == PARAM and not dep[4]:
+            if node[0] == PARAM and not dep[4] & quoting.SAFE:
                 return ("command-format" if dep[0] == "V" else "command"), node[1]
     return None
 

@@ -6,6 +6,7 @@ stores, which touch all of them.
 
 from collections.abc import Iterable
 
+from . import quoting
 from .join import before
 from .lift import ADD
 from .private import aside, born, elsewhere, within
@@ -70,7 +71,10 @@ class Memory(Writing):
         """What a store does to the text there."""
         node = self.terms.nodes[value]
         if size == 1 and node[0] != CONST:
+            entry = state.words.get(spots[0]) if len(spots) == 1 else None
             self._byte(state, spots, value, self._emit(state, address, value, 1))
+            if entry is not None and node[0] == BYTE and node[2] == GLOBAL and not node[4]:
+                state.words[spots[0]] = entry  # a part of initial data: of a word, it may be
         elif node[0] == OP and len(self._pieces(value)) > 1:
             before_ = [(spot, state.words[spot]) for spot in spots[:8] if spot in state.words]
             self._byte(state, spots, value, self._emit(state, address, value, size), size)
@@ -78,6 +82,8 @@ class Memory(Writing):
                 state.words[spot] = entry  # it may be a number after all
         elif node[0] == CONST:
             self._emit_constant(state, address, node[1], size)
+            if size == 1 and not node[1]:
+                self._ended(state, address)
 
     def _store_at(self, state: State, spot: Location, value: int, size: int, weak: bool) -> None:
         root, offset, stride = spot
@@ -125,6 +131,7 @@ class Memory(Writing):
             return
         content = Content(kept(deps, bits), "%s", size, grown=True)
         for root, offset, stride in spots[:4]:
+            self.poured.setdefault((root, offset), {})[self.site] = content
             if stride or (root, offset, 0) in state.texts:
                 self.write_text(state, (root, offset, 0), content, weak=True)
             else:
@@ -153,7 +160,8 @@ class Memory(Writing):
         if not size or place[2] or self.terms.nodes[place[0]][0] == STACK or place in state.texts:
             return None
         content = self.held(state, place)
-        return content._replace(extent=size) if content.deps and all(dep[4] for dep in content.deps) else None
+        checked = all(dep[4] & quoting.SAFE for dep in content.deps)
+        return content._replace(extent=size) if content.deps and checked else None
 
     def _string_end(self, state: State, spots: tuple[Location, ...], source: int, size: int) -> bool:
         """The last bytes of a string are moved as one word: `strcpy` that the compiler wrote out where it knew the

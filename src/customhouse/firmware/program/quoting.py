@@ -19,6 +19,9 @@ START: Places = (OUTSIDE, SINGLE, DOUBLE)
 UNTOLD: Places = (UNKNOWN, UNKNOWN, UNKNOWN)
 SAFE = 7
 """A text that is safe whatever its beginning: a bit each."""
+CHANGED = 8
+"""Beside those bits: bytes that were computed from the text (decoded, xored); no check of the text speaks of them."""
+SPECIAL = SHELL | of("'\"\\")
 _ENDS_SINGLE, _ENDS_DOUBLE = of("'"), of('"$`\\')
 _HOLE = re.compile(r"%[sc]")
 _STEPS = {
@@ -78,10 +81,11 @@ def plain(places: Places) -> Places:
 
 def inside(bits: int, where: Iterable[Places]) -> int:
     """For which beginnings of a line a text is safe that is put into it at all these places."""
+    changed, bits = bits & CHANGED, bits & SAFE
     out = SAFE if bits else 0
     for places in where:
         out &= sum(1 << begin for begin, place in enumerate(places) if bits >> place & 1 or bits == SAFE)
-    return out
+    return out | changed
 
 
 def alike(places: Iterable[Places]) -> Places:
@@ -89,12 +93,20 @@ def alike(places: Iterable[Places]) -> Places:
     return tuple(one[0] if len(set(one)) == 1 else UNKNOWN for one in zip(*places, strict=True))  # type: ignore[return-value]  # three give three
 
 
+def needed(need: int, bits: int) -> int:
+    """For which beginnings a text still has to be safe, when a part of it is for some. Behind bytes that were computed
+    no check counts any more.
+    """
+    left = need if need & CHANGED else need & ~bits
+    return left | bits & CHANGED if left else 0
+
+
 def reached(need: int, template: str) -> int:
     """The beginnings that a text in the template's holes has, for lines with the beginnings `need`."""
     where = holes(template)
     if not where:
         return need
-    out = 0
+    out = need & CHANGED
     for places in where:
         for begin in (OUTSIDE, SINGLE, DOUBLE):
             if need >> begin & 1:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from . import fold, quoting
-from .state import Content, Dep, Fact, State, either, few, form, kept, settled
+from .state import Content, Dep, Fact, State, changed, either, few, form, kept, settled
 from .summary import Summary
 from .terms import (
     ADDR,
@@ -188,6 +188,8 @@ class Reading:
         found = self.parts.get((dep, where))
         if found is None:
             found = self._dep(dep)
+            if dep[4] & quoting.CHANGED:
+                found = found._replace(deps=changed(found.deps))
             found = found._replace(deps=settled(found.deps, where))
             if dep[4] and found.deps:
                 found = found._replace(deps=kept(found.deps, dep[4]))

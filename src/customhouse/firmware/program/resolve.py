@@ -72,7 +72,7 @@ class Store(Channels):
         work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False) for dep in sorted(content.deps)]
         while work and len(seen) < _MAX_STEPS:
             dep, template, need, stored = work.pop()
-            need &= ~dep[4]
+            need = quoting.needed(need, dep[4])
             clean = not need
             need = quoting.reached(need, template)
             key = (dep[0], dep[1], dep[2], dep[3], need)
@@ -187,7 +187,7 @@ class Store(Channels):
         # what a frame held when it was copied from there was told with the copy
         here = [content for at, stride, content in self.texts.get(base, ()) if at == off and not stride]
         own = bool(here)
-        checked = {dep[1:4] for content in here for dep in content.deps if dep[4]}
+        checked = {dep[1:4] for content in here for dep in content.deps if dep[4] & quoting.SAFE}
         for back in range(self.terms.word):
             # how far an array reaches is not known: a word of its elements may lie before this place, and need not
             for value in cells.at(off - back, step) if step else cells.exact.get(off - back, ()):

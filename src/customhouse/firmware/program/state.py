@@ -126,6 +126,11 @@ def settled(deps: frozenset[Dep], where: tuple[quoting.Places, ...]) -> frozense
     return frozenset((*dep[:4], quoting.inside(dep[4], where)) for dep in deps)
 
 
+def changed(deps: frozenset[Dep]) -> frozenset[Dep]:
+    """Bytes computed from the texts: nothing that was known of those holds for them."""
+    return frozenset((*dep[:4], quoting.CHANGED) for dep in deps)
+
+
 def kept(deps: frozenset[Dep], bits: int) -> frozenset[Dep]:
     """The same texts after a check that keeps them safe for these beginnings."""
     return frozenset((*dep[:4], dep[4] | bits) for dep in deps) if bits else deps

@@ -54,6 +54,8 @@ __all__ = [
 
 _SCALED = frozenset((lift.SHL, lift.MUL, lift.SHR, lift.SAR, lift.AND))
 
+_TRUTHS = frozenset((lift.EQ, lift.NE, lift.LT, lift.SLT, lift.LE, lift.SLE, lift.BAND, lift.BOR, lift.BXOR, lift.BNOT))
+
 NUMERIC = frozenset(table("libc.toml")["names"]["numeric"])
 
 
@@ -112,6 +114,64 @@ class Terms(Sums):
             return None
         root, offset, stride = spots[0]
         return self.make((BYTE, address, root, offset, stride if len(spots) == 1 else 1, 1), address, root)
+
+    def begins(self, address: int) -> tuple[int, int] | None:
+        """The place at which an address that walks on begins its walk; None when it does not walk, or begins anywhere
+        else at times.
+        """
+        walks, starts = False, set[tuple[int, int]]()
+        seen: set[int] = set()
+        work = [address]
+        while work:
+            one = work.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            node = self.nodes[one]
+            base = self.nodes[node[1]] if node[0] == ADDR else node
+            if node[0] in (PHI, MERGE):
+                walks = True
+                work += self.alternatives[one] if node[0] == PHI else node[1]
+            elif node[0] == ADDR and node[2] >= 0 and not node[3] and base[0] in (PHI, MERGE, OP):
+                work.append(node[1])
+            elif node[0] == OP and node[1] == lift.ADD:
+                found = self._first(node[2], node[3]) or self._first(node[3], node[2])
+                if found is None:
+                    return None
+                walks = True
+                starts.add(found)
+            else:
+                spots = self.locate(one)
+                if len(spots) != 1 or spots[0][2]:
+                    return None
+                starts.add(spots[0][:2])
+        if not walks or len({root for root, _ in starts}) != 1:
+            return None
+        return min(starts)
+
+    def _first(self, base: int, index: int) -> tuple[int, int] | None:
+        """Where an index over an object is first: the smallest number that it has before it counts."""
+        spots = self.locate(base)
+        if self.nodes[index][0] not in (PHI, MERGE) or len(spots) != 1 or spots[0][2]:
+            return None
+        numbers: list[int] = []
+        seen: set[int] = set()
+        work = [index]
+        while work:
+            one = work.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            node = self.nodes[one]
+            if node[0] in (PHI, MERGE):
+                work += self.alternatives[one] if node[0] == PHI else node[1]
+            elif node[0] == ADDR and node[2] >= 0 and not node[3]:
+                work.append(node[1])
+            elif node[0] == CONST and node[1] < self.floor:
+                numbers.append(node[1])
+            elif node[0] != OP or node[1] not in _TRUTHS:  # a truth counts from nothing
+                return None
+        return (spots[0][0], spots[0][1] + min(numbers)) if numbers else None
 
     def locate(self, term: int) -> tuple[Location, ...]:
         """Where the term points when it is used as an address: one location an alternative."""

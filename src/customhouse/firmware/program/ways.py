@@ -2,14 +2,17 @@
 them one by one.
 """
 
+from functools import partial
+from typing import Any
+
 from . import fold, quoting
 from .activation import Activation
-from .lift import ADD, BNOT, EQ, NE, SUB
+from .lift import ADD, BNOT, EQ, NE, SELECT, SUB
 from .loops import Loops
 from .state import State
 from .terms import ADDR, OP, PHI
 
-_MAX_PATHS = 40
+_MAX_PATHS = 80
 """Ways that are gone back from a byte that is written."""
 
 
@@ -24,6 +27,8 @@ class Ways:
         self.loops = loops
         self.position = position
         self.edges: dict[tuple[int, int], State] = {}
+        self.open: dict[int, tuple[int, int, int, int]] = {}
+        """What conditional moves of the block at hand chose, see `Choices`."""
         self.befores: dict[int, list[int]] = {address: [] for address in position}
         for address in position:
             for after in activation.function.successors.get(address, ()):
@@ -66,9 +71,15 @@ class Ways:
     def written(self, state: State, address: int, value: int) -> list[tuple[int | None, quoting.Places]]:
         """By which paths an address was reached: what a byte can be on each, and the place in a shell's line."""
         out: list[tuple[int | None, quoting.Places]] = []
-        seen: set[tuple[int, int, int]] = set()
+        seen: set[tuple[int, int, int, int | None]] = set()
         here = self.memory.byte_mask(state, value)
-        work: list[tuple[State, int, int | None, int | None]] = [(state, address, value, here)]
+        work: list[tuple[State, int, int | None, int | None]] = []
+        for condition, truth, where in self._sides(address):
+            probe = State()
+            probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
+            if self.conditions.refine(probe, condition, truth):
+                work.append((probe, where, value, self.memory.byte_mask(probe, value)))
+        work = work or [(state, address, value, here)]
         while work:
             there, where, what, mask = work.pop()
             blocks = self.loops.heads_of(where)
@@ -79,19 +90,48 @@ class Ways:
             block = max(blocks, key=lambda one: self.position.get(one, -1))
             if len(seen) > _MAX_PATHS:
                 return [(here, quoting.UNTOLD)]
-            for edge in self._edges_to(block, where, seen):
+            for edge in self._edges_to(block, where, mask, seen):
                 moved = self._carried_by(edge, block, where)
                 if moved != where:
                     work.append((edge, moved, *self._value_on(edge, block, what, mask)))
         return out or [(here, quoting.UNTOLD)]
 
-    def _edges_to(self, block: int, where: int, seen: set[tuple[int, int, int]]) -> list[State]:
-        """The ways to a block that were not gone back yet for this address."""
+    def _sides(self, address: int) -> list[tuple[int, bool, int]]:
+        """An address that a conditional move chose: what it is if the condition holds, and if not."""
+        node = self.terms.nodes[address]
+        chosen = self._chosen(address, node)
+        if chosen is not None:
+            return [(chosen[0], True, chosen[1]), (chosen[0], False, chosen[2])]
+        if node[0] == ADDR and not node[3]:
+            return [(one, truth, self.terms.add(side, node[2])) for one, truth, side in self._sides(node[1])]
+        if node[0] == OP and node[1] == ADD:
+            for part, other in ((node[2], node[3]), (node[3], node[2])):
+                sides = self._sides(part)
+                if sides:
+                    add = partial(fold.binary, self.terms, ADD, other, size=self.terms.word)
+                    return [(one, truth, add(side)) for one, truth, side in sides]
+        return []
+
+    def _chosen(self, term: int, node: tuple[Any, ...]) -> tuple[int, int, int] | None:
+        """A condition, and the two values between which it chose."""
+        for merged, condition, yes, no in self.open.values():
+            if merged == term:
+                return condition, yes, no
+        if node[0] != OP:
+            return None
+        if node[1] == SELECT:
+            return node[2], node[3], node[4]
+        return (term, self.terms.const(1), self.terms.zero) if node[1] in fold.BOOLEAN else None
+
+    def _edges_to(
+        self, block: int, where: int, mask: int | None, seen: set[tuple[int, int, int, int | None]]
+    ) -> list[State]:
+        """The ways to a block that were not gone back yet for this address and this byte."""
         out = []
         for before in self.befores.get(block, ()):
             edge = self.edges.get((before, block))
-            if edge is not None and (before, block, where) not in seen:
-                seen.add((before, block, where))
+            if edge is not None and (before, block, where, mask) not in seen:
+                seen.add((before, block, where, mask))
                 out.append(edge)
         return out
 

@@ -65,6 +65,8 @@ class Words(Contents):
         """What was stored at the place since the function was entered, as wide as it is asked for."""
         terms = self.terms
         wide, stored = state.words[spot]
+        if wide == 1 and size == terms.word and terms.nodes[stored][0] == BYTE:
+            return self._gathered(state, spot, stored)
         if wide == size or terms.nodes[stored][0] != CONST:
             return stored
         if wide < size:
@@ -73,6 +75,18 @@ class Words(Contents):
         if self.image.big:
             value >>= 8 * (wide - size)
         return terms.const(value & ((1 << (8 * size)) - 1))
+
+    def _gathered(self, state: State, spot: Location, first: int) -> int:
+        """A word that was moved byte by byte, as vector instructions are lifted."""
+        terms = self.terms
+        _, _, root, start, stride, _ = terms.nodes[first]
+        for at in range(1, terms.word):
+            entry = state.words.get((spot[0], spot[1] + at, 0))
+            node = terms.nodes[entry[1]] if entry is not None else None
+            if stride or node is None or node[0] != BYTE or node[2:] != (root, start + at, 0, 1):
+                return first
+        address = terms.const(start) if root == GLOBAL else terms.add(root, start)
+        return self.load(state, address, terms.word)
 
     def _before(self, state: State, spot: Location, size: int) -> int | None:
         """What a place holds where nothing was stored: part of a wider word, initial data, an argument."""

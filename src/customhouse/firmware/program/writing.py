@@ -1,14 +1,17 @@
 """Texts as they are written: what a text replaces, what it goes on with, and what it makes uncertain."""
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any, Literal
 
+from . import quoting
 from .bytesets import ByteSets
 from .contents import MAX_TEXT
 from .elf import Image
 from .letters import Letters
 from .private import aside
-from .state import Content, State, continued, cut, either, joined, literal
+from .state import Content, State, continued, cut, either, joined, kept, literal
 from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 
 
@@ -29,6 +32,10 @@ class Writing(Letters):
         """Where texts are written in frames, and how many bytes: the starts of buffers."""
         self.saved: dict[int, set[int]] = {}
         """Where in frames registers of the caller are kept."""
+        self.site = 0
+        """The instruction that is being looked at."""
+        self.poured: dict[tuple[int, int], dict[int, Content]] = {}
+        """What was put piece by piece behind the start of a text, by the instruction that did it."""
 
     def write_text(
         self,
@@ -49,6 +56,8 @@ class Writing(Letters):
         if kind == STACK and begins and not stride and not self._continues(state, root, offset):
             self.buffers.setdefault(root, {}).setdefault(offset, set()).add(content.extent if sized else 0)
         key = (root, offset, 0) if stride == 1 else spot
+        if stride == 1:
+            self.poured.setdefault((root, offset), {})[self.site] = content
         old = state.texts.get(key)
         if stride == 1 or weak:
             if old is None and kind != STACK:
@@ -57,6 +66,7 @@ class Writing(Letters):
                 found = self._entry(state, key)
                 if found is not None:
                     key, old = found
+            old = self._unchecked(state, spot, old, content)
             if old is not None:
                 added, content = content, either(old, content, key)
                 self._grow(state, key, old, added)
@@ -74,6 +84,38 @@ class Writing(Letters):
         for root, offset, stride in self.terms.locate(pointer):
             if self.terms.nodes[root][0] == STACK and not stride:
                 self.buffers.setdefault(root, {}).setdefault(offset, set()).add(0)
+
+    def _unchecked(self, state: State, spot: Location, old: Content | None, added: Content) -> Content | None:
+        """Other bytes are written into a text: what checks said of it holds for what it was, and not for what it is."""
+        root, offset, stride = spot
+        if all(dep[0] == "T" and dep[1] == root and not dep[4] & quoting.CHANGED for dep in added.deps):
+            return old
+        gone = {
+            fact
+            for fact in state.facts
+            if fact[0] == "lacks"
+            and any(
+                one[0] == root and (one[1] == offset or one[2] or (stride and one[1] > offset))
+                for one in self.terms.locate(fact[1])
+            )
+        }
+        state.facts -= gone
+        if old is None:
+            return None
+        lacks = functools.reduce(operator.or_, (int(fact[2]) for fact in gone), 0)
+        return old._replace(deps=kept(old.deps, quoting.kept(lacks))) if lacks else old
+
+    def _ended(self, state: State, address: int) -> None:
+        """A NUL is put where a walk over a buffer came to: the text there is what the walk put into it, and what lay
+        there before is gone. A walk over the text that it reads may leave some of it as it was.
+        """
+        begin = self.terms.begins(address)
+        poured = self.poured.get(begin, {}) if begin is not None else {}
+        if not poured or begin is None:
+            return
+        whole = functools.reduce(either, poured.values())
+        if not any(dep[0] == "T" and dep[1] == begin[0] for dep in whole.deps):
+            state.texts[(*begin, 0)] = whole._replace(extent=0)
 
     def append(self, state: State, pointer: int, added: Content) -> None:
         """strcat."""

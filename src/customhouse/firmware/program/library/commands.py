@@ -4,6 +4,7 @@ import re
 
 from ..memory import Memory
 from ..state import Content, State
+from ..terms import GLOBAL, LOAD
 from .called import Actions, Call
 from .printing import formatted
 
@@ -55,10 +56,21 @@ def vector_of(memory: Memory, state: State, vector: int) -> list[int]:
     arguments = []
     for index in range(_MAX_WORDS):
         term = memory.load(state, memory.terms.add(vector, index * memory.terms.word), memory.terms.word)
-        if memory.terms.value(term) == 0:
+        if memory.terms.value(initial(memory, term)) == 0:
             break
         arguments.append(term)
     return arguments
+
+
+def initial(memory: Memory, term: int) -> int:
+    """A word of initialised data as it is at first: the pattern of an argument vector is copied from there."""
+    node = memory.terms.nodes[term]
+    if node[0] != LOAD or node[1] != GLOBAL or node[3]:
+        return term
+    value = memory.image.number(node[2], node[4])
+    if value is None or (value and not memory.image.constant(value)):
+        return term
+    return memory.terms.const(value)
 
 
 def started(memory: Memory, state: State, path: int, arguments: list[int]) -> tuple[list[tuple[Content, str]], bool]:
@@ -70,7 +82,7 @@ def started(memory: Memory, state: State, path: int, arguments: list[int]) -> tu
     if program.deps:
         out.append((program, "path"))
     shell = not program.deps and bool(SHELL.search(program.template))
-    texts = [memory.text(state, term) for term in arguments]
+    texts = [memory.text(state, initial(memory, term)) for term in arguments]
     for index, text in enumerate(texts[:-1]):
         if text.deps or text.template not in COMMAND_OPTIONS:
             continue
