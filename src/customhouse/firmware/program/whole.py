@@ -9,6 +9,7 @@ from typing import Any
 
 from .bytesets import ByteSets
 from .code import Code
+from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
 from .library import MODELS
@@ -160,7 +161,7 @@ class Whole:
         closed = self.closed[summary.function] = []
         stores: list[Event] = []
         copies = 0
-        for event in events:
+        for event in unaccounted(self.terms, events):
             kind = event[0]
             if not self._open(event):
                 closed.append(event)
