@@ -40,6 +40,7 @@ class Activation:
         self.memory.shadow = convention.shadow
         self.memory.number_deps = whole.number_deps
         self.memory.buffers = whole.buffers
+        self.memory.objects = whole.objects
         self.memory.saved = whole.saved
         self.argument_registers = [registers[name] for name in convention.arguments]
         self.result_register = registers[convention.result]

@@ -200,6 +200,8 @@ class Conditions:
         if more:
             value = (value - more) & self.terms.mask
             term = base
+            if equal:
+                state.ranges[term] = (self.terms.signed(value),) * 2
         if equal:
             self._is(state, term, value)
         elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:

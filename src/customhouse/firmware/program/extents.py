@@ -70,6 +70,8 @@ class Extents:
     def _frame(self, root: int, offset: int, own: int | None, told: bool) -> int | None:
         if offset >= 0:
             return None
+        if own and (offset, own) in self.whole.objects.get(root, ()):
+            return own
         starts = self.whole.buffers.get(root, {})
         covers = [
             (start, start + size)

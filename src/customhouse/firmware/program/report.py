@@ -116,7 +116,7 @@ class Reporter:
                 if not inner or not all(self._local_socket(one) for one in inner):
                     return False
                 found = True
-            elif self._local_socket(leaf):
+            elif self._local_socket(leaf) or node[2] in _LOCAL:
                 found = True
             else:
                 return False

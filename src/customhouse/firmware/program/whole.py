@@ -43,6 +43,7 @@ class Whole:
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
         self.buffers: dict[int, dict[int, set[int]]] = {}
+        self.objects: dict[int, set[tuple[int, int]]] = {}
         self.saved: dict[int, set[int]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}

@@ -30,6 +30,8 @@ class Writing(Letters):
         self.note = note
         self.buffers: dict[int, dict[int, set[int]]] = {}
         """Where texts are written in frames, and how many bytes: the starts of buffers."""
+        self.objects: dict[int, set[tuple[int, int]]] = {}
+        """Where something in a frame is cleared or sent whole, and its size."""
         self.saved: dict[int, set[int]] = {}
         """Where in frames registers of the caller are kept."""
         self.site = 0
@@ -116,6 +118,12 @@ class Writing(Letters):
         whole = functools.reduce(either, poured.values())
         if not any(dep[0] == "T" and dep[1] == begin[0] for dep in whole.deps):
             state.texts[(*begin, 0)] = whole._replace(extent=0)
+
+    def whole_object(self, pointer: int, size: int | None) -> None:
+        """So many bytes of what the pointer points to are cleared or sent: it is as large."""
+        spots = self.terms.locate(pointer)
+        if size and len(spots) == 1 and not spots[0][2] and self.terms.nodes[spots[0][0]][0] == STACK:
+            self.objects.setdefault(spots[0][0], set()).add((spots[0][1], size))
 
     def append(self, state: State, pointer: int, added: Content) -> None:
         """strcat."""

@@ -192,6 +192,7 @@ def _fill(one: Call) -> int:
 
 
 def _fill_block(one: Call, target: int, size: int | None) -> int:
+    one.memory.whole_object(target, size)
     for root, offset, stride in one.terms.locate(target)[:2]:
         if not stride and size and len(one.terms.locate(target)) == 1:
             one.memory._clear(one.state, (root, offset, 0), size)

@@ -170,6 +170,7 @@ def _print(one: Call) -> int:
 
 def _write(one: Call) -> int:
     size = one.size(one.number(2))
+    one.memory.whole_object(one.nth(1), one.terms.value(one.nth(2)) if one.number(2) >= 0 else None)
     content = one.memory.within(one.state, one.nth(1), _HEADER if size is None else size)
     if content.deps:
         one.caller.note(("out", one.nth(0), content, one.caller.site))
