@@ -163,3 +163,12 @@ def test_one_of_several_terms_is_as_deep_as_they_are() -> None:
             one = terms.load(one, 4 * terms.depth[one], 0, 4)
         chains.append(one)
     assert terms.flat(terms.merge(set(chains))) == set(chains)
+
+
+def test_a_length_in_the_other_byte_order_is_an_index_into_the_packet() -> None:
+    terms = Terms(4)
+    read = terms.load(GLOBAL, 0x20000, 0, 2)
+    high, low = (fold.binary(terms, kind, read, terms.const(8), 4) for kind in (SHL, SHR))
+    length = fold.binary(terms, OR, high, low, 4)
+    (place,) = terms.locate(terms.add(length, 0x20002))
+    assert place[:2] == (GLOBAL, 0x20002)

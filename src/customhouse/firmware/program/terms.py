@@ -52,7 +52,7 @@ __all__ = [
     "overlap",
 ]
 
-_SCALED = frozenset((lift.SHL, lift.MUL, lift.SHR, lift.SAR, lift.AND))
+_SCALED = frozenset((lift.SHL, lift.MUL, lift.SHR, lift.SAR, lift.AND, lift.OR, lift.XOR, lift.DIV, lift.REM))
 
 _TRUTHS = frozenset((lift.EQ, lift.NE, lift.LT, lift.SLT, lift.LE, lift.SLE, lift.BAND, lift.BOR, lift.BXOR, lift.BNOT))
 
