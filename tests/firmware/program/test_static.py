@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.firmware.program.build import ARCHITECTURES, build, compiler, pairs
 from tests.firmware.program.test_loader import minimal
@@ -165,6 +165,7 @@ def test_what_stays_without_a_name_is_said(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.binary(min_size=16, max_size=120), st.sampled_from([40, 8]))
+@example(bytes(14) + bytes.fromhex("101050006001"), 40)  # an operation with one operand of two
 def test_any_code_ends_in_the_emulator(code: bytes, machine: int) -> None:
     image = load(minimal(machine, code))
     emulator = Machine(Lifter(image), Ram(image), Kernel(image.architecture))

@@ -355,14 +355,16 @@ class Machine:
         inputs = [self.reader(one) for one in op.inputs[1:]]
         write = self.writer(op.output) if op.output is not None else None
         mask = (1 << (8 * op.output.size)) - 1 if op.output is not None else 0
-        sizes = [one.size for one in op.inputs[1:]]
-        after = self._after
+        sizes, after = [one.size for one in op.inputs[1:]], self._after
         if made is None:
             return _unknown(name) if write is not None else _nothing
 
         def step() -> int | None:
             self.after = after
-            value = made(self, [one() for one in inputs], sizes)
+            try:
+                value = made(self, [one() for one in inputs], sizes)
+            except IndexError:
+                raise Fault(f"{name} without its operands") from None
             if write is not None:
                 write((value or 0) & mask)
             return None

@@ -153,7 +153,8 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
     if not content.deps and content.template and length:
         one.memory.emitted(one.state, target, content.template[:length])
     for offset, bytes_, value in saved:
-        one.memory.store(one.state, one.terms.add(target, offset), value, bytes_)
+        letter = bytes_ == 1 and one.terms.value(value) is None  # what text it is a letter of is copied as a text
+        one.memory.store(one.state, one.terms.add(target, offset), value, bytes_, told=letter)
     if len(sources) == 1:
         _inner_texts(one, sources[0], target, length)
     return target
