@@ -81,3 +81,9 @@ def test_what_a_loop_makes_smaller_keeps_its_bound(terms: Terms) -> None:
     size = terms.merge({left, terms.make((OP, SUB, again, got), again, got)})
     assert bounds.most(terms, size, {left: (0, 256)}) == 256
     assert bounds.most(terms, fold.binary(terms, SHR, size, terms.const(2), 4), {left: (0, 256)}) == 64
+
+
+def test_the_largest_of_several_bounds_is_known_when_all_are() -> None:
+    assert bounds.greatest([3, 9, 4]) == 9
+    assert bounds.greatest([3, None]) is None
+    assert bounds.greatest([]) is None

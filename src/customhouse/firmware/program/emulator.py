@@ -350,8 +350,7 @@ class Machine:
         return step
 
     def _other(self, op: pypcode.PcodeOp) -> Step:
-        name = op.inputs[0].getUserDefinedOpName()
-        made = USEROPS.get(name)
+        made = USEROPS.get(name := op.inputs[0].getUserDefinedOpName())
         inputs = [self.reader(one) for one in op.inputs[1:]]
         write = self.writer(op.output) if op.output is not None else None
         mask = (1 << (8 * op.output.size)) - 1 if op.output is not None else 0

@@ -7,6 +7,7 @@ is believed; one that is made in a way we cannot follow is reported only when a 
 too large.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import bounds, lift
@@ -33,10 +34,10 @@ Sources = tuple[tuple[int, int | None], ...]
 
 
 class Overflows:
-    """Judges the copies that a program's evaluation met."""
+    """Judges the copies that a program's evaluation met. `heard` tells which calls receive bytes from outside."""
 
-    def __init__(self, whole: "Whole") -> None:
-        self.whole = whole
+    def __init__(self, whole: "Whole", heard: Callable[[int], bool] = lambda _term: True) -> None:
+        self.whole, self.heard = whole, heard
         self.terms = whole.terms
         self.store = whole.store
         self.extents = Extents(whole)
@@ -304,10 +305,9 @@ class Overflows:
     def _outside(self, pointer: int) -> bool:
         return bool(self.store.origins(Content(frozenset({("T", pointer, 0, 0, False)}), "%s")))
 
-    def tainted(self, term: int, level: int) -> bool:  # noqa: C901 - one case a kind
+    def tainted(self, term: int, level: int) -> bool:
         """Whether someone outside chooses the number."""
-        node = self.terms.nodes[term]
-        kind = node[0]
+        kind, *_ = node = self.terms.nodes[term]
         if level > _DEPTH or kind == CONST:
             return False
         deps = self.whole.number_deps.get(term)
@@ -321,9 +321,7 @@ class Overflows:
         if kind == RESULT:
             if term in self.limits:
                 return True
-            if node[2] in _STRINGS and node[3]:
-                return self._outside(node[3][0])
-            if node[2] in _NUMBERS and node[3]:
+            if node[2] in _STRINGS | _NUMBERS and node[3]:
                 return self._outside(node[3][0])
             return str(node[2]).startswith("swap") and any(self.tainted(one, level + 1) for one in node[3])
         if kind == OP:
@@ -347,6 +345,8 @@ class Overflows:
 
     def longest(self, content: Content, level: int) -> int | None:
         """The longest that a text can be, by the buffers its parts lie in; None when nothing is known of them."""
+        if content.deps and all(dep[0] == "X" and not self.heard(dep[1]) for dep in content.deps):
+            return None  # a file of the device: as long as the device made it
         if content.grown or content.extent or level > 6:
             return content.extent or None
         found = [self._part(dep, level) for dep in sorted(content.deps)]
@@ -354,7 +354,7 @@ class Overflows:
 
     def _part(self, dep: tuple[Any, ...], level: int) -> int | None:
         if dep[0] == "X":
-            return self.limits.get(dep[1], _HUGE)
+            return self.limits.get(dep[1], _HUGE) if self.heard(dep[1]) else None
         if dep[0] != "T":
             return None
         found: list[int | None] = []

@@ -100,6 +100,11 @@ class Reporter:
             return name, "medium"
         return None
 
+    def _is_heard(self, term: int) -> bool:
+        """Whether what a call received is, or can be, bytes from outside: a file of the device is not."""
+        received = Content(frozenset({("X", term, 0, 0, 0)}), "%s")
+        return any(self.source(one) is not None for one in self.whole.store.origins(received))
+
     @cached_property
     def only_local_sockets(self) -> bool:
         """Whether every socket that the program makes is of a family that is no network."""
@@ -211,7 +216,7 @@ class Reporter:
         return runs and all(self.terms.nodes[root][0] == STACK and not stride for root, _, stride in places)
 
     def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
-        judge = Overflows(self.whole)
+        judge = Overflows(self.whole, self._is_heard)
         events = [event for event in self.whole.events if event[0] == "over"]
         for event in events:
             _, name, site, _target, _limit, content, _size, facts, chain = event[:9]
