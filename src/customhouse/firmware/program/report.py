@@ -15,6 +15,7 @@ from .ports import Ports
 from .prefilter import MEMORY
 from .resolve import Origin
 from .state import Content, Fact
+from .summary import LOOP
 from .tables import table
 from .terms import RESULT, STACK, UNKNOWN
 from .whole import Whole
@@ -206,20 +207,22 @@ class Reporter:
                     return content._replace(template=content.template.replace("%s", max(texts, key=len), 1))
         return content
 
-    def _one_buffer(self, target: int) -> bool:
-        """Whether a copy goes to one place of a frame, in a program that runs by itself. What an allocation grows to,
-        and what the callers of a library bring, is less sure.
+    def _one_buffer(self, target: int, size: int) -> bool:
+        """Whether a text of any length (`size` -1) goes to one place of a frame, in a program that runs by itself. What
+        an allocation grows to, what the callers of a library bring, and a length that is computed, is less sure.
         """
         places = self.store.points(target)
         image = self.whole.image
         runs = bool(image.interpreter) or not image.dynamic or not image.exports
-        return runs and all(self.terms.nodes[root][0] == STACK and not stride for root, _, stride in places)
+        return (
+            size == -1 and runs and all(self.terms.nodes[root][0] == STACK and not stride for root, _, stride in places)
+        )
 
     def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
         judge = Overflows(self.whole, self._is_heard)
         events = [event for event in self.whole.events if event[0] == "over"]
         for event in events:
-            _, name, site, _target, _limit, content, _size, facts, chain = event[:9]
+            _, name, site, target, _limit, content, size, facts, chain = event[:9]
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")
             origins = self.store.origins(content)
             if self.store.lost or self._blurred(origins):
@@ -229,7 +232,7 @@ class Reporter:
                 continue
             for origin, source in sources:
                 flow = self._flow(named, site, content, facts, chain, origin, source)
-                sure = flow.confidence if self._one_buffer(event[3]) else Confidence.MEDIUM
+                sure = flow.confidence if name != LOOP and self._one_buffer(target, size) else Confidence.MEDIUM
                 flow = msgspec.structs.replace(flow, kind="overflow", command="", confidence=sure)
                 flows.setdefault((site, flow.source), flow)
 
