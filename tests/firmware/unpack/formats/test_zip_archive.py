@@ -1,15 +1,19 @@
 """ZIP archives."""
 
+import errno
 import io
 import stat
 import struct
+import tracemalloc
 import zipfile
+from collections.abc import Iterable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.firmware.unpack.recording import damaged, read, survives
+from tests.firmware.unpack.recording import Recorded, damaged, read, survives
 
-from customhouse.firmware.unpack.format import Window
+from customhouse.firmware.unpack.format import Meta, Window
 from customhouse.firmware.unpack.formats.zip_archive import ZipArchive
 from customhouse.model import Outcome
 
@@ -72,3 +76,46 @@ def test_an_archive_with_the_records_of_zip64_opens() -> None:
     assert tree.files == {b"folder/file.txt": b"text " * 100}
     broken = make_zip64().replace(b"PK\x06\x06", b"PK\x06\x05")
     assert ZipArchive().probe(Window(broken)) is None
+
+
+class FullDisk(Recorded):
+    """Writes nothing: there is no space."""
+
+    def file(self, path: bytes, data: "Iterable[bytes | memoryview]", meta: Meta) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_no_fault_of_the_archive() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        ZipArchive().unpack(Window(make()), FullDisk())
+
+
+def with_link(target: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytearray:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        link = zipfile.ZipInfo("link")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, target, method)
+        archive.writestr("file.txt", "text")
+    return bytearray(packed.getvalue())
+
+
+def test_of_a_link_no_more_is_unpacked_than_a_target_can_be_long() -> None:
+    image = bytes(with_link(b"\0" * (256 << 20)))
+    tracemalloc.start()
+    tree, ending = read(ZipArchive(), image)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ending.outcome is Outcome.DONE
+    assert tree.links == {b"link": b"\0" * 4096}
+    assert peak < 64 << 20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_link_that_does_not_unpack_costs_only_itself(method: int) -> None:
+    image = with_link(b"folder/target " * 40, method)
+    image[34 : 34 + 12] = b"\xff" * 12
+    tree, _ending = read(ZipArchive(), bytes(image))
+    assert tree.links == {}
+    assert tree.troubles and "link" in tree.troubles[0]
+    assert tree.files == {b"file.txt": b"text"}

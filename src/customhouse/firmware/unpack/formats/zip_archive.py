@@ -18,10 +18,14 @@ _LATER = 0xFFFFFFFF  # the true value stands in the records of ZIP64
 _PIECE = 1 << 20
 _ENCRYPTED = 0x1
 _UNIX = 3
-_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
+_LONGEST_TARGET = 4096
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, OverflowError,
     struct.error,
 )  # fmt: skip
+"""What `zipfile` raises over bytes in memory that it cannot read. OSError is bzip2's: no disk is read, and what writing
+raises must not be caught as a fault of the archive.
+"""
 
 
 class ZipArchive(Format):
@@ -47,10 +51,10 @@ class ZipArchive(Format):
 
     def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
         try:
-            with zipfile.ZipFile(io.BytesIO(data.view())) as archive:
-                locked = sum(_write(archive, entry, tree) for entry in archive.infolist())
-        except _ERRORS as trouble:
+            archive = zipfile.ZipFile(io.BytesIO(data.view()))
+        except _UNREADABLE as trouble:
             return Ending(Outcome.FAILED, str(trouble))
+        locked = sum(_write(archive, entry, tree) for entry in archive.infolist())
         return Ending(Outcome.PARTIAL, f"{locked} entries are encrypted") if locked else DONE
 
 
@@ -68,7 +72,7 @@ def _zip64(haystack: bytes, end: int) -> int:
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, tree: TreeWriter) -> bool:
     """Write one entry; true when it is encrypted."""
-    name = entry.filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437", "surrogateescape")
+    name = _stored(entry)
     mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
     if entry.is_dir():
         tree.directory(name, Meta(mode=stat.S_IMODE(mode) or 0o755))
@@ -77,16 +81,34 @@ def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, tree: TreeWriter) -
         tree.trouble(f"{entry.filename!r} is encrypted")
         return True
     if stat.S_ISLNK(mode):
-        tree.symlink(name, b"".join(_content(archive, entry))[:4096], Meta(mode=0o777))
+        _link(archive, entry, name, tree)
     else:
         tree.file(name, _content(archive, entry), Meta(mode=stat.S_IMODE(mode) or 0o644))
     return False
 
 
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def _stored(entry: zipfile.ZipInfo) -> bytes:
+    """The name's bytes as they stand in the archive; a later field may tell it in Unicode instead."""
+    try:
+        return entry.filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437", "surrogateescape")
+    except UnicodeEncodeError:
+        return entry.filename.encode("utf-8", "surrogateescape")
+
+
+def _link(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: bytes, tree: TreeWriter) -> None:
+    """A link's target is its content; no more of that is read than a target can be long."""
+    try:
+        target = next(_content(archive, entry, _LONGEST_TARGET), b"")
+    except Malformed as trouble:
+        tree.trouble(f"{entry.filename!r}: {trouble}")
+    else:
+        tree.symlink(name, target, Meta(mode=0o777))
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, piece: int = _PIECE) -> Iterator[bytes]:
     try:
         with archive.open(entry) as source:
-            while piece := source.read(_PIECE):
-                yield piece
-    except _ERRORS as trouble:
+            while read := source.read(piece):
+                yield read
+    except _UNREADABLE as trouble:
         raise Malformed(str(trouble)) from trouble
