@@ -10,10 +10,12 @@ from tests.firmware.program.build import compiler
 from tests.firmware.program.test_loader import minimal
 
 from customhouse.firmware.program.analysis import analyse
+from customhouse.firmware.program.code import Code
 from customhouse.firmware.program.elf import Image, Segment
+from customhouse.firmware.program.lifter import Lifter
 from customhouse.firmware.program.loader import load
-from customhouse.firmware.program.multicall import Applets, applets
-from customhouse.model import Confidence
+from customhouse.firmware.program.multicall import Applets, applets, judged
+from customhouse.model import Confidence, Flow, FlowStep, Outcome, ProgramFacts
 
 NAMES = ["[", "[[", "ash", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "echo", "grep", "head", "httpd",
          "kill", "ls", "mount", "mv", "ps", "rm", "sed", "sh", "sort", "tail", "test", "tftp", "vi"]  # fmt: skip
@@ -89,6 +91,36 @@ def test_what_a_network_service_among_the_applets_does_is_sure(architecture: str
 def test_what_another_applet_does_is_medium_at_most(tmp_path: Path) -> None:
     flows = analyse(built(tmp_path, "arm64", tftp="system(t)")).flows
     assert {flow.confidence for flow in flows} == {Confidence.MEDIUM}
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "arm64", "mipsel"])
+def test_what_one_applet_hears_another_does_not_run(architecture: str, tmp_path: Path) -> None:
+    """They have the memory of one program, and each has a process of its own."""
+    image = load(built(tmp_path, architecture))
+    found = applets(image)
+    assert found is not None
+    main = {name: at & ~1 for at, names in found.mains.items() for name in names}
+    code = Code(image, Lifter(image))
+    code.look_for_starts()
+
+    def confidence(hears: str, does: str) -> Confidence:
+        step = FlowStep(function="f", address=main[does])
+        flow = Flow(
+            program="",
+            architecture=architecture,
+            kind="command",
+            source=f"recv@{main[hears]:#x}",
+            sink="system@0x1",
+            path=(step,),
+            confidence=Confidence.HIGH,
+        )
+        facts = ProgramFacts(outcome=Outcome.DONE, flows=(flow,))
+        return judged(facts, code, found).flows[0].confidence
+
+    assert confidence("httpd", "httpd") is Confidence.HIGH
+    assert confidence("tftp", "tftp") is Confidence.MEDIUM
+    assert confidence("tftp", "ash") is Confidence.LOW
+    assert confidence("httpd", "tftp") is Confidence.LOW
 
 
 def test_an_ordinary_program_is_not_taken_for_many() -> None:

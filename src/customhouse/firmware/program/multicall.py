@@ -5,6 +5,7 @@ same order. What one applet does with a socket says nothing of what another read
 """
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +28,7 @@ _ALIKE = (
     (b"halt", b"reboot"),
 )
 _MOST_FUNCTIONS = 1500
+_ADDRESS = re.compile(r"@(0x[0-9a-f]+)$")
 SERVICES = frozenset(
     (
         "dhcprelay", "dnsd", "fakeidentd", "ftpd", "httpd", "inetd", "nc", "ntpd", "syslogd", "tcpsvd", "telnetd",
@@ -89,19 +91,25 @@ def _table(image: Image, segment: Segment, names: list[bytes]) -> list[int]:
 
 
 def judged(facts: ProgramFacts, code: Code, found: Applets) -> ProgramFacts:
-    """Only what a network service among the applets does is sure; what another does is medium at most."""
-    if not any(flow.confidence is Confidence.HIGH for flow in facts.flows):
+    """Only what a network service among the applets does is sure; what another does is medium at most. Where no applet
+    leads both to what hears and to what is done with it, there is no flow: they share memory, not a process.
+    """
+    if all(flow.confidence is Confidence.LOW for flow in facts.flows):
         return facts
-    reached = _reached(code, [at for at, names in found.mains.items() if SERVICES & set(names)])
-    blocks = [one for at in reached for one in code.function(at).blocks.values()]
-    sure = {
-        flow.path
-        for flow in facts.flows
-        if flow.path and any(one.address <= flow.path[0].address < one.end for one in blocks)
-    }
-    return msgspec.structs.replace(
-        facts, flows=tuple(flow if flow.path in sure else _capped(flow) for flow in facts.flows)
-    )
+    calls = _Calls(code, found.mains)
+    services = {at for at, names in found.mains.items() if SERVICES & set(names)}
+    return msgspec.structs.replace(facts, flows=tuple(_judged(flow, calls, services) for flow in facts.flows))
+
+
+def _judged(flow: Flow, calls: "_Calls", services: set[int]) -> Flow:
+    places = [step.address for step in flow.path[:1]] + [int(at, 16) for at in _ADDRESS.findall(flow.source)]
+    leading = [mains for place in places if (mains := calls.leading(place))]
+    if not leading:
+        return _capped(flow)
+    common = set.intersection(*leading)
+    if not common and not calls.cut:
+        return msgspec.structs.replace(flow, confidence=Confidence.LOW)
+    return flow if common & services else _capped(flow)
 
 
 def unsure(facts: ProgramFacts) -> ProgramFacts:
@@ -114,13 +122,32 @@ def _capped(flow: Flow) -> Flow:
     return msgspec.structs.replace(flow, confidence=Confidence.MEDIUM) if high else flow
 
 
-def _reached(code: Code, mains: list[int]) -> set[int]:
-    """Functions that the applets' main functions lead to by direct calls."""
-    seen, pending = set(mains), list(mains)
-    while pending and len(seen) < _MOST_FUNCTIONS:
-        function = code.function(pending.pop())
-        for target in [one for _, one in function.calls] + list(function.tails.values()):
-            if target not in seen and code.name(target) is None:
-                seen.add(target)
-                pending.append(target)
-    return seen
+class _Calls:
+    """Who calls whom, directly, from the applets' main functions on. `cut` when that are too many functions."""
+
+    def __init__(self, code: Code, mains: Collection[int]) -> None:
+        self.code, self.mains = code, frozenset(mains)
+        self.callers: dict[int, set[int]] = {main: set() for main in mains}
+        pending = list(mains)
+        while pending and len(self.callers) < _MOST_FUNCTIONS:
+            caller = pending.pop()
+            function = code.function(caller)
+            for target in [one for _, one in function.calls] + list(function.tails.values()):
+                if code.name(target) is None:
+                    if target not in self.callers:
+                        pending.append(target)
+                    self.callers.setdefault(target, set()).add(caller)
+        self.cut = bool(pending)
+
+    def leading(self, place: int) -> set[int]:
+        """The main functions that lead to the code at a place."""
+        found = {one for one in self.callers if self._holds(one, place)}
+        pending = list(found)
+        while pending:
+            fresh = self.callers[pending.pop()] - found
+            found |= fresh
+            pending += fresh
+        return found & self.mains
+
+    def _holds(self, function: int, place: int) -> bool:
+        return any(block.address <= place < block.end for block in self.code.function(function).blocks.values())
