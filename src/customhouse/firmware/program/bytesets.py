@@ -34,8 +34,6 @@ SHELL = of(";|&`$\n")
 """What a shell string must not hold; a check that lets one of them through is no check. Quotes, blanks and
 redirections alone start no command.
 """
-NEWLINE = of("\n")
-
 NUMBER = of(bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b"+-. \t\v\f\r")
 """What texts of numbers are written with, in any base, and the blanks that may stand before them. A newline may stand
 there too: a number on a line of its own is no command.

@@ -31,8 +31,6 @@ class Function:
     """(site, target) of direct calls."""
     named: set[str] = field(default_factory=set)
     """Functions of libraries that are called."""
-    indirect: bool = False
-    """Whether a pointer is called."""
     cut: bool = False
 
 
@@ -342,14 +340,12 @@ class _Recovery:
         target: constants.Known | None = leave.target
         if leave.kind == "icall":
             target = ~leave.value if leave.value < 0 else registers.get(leave.value)
-        if not isinstance(target, int):
-            self.function.indirect = True
-        else:
+        if isinstance(target, int):
             name = self.code.name(target)
             if name is not None:
                 self.function.named.add(name)
-                if name in NORETURN:
-                    return []
+            if name in NORETURN:
+                return []
             if leave.kind == "call" or self.image.executable(target & ~1 if self.arm else target):
                 self.function.calls.append((leave.site, target))
         return [] if self._ends(leave.next) else [leave.next]

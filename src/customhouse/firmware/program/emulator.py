@@ -15,7 +15,7 @@ from .decodable import plain_arm, plain_thumb
 from .lifter import Lifter
 from .operations import BINARY, UNARY
 from .ram import Fault, Ram
-from .userops import USEROPS
+from .userops import meaning
 
 RETURN = 0xE1000000
 """Where a function that was called from outside returns to."""
@@ -350,20 +350,19 @@ class Machine:
         return step
 
     def _other(self, op: pypcode.PcodeOp) -> Step:
-        made = USEROPS.get(name := op.inputs[0].getUserDefinedOpName())
+        name = op.inputs[0].getUserDefinedOpName()
+        made = meaning(name)
         inputs = [self.reader(one) for one in op.inputs[1:]]
         write = self.writer(op.output) if op.output is not None else None
         mask = (1 << (8 * op.output.size)) - 1 if op.output is not None else 0
-        sizes, after = [one.size for one in op.inputs[1:]], self._after
+        sizes = [one.size for one in op.inputs[1:]]
+        after = self._after
         if made is None:
             return _unknown(name) if write is not None else _nothing
 
         def step() -> int | None:
             self.after = after
-            try:
-                value = made(self, [one() for one in inputs], sizes)
-            except IndexError:
-                raise Fault(f"{name} without its operands") from None
+            value = made(self, [one() for one in inputs], sizes)
             if write is not None:
                 write((value or 0) & mask)
             return None

@@ -17,7 +17,6 @@ from .terms import (
     LOAD,
     MERGE,
     OP,
-    PARAM,
     PHI,
     RECURSION,
     RESULT,
@@ -354,6 +353,3 @@ class Pointers:
 
     def constants(self, term: int) -> frozenset[int]:
         return frozenset(off for root, off, stride in self.points(term) if root == GLOBAL and not stride)
-
-    def unresolved(self, term: int) -> bool:
-        return self.terms.nodes[term][0] == PARAM or not self.points(term)

@@ -12,7 +12,6 @@ from .state import State
 from .terms import STACK, Terms
 
 Event = tuple[Any, ...]
-_TOLD = frozenset(("word", "text"))
 
 
 def aside(state: State, event: Event) -> Event:
@@ -24,9 +23,7 @@ def born(state: State, heap: int) -> None:
     """A new object: nothing is in it, whatever was in one made here before."""
     state.private |= {heap}
     state.shared -= {heap}
-    for places in (state.words, state.texts):
-        for key in list(places.of(heap)):
-            del places[key]
+    _empty(state, heap)
 
 
 def within(terms: Terms, state: State, values: Iterable[int]) -> set[int]:
@@ -50,9 +47,14 @@ def elsewhere(terms: Terms, state: State, spots: Iterable[tuple[int, int, int]])
 def drop(terms: Terms, state: State, pointer: int) -> None:
     """An object is freed: nobody reads what is in it."""
     for root in {root for root, _, _ in terms.locate(pointer)} & state.private:
-        for places in (state.words, state.texts):
-            for key in places.of(root):
-                del places[key]
+        _empty(state, root)
+
+
+def _empty(state: State, heap: int) -> None:
+    for key in state.words.of(heap):
+        del state.words[key]
+    for key in state.texts.of(heap):
+        del state.texts[key]
 
 
 def met(states: list[State]) -> tuple[frozenset[int], frozenset[int]]:

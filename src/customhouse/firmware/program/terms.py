@@ -119,22 +119,11 @@ class Terms(Sums):
         """The place at which an address that walks on begins its walk; None when it does not walk, or begins anywhere
         else at times.
         """
-        walks, starts = False, set[tuple[int, int]]()
-        seen: set[int] = set()
-        work = [address]
-        while work:
-            one = work.pop()
-            if one in seen:
-                continue
-            seen.add(one)
+        starts = set[tuple[int, int]]()
+        walks = self.nodes[self.based(address)[0]][0] in (PHI, MERGE)
+        for one in self._beginnings(address):
             node = self.nodes[one]
-            base = self.nodes[node[1]] if node[0] == ADDR else node
-            if node[0] in (PHI, MERGE):
-                walks = True
-                work += self.alternatives[one] if node[0] == PHI else node[1]
-            elif node[0] == ADDR and node[2] >= 0 and not node[3] and base[0] in (PHI, MERGE, OP):
-                work.append(node[1])
-            elif node[0] == OP and node[1] == lift.ADD:
+            if node[0] == OP and node[1] == lift.ADD:
                 found = self._first(node[2], node[3]) or self._first(node[3], node[2])
                 if found is None:
                     return None
@@ -155,8 +144,19 @@ class Terms(Sums):
         if self.nodes[index][0] not in (PHI, MERGE) or len(spots) != 1 or spots[0][2]:
             return None
         numbers: list[int] = []
+        for one in self._beginnings(index):
+            node = self.nodes[one]
+            if node[0] == CONST and node[1] < self.floor:
+                numbers.append(node[1])
+            elif node[0] != OP or node[1] not in _TRUTHS:  # a truth counts from nothing
+                return None
+        return (spots[0][0], spots[0][1] + min(numbers)) if numbers else None
+
+    def _beginnings(self, term: int) -> list[int]:
+        """What a value is before it is chosen from several, or moved on by a constant."""
+        out: list[int] = []
         seen: set[int] = set()
-        work = [index]
+        work = [term]
         while work:
             one = work.pop()
             if one in seen:
@@ -165,13 +165,11 @@ class Terms(Sums):
             node = self.nodes[one]
             if node[0] in (PHI, MERGE):
                 work += self.alternatives[one] if node[0] == PHI else node[1]
-            elif node[0] == ADDR and node[2] >= 0 and not node[3]:
+            elif node[0] == ADDR and node[2] >= 0 and not node[3] and self.nodes[node[1]][0] in (PHI, MERGE, OP):
                 work.append(node[1])
-            elif node[0] == CONST and node[1] < self.floor:
-                numbers.append(node[1])
-            elif node[0] != OP or node[1] not in _TRUTHS:  # a truth counts from nothing
-                return None
-        return (spots[0][0], spots[0][1] + min(numbers)) if numbers else None
+            else:
+                out.append(one)
+        return out
 
     def locate(self, term: int) -> tuple[Location, ...]:
         """Where the term points when it is used as an address: one location an alternative."""

@@ -6,6 +6,8 @@ The names are those of Ghidra's processor specifications.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .ram import Fault
+
 if TYPE_CHECKING:
     from .emulator import Machine
 
@@ -82,7 +84,7 @@ def _signed(_machine: "Machine", inputs: list[int], sizes: list[int]) -> int:
     return max(-most, min((inputs[0] ^ sign) - sign, most - 1))
 
 
-USEROPS: dict[str, UserOp] = {
+_MEANINGS: dict[str, UserOp] = {
     "software_interrupt": _system,
     "CallSupervisor": _system,
     "syscall": _system,
@@ -124,3 +126,20 @@ USEROPS: dict[str, UserOp] = {
         _features,
     ),
 }
+
+
+def meaning(name: str) -> UserOp | None:
+    """What an operation does, None when that is not known. Hostile code may give it operands that it cannot have: then
+    it is a `Fault`.
+    """
+    made = _MEANINGS.get(name)
+    if made is None:
+        return None
+
+    def run(machine: "Machine", inputs: list[int], sizes: list[int]) -> int | None:
+        try:
+            return made(machine, inputs, sizes)
+        except (IndexError, ZeroDivisionError):
+            raise Fault(f"{name} with operands that it cannot have") from None
+
+    return run

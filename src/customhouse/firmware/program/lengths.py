@@ -1,0 +1,266 @@
+"""How long texts and numbers can be that someone outside chooses.
+
+A length is told by a constant, by the width of a number that someone outside chooses, by the buffer that a string lies
+in, or by what it was compared with. A length that was compared with something whose size is not known is believed.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import bounds, lift
+from .extents import Extents
+from .state import Content, Fact
+from .tables import table
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Location
+
+if TYPE_CHECKING:
+    from .whole import Whole
+
+HUGE = bounds.HUGE
+"""As long as someone outside wants."""
+_STRINGS = frozenset(("strlen", "strnlen", "strcspn", "strspn"))
+_NUMBERS = frozenset(("atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
+_NAMES = table("libc.toml")["names"]
+_ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
+"""What gives text of any length."""
+_DEPTH = 8
+
+
+class Lengths:
+    """Of the terms and texts of one program. `heard` tells which calls receive bytes from outside."""
+
+    def __init__(self, whole: "Whole", heard: Callable[[int], bool] = lambda _term: True) -> None:
+        self.whole, self.heard = whole, heard
+        self.terms = whole.terms
+        self.store = whole.store
+        self.extents = Extents(whole)
+        self.limits: dict[int, int] = {}
+        for event in whole.events:
+            if event[0] == "limit":
+                self.limits[event[1]] = max(int(event[2]), self.limits.get(event[1], 0))
+        self._inputs = {event[1] for event in whole.events if event[0] == "input"}
+        sites = {self.terms.nodes[one][1:3]: limit for one, limit in self.limits.items()}
+        for one, node in enumerate(self.terms.nodes):
+            if node[0] == RESULT and node[1:3] in sites:
+                self.limits.setdefault(one, sites[node[1:3]])  # the same call, in the words of a caller
+        self._busy: set[int] = set()
+        self._known: dict[Location, int | None] = {}
+        self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
+
+    def length(self, term: int, facts: frozenset[Fact], level: int = 0) -> int | None:
+        """The largest value of a number, `HUGE` when it is whatever someone outside says, None when not known."""
+        if term in self._busy:
+            return 0  # a value that only shrinks as the loop goes round
+        self._busy.add(term)
+        best = self._made(term, facts, level)
+        self._busy.discard(term)
+        if level > _DEPTH:
+            return best
+        base, more = self.terms.based(term)
+        for fact in facts:
+            if fact[0] != "most" or (fact[1] != base and not bounds.summand(self.terms, base, fact[1])):
+                continue
+            if self._counts(fact[2]) or self._made_of(fact[2], base, 0):
+                continue
+            other = self.length(fact[2], facts - {fact}, level + 3)
+            if other is None:
+                return 0  # compared with a size that we do not know
+            if best is None or other + fact[3] + more < best:
+                best = other + fact[3] + more
+        return best
+
+    def _counts(self, term: int) -> bool:
+        """Whether the term is a counter of a loop: that a length is below it tells how the loop ended."""
+        node = self.terms.nodes[term]
+        if node[0] == PHI:
+            return any(
+                self.terms.based(one)[0] == term or self.terms.nodes[one][0] == OP
+                for one in self.terms.alternatives[term]
+            )
+        return False
+
+    def _made_of(self, term: int, part: int, level: int) -> bool:
+        """Whether one number is computed from the other: a comparison of the two bounds neither."""
+        node = self.terms.nodes[term]
+        if term == part or level > _DEPTH:
+            return term == part
+        parts = node[2:] if node[0] == OP else node[1:2] if node[0] == ADDR else node[1] if node[0] == MERGE else ()
+        return any(self._made_of(one, part, level + 1) for one in parts)
+
+    def _made(self, term: int, facts: frozenset[Fact], level: int) -> int | None:
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if kind == CONST:
+            return self.terms.signed(node[1])
+        if level > _DEPTH:
+            return None
+        if kind in (BYTE, LOAD):
+            size = int(node[5] if kind == BYTE else node[4])
+            if size <= 2:
+                return (1 << (8 * size)) - 1
+            if self.tainted(term, 0):
+                return HUGE
+            return self._stored(node, facts, level) if kind == LOAD else None
+        if kind == ADDR and not node[3]:
+            start = self._distance(node)
+            if start is not None:
+                return self.held(start)
+            inner = self.length(node[1], facts, level + 1)
+            return None if inner is None else inner + int(node[2]) if inner < HUGE else HUGE
+        if kind in (PHI, MERGE):
+            found = [self.length(one, facts, level + 1) for one in self.terms.flat(term) if one != term]
+            return bounds.greatest(found)
+        if kind == RESULT:
+            return self._result(term, node, facts, level)
+        if kind == OP:
+            return self._operation(term, node, facts, level)
+        return 0 if node == bounds.RECURSIVE else None
+
+    def _distance(self, node: tuple[Any, ...]) -> int | None:
+        """Where a distance between two pointers begins, when that is a constant address."""
+        start = -int(node[2])
+        if node[3] or start < self.terms.floor or self.terms.nodes[node[1]][0] != DERIVED:
+            return None
+        return self.terms.const(start)
+
+    def _stored(self, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
+        """A number that was put into a structure: the largest of what was put there."""
+        found: list[int | None] = []
+        for base, off, step in self.store._bases(node[1], node[2], node[3]):
+            cells = self.store.words.get(base)
+            found += [self.length(one, facts, level + 2) for one in (cells.at(off, step) if cells is not None else ())]
+        return bounds.greatest(found)
+
+    def _result(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
+        name = str(node[2])
+        if term in self.limits:
+            return self.limits[term]
+        if name in _STRINGS and node[3]:
+            held = self.held(node[3][0])
+            return None if held is None else held - 1
+        if name.startswith("swap") and node[3]:
+            inner = self.length(node[3][0], facts, level + 1)
+            return None if inner is None else 65535 if name == "swap2" else HUGE
+        if name in _NUMBERS:
+            return HUGE if self.tainted(term, 0) else None
+        return None
+
+    def _operation(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
+        kind = node[1]
+        if kind == lift.SUB and self.terms.rank(node[2]) >= 1 and self.terms.rank(node[3]) >= 1:
+            return self.held(node[3])
+        parts = node[3:5] if kind == lift.SELECT else node[2:4] if kind not in (lift.SUB, lift.DIV) else node[2:3]
+        ranges = dict(self._ranges)
+        for one in parts:
+            known = self.length(one, facts, level + 1)
+            if known is None:
+                if kind == lift.AND:
+                    continue
+                return None
+            ranges[one] = (0, known)
+        found = bounds.most(self.terms, term, ranges)
+        return found if found < HUGE else HUGE
+
+    def held(self, pointer: int) -> int | None:
+        """The longest text that can lie where the pointer points, with its end: by the object, and by what wrote it.
+        None when it is not known where the pointer points.
+        """
+        return self.longest(Content(frozenset({("T", pointer, 0, 0, False)}), "%s"), 0)
+
+    def _outside(self, pointer: int) -> bool:
+        return bool(self.store.origins(Content(frozenset({("T", pointer, 0, 0, False)}), "%s")))
+
+    def tainted(self, term: int, level: int) -> bool:
+        """Whether someone outside chooses the number."""
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if level > _DEPTH or kind == CONST:
+            return False
+        deps = self.whole.number_deps.get(term)
+        if deps:
+            return bool(self.store.origins(Content(deps, "%s")))
+        if kind == BYTE:
+            return bool(self.store.origins(Content(frozenset({("T", node[2], node[3], node[4], False)}), "%s")))
+        if kind == LOAD:
+            held = frozenset({("T", node[1], node[2], node[3], False)})
+            return node[4] <= 4 and (bool(self.store.origins(Content(held, "%s"))) or self._put(node, level))
+        if kind == RESULT:
+            if term in self.limits:
+                return True
+            if (node[2] in _STRINGS or node[2] in _NUMBERS) and node[3]:
+                return self._outside(node[3][0])
+            return str(node[2]).startswith("swap") and any(self.tainted(one, level + 1) for one in node[3])
+        if kind == OP:
+            if node[1] == lift.SUB and self.terms.rank(node[2]) >= 1 and self.terms.rank(node[3]) >= 1:
+                return self._outside(node[3])
+            return any(self.tainted(one, level + 1) for one in node[2:])
+        if kind == ADDR:
+            start = self._distance(node)
+            return self._outside(start) if start is not None else self.tainted(node[1], level + 1)
+        if kind in (PHI, MERGE):
+            return any(self.tainted(one, level + 1) for one in self.terms.flat(term) if one != term)
+        return False
+
+    def _put(self, node: tuple[Any, ...], level: int) -> bool:
+        """Whether what was put into a structure's field is chosen outside."""
+        for base, off, step in self.store._bases(node[1], node[2], node[3]):
+            cells = self.store.words.get(base)
+            if cells is not None and any(self.tainted(one, level + 3) for one in cells.at(off, step)):
+                return True
+        return False
+
+    def longest(self, content: Content, level: int) -> int | None:
+        """The longest that a text can be, by the buffers its parts lie in; None when nothing is known of them."""
+        if content.deps and all(dep[0] == "X" and not self.heard(dep[1]) for dep in content.deps):
+            return None  # a file of the device: as long as the device made it
+        if content.grown or content.extent or level > 6:
+            return content.extent or None
+        found = [self._part(dep, level) for dep in sorted(content.deps)]
+        return max((one for one in found if one is not None), default=None)
+
+    def _part(self, dep: tuple[Any, ...], level: int) -> int | None:
+        if dep[0] == "X":
+            return self.limits.get(dep[1], HUGE) if self.heard(dep[1]) else None
+        if dep[0] != "T":
+            return None
+        found: list[int | None] = []
+        for base, off, step in self.store._bases(dep[1], dep[2], dep[3]):
+            node = self.terms.nodes[base]
+            if base != GLOBAL and node[0] == RESULT:
+                found.append(HUGE if node[2] in _ENDLESS else None)
+                continue
+            found.append(self._place((base, off, step), level))
+        return max((one for one in found if one is not None), default=None)
+
+    def _place(self, place: Location, level: int) -> int | None:
+        """The longest text at a place, by what was written there and by the object's end."""
+        if place in self._known:
+            return self._known[place]
+        self._known[place] = None  # a text made of itself tells nothing
+        base, off, step = place
+        own = self.extents.at(place)
+        end = off + own if step and own is not None else None  # somewhere in an object is not in the next one
+        written = [
+            self.longest(content, level + 1)
+            for text_off, text_step, content in self.store.texts.get(base, ())
+            if (end is None or text_off < end) and self.store._covers(base, off, step, text_off, text_step, content)
+        ]
+        if written:
+            known = [one for one in written if one is not None]
+            told = (min if step else max)(known, default=None)  # of places not kept apart the least says enough
+            self._known[place] = self._fitted(place, told)
+        return self._known[place]
+
+    def _fitted(self, place: Location, written: int | None) -> int | None:
+        """What is sure of a text that may be `written` long in an object. That it cannot be longer than the object does
+        not say that it can be as long: where the object ends is not known to the byte, and of a global only when
+        something is received into it.
+        """
+        own = self.extents.at(place)
+        if written is None or own is None or written <= own:
+            return written
+        room = self.extents.at
+        received = (one <= place[1] < one + (room((GLOBAL, one, 0)) or 0) for one in self._inputs)
+        if place[0] == GLOBAL and not any(received):
+            return None
+        return own // 2
