@@ -1,5 +1,6 @@
 """Programs that are many: which applet does what."""
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_what_a_network_service_among_the_applets_does_is_sure(architecture: str
 
 def test_what_another_applet_does_is_medium_at_most(tmp_path: Path) -> None:
     flows = analyse(built(tmp_path, "arm64", tftp="system(t)")).flows
-    assert {flow.confidence for flow in flows} == {Confidence.MEDIUM}
+    assert {(flow.confidence, flow.port) for flow in flows} == {(Confidence.MEDIUM, None)}
 
 
 @pytest.mark.parametrize("architecture", ["armhf", "arm64", "mipsel"])
@@ -103,7 +104,7 @@ def test_what_one_applet_hears_another_does_not_run(architecture: str, tmp_path:
     code = Code(image, Lifter(image))
     code.look_for_starts()
 
-    def confidence(hears: str, does: str) -> Confidence:
+    def confidence(hears: str, does: str) -> Confidence | None:
         step = FlowStep(function="f", address=main[does])
         flow = Flow(
             program="",
@@ -115,12 +116,12 @@ def test_what_one_applet_hears_another_does_not_run(architecture: str, tmp_path:
             confidence=Confidence.HIGH,
         )
         facts = ProgramFacts(outcome=Outcome.DONE, flows=(flow,))
-        return judged(facts, code, found).flows[0].confidence
+        return next((one.confidence for one in judged(facts, code, found).flows), None)
 
     assert confidence("httpd", "httpd") is Confidence.HIGH
     assert confidence("tftp", "tftp") is Confidence.MEDIUM
-    assert confidence("tftp", "ash") is Confidence.LOW
-    assert confidence("httpd", "tftp") is Confidence.LOW
+    assert confidence("tftp", "ash") is None
+    assert confidence("httpd", "tftp") is None
 
 
 def test_an_ordinary_program_is_not_taken_for_many() -> None:
@@ -138,6 +139,31 @@ def test_any_data_is_searched_without_a_fault(noise: bytes) -> None:
 def holding(data: bytes) -> Image:
     segment = Segment(0x10000, 0x10000 + len(data), bytearray(data), executable=False, writable=False)
     return Image("arm", False, 4, 0, [segment])
+
+
+def structures(names: list[str]) -> Image:
+    """Data as busybox before 1.2 has it: names, a function, and an array of name, function and flags."""
+    start, texts, places = 0x10000, b"\0BusyBox v1.01 (2012) multi-call binary\0", []
+    for name in names:
+        places.append(start + len(texts))
+        texts += name.encode() + b"\0"
+    texts = texts.ljust(len(texts) + -len(texts) % 4, b"\0")
+    array = b"".join(struct.pack("<III", place, 0x8000 + 16 * at, 2) for at, place in enumerate(places))
+    data = Segment(start, start + len(texts + array), bytearray(texts + array), executable=False, writable=True)
+    code = Segment(0x8000, 0x9000, bytearray(0x1000), executable=True, writable=False)
+    return Image("arm", False, 4, 0, [code, data])
+
+
+def test_the_applets_of_an_old_busybox_are_found_in_their_structures() -> None:
+    names = ["[", "ash", "cat", "cp", "echo", "httpd", "kill", "ls", "mount", "mv", "ps", "rm"]
+    found = applets(structures(names))
+    assert found is not None
+    assert list(found.names) == names
+    assert found.mains[0x8000] == ("[",) and found.mains[0x8000 + 16 * names.index("httpd")] == ("httpd",)
+
+
+def test_what_a_shell_has_built_in_is_no_list_of_applets() -> None:
+    assert applets(structures(["alias", "cd", "echo", "eval", "exec", "exit", "kill", "read"])) == Applets((), {})
 
 
 def test_an_old_busybox_is_told_by_its_banner() -> None:

@@ -16,6 +16,9 @@ from .code import Code
 from .elf import Image, Segment
 
 _NAME_RUN = re.compile(rb"(?:[\[\]a-z0-9_.-]{1,20}\0){20,}")
+_NAME = re.compile(r"[\[\]a-z0-9_.-]{1,20}")
+_FEWEST = 10
+"""Applets of a busybox; shells have such arrays for the few commands that are built in."""
 _USUAL = frozenset((b"cat", b"cp", b"ls", b"mv", b"rm", b"sh", b"ash", b"mount", b"ps", b"kill", b"echo"))
 _LEAST_USUAL = 4
 _BANNER = re.compile(rb"BusyBox v\d")
@@ -49,14 +52,42 @@ def applets(image: Image) -> Applets | None:
     """The applets of a multi-call program; None when it is none."""
     names = max((run for one in image.segments for run in _sorted_runs(one)), key=len, default=[])
     if len(_USUAL & set(names)) < _LEAST_USUAL:
-        # before 1.2 each applet's name stood in a structure of its own
         told = any(_BANNER.search(one.data) for one in image.segments)
-        return Applets((), {}) if told else None
+        return _applets(max((_structures(image, one) for one in image.segments), key=len, default=[])) if told else None
     pointers = next((found for one in image.segments if (found := _table(image, one, names))), [])
+    known = [one.decode() for one in names]
+    return _applets(list(zip(known, pointers, strict=False)))._replace(names=tuple(known))
+
+
+def _applets(found: list[tuple[str, int]]) -> Applets:
     mains: dict[int, list[str]] = {}
-    for address, name in zip(pointers, names, strict=False):
-        mains.setdefault(address, []).append(name.decode())
-    return Applets(tuple(one.decode() for one in names), {at: tuple(found) for at, found in mains.items()})
+    for name, address in found:
+        mains.setdefault(address, []).append(name)
+    return Applets(tuple(name for name, _ in found), {at: tuple(names) for at, names in mains.items()})
+
+
+def _structures(image: Image, segment: Segment) -> list[tuple[str, int]]:
+    """The applets of a busybox before 1.2: a sorted array of structures of a name, a function and flags."""
+    word, best = image.word, list[tuple[str, int]]()
+    size = 3 * word
+    for phase in range(0, size if segment.writable or not segment.executable else 0, word):
+        run: list[tuple[str, int]] = []
+        for at in range(segment.start + phase, segment.start + len(segment.data) - size + 1, size):
+            one = _structure(image, at)
+            if one is None or (run and one[0] <= run[-1][0]):
+                run = []
+            if one is not None:
+                run.append(one)
+            best = run[:] if len(run) > len(best) else best
+    return best if len(best) >= _FEWEST and len(_USUAL & {name.encode() for name, _ in best}) >= _LEAST_USUAL else []
+
+
+def _structure(image: Image, at: int) -> tuple[str, int] | None:
+    name, main = image.number(at, image.word), image.number(at + image.word, image.word)
+    if not name or not main or not image.executable(main & ~1 if image.architecture == "arm" else main):
+        return None
+    text = image.text(name) or ""
+    return (text, main) if _NAME.fullmatch(text) else None
 
 
 def _sorted_runs(segment: Segment) -> list[list[bytes]]:
@@ -94,21 +125,22 @@ def judged(facts: ProgramFacts, code: Code, found: Applets) -> ProgramFacts:
     """Only what a network service among the applets does is sure; what another does is medium at most. Where no applet
     leads both to what hears and to what is done with it, there is no flow: they share memory, not a process.
     """
-    if all(flow.confidence is Confidence.LOW for flow in facts.flows):
+    if not facts.flows:
         return facts
     calls = _Calls(code, found.mains)
     services = {at for at, names in found.mains.items() if SERVICES & set(names)}
-    return msgspec.structs.replace(facts, flows=tuple(_judged(flow, calls, services) for flow in facts.flows))
+    told = (_judged(flow, calls, services) for flow in facts.flows)
+    return msgspec.structs.replace(facts, flows=tuple(flow for flow in told if flow is not None))
 
 
-def _judged(flow: Flow, calls: "_Calls", services: set[int]) -> Flow:
+def _judged(flow: Flow, calls: "_Calls", services: set[int]) -> Flow | None:
     places = [step.address for step in flow.path[:1]] + [int(at, 16) for at in _ADDRESS.findall(flow.source)]
     leading = [mains for place in places if (mains := calls.leading(place))]
     if not leading:
         return _capped(flow)
     common = set.intersection(*leading)
     if not common and not calls.cut:
-        return msgspec.structs.replace(flow, confidence=Confidence.LOW)
+        return None
     return flow if common & services else _capped(flow)
 
 
@@ -118,8 +150,9 @@ def unsure(facts: ProgramFacts) -> ProgramFacts:
 
 
 def _capped(flow: Flow) -> Flow:
-    high = flow.confidence is Confidence.HIGH
-    return msgspec.structs.replace(flow, confidence=Confidence.MEDIUM) if high else flow
+    """Not one of a service that is known: not sure, and a port that some applet binds need not be its own."""
+    confidence = Confidence.MEDIUM if flow.confidence is Confidence.HIGH else flow.confidence
+    return msgspec.structs.replace(flow, confidence=confidence, port=None, port_certainty="unknown", protocol="")
 
 
 class _Calls:

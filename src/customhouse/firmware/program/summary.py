@@ -7,7 +7,7 @@ from .state import Content, Fact
 from .terms import Location
 
 Event = tuple[Any, ...]
-LOOP = "loop"
+LOOP = "copy loop"
 """The name under which such a copy is told."""
 MAX_RETURNS = 10
 """Ways to return of one function that its callers hear of."""
