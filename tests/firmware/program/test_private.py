@@ -17,6 +17,10 @@ def made(*heaps: int) -> State:
     return state
 
 
+def settled(events: list[private.Event], fresh: frozenset[int]) -> list[private.Event]:
+    return list(private.settled(dict.fromkeys(events, frozenset()), fresh))
+
+
 def test_a_store_into_a_private_object_is_set_aside_and_one_elsewhere_is_not() -> None:
     state = made(RECORD)
     inside, outside = ("text", RECORD, 8, 0, RECEIVED), ("text", NAME, 0, 0, RECEIVED)
@@ -27,10 +31,18 @@ def test_a_store_into_a_private_object_is_set_aside_and_one_elsewhere_is_not() -
 def test_what_was_set_aside_counts_unless_the_object_was_shared_or_handed_over() -> None:
     store = ("text", RECORD, 8, 0, RECEIVED)
     later = ("text", RECORD, 8, 0, RECEIVED._replace(extent=8))
-    assert private.settled([("private", store)]) == [store]
-    assert private.settled([("private", store), ("shared", RECORD), later]) == [later]
-    assert private.settled([("private", store), ("handed", RECORD)]) == []
-    assert private.settled([("private", store), ("shared", NAME), ("freed", 0)]) == [store]
+    none: frozenset[int] = frozenset()
+    assert settled([("private", store)], none) == [store]
+    assert settled([("private", store), ("shared", RECORD), later], none) == [later]
+    assert settled([("private", store)], frozenset({RECORD})) == []
+    assert settled([("private", store), ("shared", NAME), ("freed", 0)], none) == [store]
+
+
+def test_what_held_when_an_object_was_private_and_when_it_was_not_is_what_held_both_times() -> None:
+    store = ("text", RECORD, 8, 0, RECEIVED)
+    ready, first = ("word", RECORD, 0, 4, 1), ("word", RECORD, 4, 4, 1)
+    told = {("private", store): frozenset({ready, first}), store: frozenset({ready})}
+    assert private.settled(told, frozenset()) == {store: frozenset({ready})}
 
 
 def test_a_private_object_is_reached_through_another_one() -> None:

@@ -12,7 +12,7 @@ from .conditions import Conditions
 from .lift import ADD
 from .memory import Memory
 from .narrowing import Narrowing
-from .state import Content, Fact, Places, State
+from .state import Content, Fact, Places, State, comparisons
 from .summary import Event
 from .terms import ADDR, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
 
@@ -48,8 +48,8 @@ class Activation:
         self.gp = registers["gp"] if whole.image.architecture == "mips" else -1
         self.link = convention.link
         self.preserved = frozenset(registers[name] for name in convention.preserved if name in registers)
-        self.here: dict[Event, None] = {}
-        """What the block at hand does that outlives the function."""
+        self.here: dict[Event, frozenset[Fact]] = {}
+        """What the block at hand does that outlives the function, with the comparisons that held each time."""
         self.later: list[Application] | None = None
         """Calls whose events are noted when the function is done, since the block at hand may be looked at again."""
         self.site = 0
@@ -248,23 +248,23 @@ class Activation:
 
     # -- events and callbacks
     def note(self, event: Event) -> None:
-        self.here[event] = None
         told = event[1] if event[0] == "private" else event
-        if told[0] in ("text", "word"):
-            held = self._compared(self.now.facts | self.under)
-            self.guards[told[1:4]] = self.guards.get(told[1:4], held) & held
-        if told[0] in ("text", "out", "put") and self.now.facts:
-            if self._proven[0] is not self.now.facts:
-                proof = frozenset(fact for fact in self.now.facts if fact[0] in ("eq", "word"))
-                self._proven = (self.now.facts, proof)
-            proof = self._proven[1]
-            if proof:
-                self.whole.prove(told[4] if told[0] == "text" else told if told[0] == "out" else told[3], proof)
+        kind = told[0]
+        if self._proven[0] is not self.now.facts:
+            self._proven = (self.now.facts, comparisons(self.now.facts))
+        proof = self._proven[1]
+        held = proof | self.under
+        self.here[event] = self.here.get(event, held) & held
+        if kind in ("text", "word"):
+            found = self._found(held)
+            self.guards[told[1:4]] = self.guards.get(told[1:4], found) & found
+        if kind in ("text", "out", "put") and proof:
+            self.whole.prove(told[4] if kind == "text" else told if kind == "out" else told[3], proof)
 
-    def _compared(self, facts: frozenset[Fact]) -> frozenset[Fact]:
-        """The words that parameters were found to be."""
+    def _found(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        """The words that parameters and cells were found to be."""
         nodes = self.terms.nodes
-        return frozenset(fact for fact in facts if fact[0] == "eq" and nodes[fact[1]][0] == PARAM)
+        return frozenset(fact for fact in facts if fact[0] != "eq" or nodes[fact[1]][0] == PARAM)
 
     def refuted(self, facts: frozenset[Fact]) -> bool:
         """Whether a constant string was found to be another word: that way is not taken for it."""

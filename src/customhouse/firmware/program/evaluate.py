@@ -14,7 +14,7 @@ from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
 from .returns import Returns
 from .selectors import selected
-from .state import State
+from .state import Fact, State
 from .summary import Event, Summary
 from .terms import PHI, Terms
 from .ways import Ways, within
@@ -23,6 +23,7 @@ from .wordcopies import WordCopy, copied, word_copy
 if TYPE_CHECKING:
     from .whole import Whole
 
+_NO_FACTS: frozenset[Fact] = frozenset()
 _VISITS = ((150, 7, 3), (300, 4, 3), (500, 2, 3), (1 << 30, 2, 1))
 """For functions of so many blocks: how often each is looked at, and how many times as often inside loops. The first
 time everything is seen once, the second time what loops carry round.
@@ -48,8 +49,8 @@ class Evaluation:
         self.instructions = Instructions(self.activation, self.loops, self.copies)
         self.calls = Calls(self.activation)
         self.returns = Returns(self.activation)
-        self.events: dict[int, dict[Event, None]] = {}
-        """What each block does that outlives the function."""
+        self.events: dict[int, dict[Event, frozenset[Fact]]] = {}
+        """What each block does that outlives the function, with the comparisons that held each time."""
         self.later: dict[int, list[Application]] = {}
         """The calls in blocks of loops, as they were last looked at."""
         self.looped = frozenset[int]().union(*self.loops.bodies.values())
@@ -85,7 +86,7 @@ class Evaluation:
             for call in calls:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
-        return self.returns.summary([*self.events.values(), self.copies.events()])
+        return self.returns.summary([*self.events.values(), dict.fromkeys(self.copies.events(), _NO_FACTS)])
 
     # -- what a block begins with
     def _arrived(self, address: int, index: int) -> State | None:

@@ -8,7 +8,7 @@ from customhouse.model import ExportRole
 from . import quoting
 from .elf import Image
 from .report import Reporter
-from .state import Content
+from .state import Content, Fact
 from .tables import table
 from .terms import PARAM, RESULT
 from .whole import Whole
@@ -59,13 +59,13 @@ def _source(whole: Whole, reporter: Reporter, address: int) -> tuple[str, int] |
     summary = whole.summaries[address]
     if summary is None:
         return None
-    for value, _facts in summary.returns:
+    for value, facts in summary.returns:
         held = frozenset(
             ("T", root, offset, stride, False)
             for root, offset, stride in whole.store.points(value)
             if not _is_count(whole, root)
         )
-        if _outside(whole, reporter, Content(held, "%s")):
+        if _outside(whole, reporter, Content(held, "%s"), facts):
             return "source", 0
     for (root, _offset, _stride), content in summary.texts.items():
         node = whole.terms.nodes[root]
@@ -80,6 +80,6 @@ def _is_count(whole: Whole, root: int) -> bool:
     return node[0] == RESULT and node[2] in _COUNTED
 
 
-def _outside(whole: Whole, reporter: Reporter, content: Content) -> bool:
-    origins = whole.store.origins(content)
+def _outside(whole: Whole, reporter: Reporter, content: Content, facts: frozenset[Fact] = frozenset()) -> bool:
+    origins = whole.store.origins(content, facts)
     return not whole.store.lost and any(not one.clean and reporter.source(one) is not None for one in origins)

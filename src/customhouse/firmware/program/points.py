@@ -33,6 +33,7 @@ _MAX_TABLE = 128
 _MAX_TEXTS = 2000
 _MAX_COPIES = 6
 _NOWHERE: frozenset[Location] = frozenset()
+_NO_FACTS: frozenset[Fact] = frozenset()
 
 
 class Pointers:
@@ -43,7 +44,9 @@ class Pointers:
         self.terms = whole.terms
         self.image = whole.image
         self.words: dict[int, Cells] = {}
-        self.texts: dict[int, dict[tuple[int, int, Content], None]] = {}
+        self.texts: dict[int, dict[tuple[int, int, Content], frozenset[Fact]]] = {}
+        """By root: texts with their offsets and strides, and the comparisons that held wherever they were stored."""
+        self.held = whole.held()
         self.puts: dict[str, list[Content]] = {}
         self.standing: dict[int, set[int]] = {}
         """What was put under a fixed number (dup2): standard input and output of children."""
@@ -96,9 +99,13 @@ class Pointers:
             return self._cells(root).add(offset, stride, event[5])
         texts = self.texts.setdefault(root, {})
         text = (offset, stride, event[4])
-        if text in texts or len(texts) > _MAX_TEXTS:
+        facts = self.held.get(event, _NO_FACTS)
+        if text in texts:
+            texts[text] &= facts
             return False
-        texts[text] = None
+        if len(texts) > _MAX_TEXTS:
+            return False
+        texts[text] = facts
         return True
 
     def _cells(self, root: int) -> Cells:

@@ -5,10 +5,10 @@ freed with it and nobody ever reads them. So what is written into such an object
 when a pointer to it is stored where others look (`shared`) – as it is then, with what checks say of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .state import State
+from .state import Fact, State
 from .terms import STACK, Terms
 
 Event = tuple[Any, ...]
@@ -63,15 +63,16 @@ def met(states: list[State]) -> tuple[frozenset[int], frozenset[int]]:
     return frozenset[int]().union(*(one.private for one in states)) - shared, shared
 
 
-def settled(events: Iterable[Event]) -> list[Event]:
-    """The events of a function: stores set aside are those of objects that it neither shared nor handed over."""
-    known = list(events)
-    told = {event[1] for event in known if event[0] in ("shared", "handed")}
-    out: list[Event] = []
-    for event in known:
+def settled(events: Mapping[Event, frozenset[Fact]], fresh: frozenset[int]) -> dict[Event, frozenset[Fact]]:
+    """The events of a function, with what held each time: stores set aside are those of objects that it neither shared
+    nor handed over (`fresh`).
+    """
+    told = {event[1] for event in events if event[0] == "shared"} | fresh
+    out: dict[Event, frozenset[Fact]] = {}
+    for event, facts in events.items():
         if event[0] == "private":
             if event[1][1] not in told:
-                out.append(event[1])
-        elif event[0] not in ("shared", "handed", "freed"):
-            out.append(event)
+                out[event[1]] = out.get(event[1], facts) & facts
+        elif event[0] not in ("shared", "freed"):
+            out[event] = out.get(event, facts) & facts
     return out

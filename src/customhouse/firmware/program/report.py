@@ -172,8 +172,8 @@ class Reporter:
         content = self._told(content)
         known = self.commands[site]
         if not known.inputs or len(content.template) > len(known.format):
-            self.commands[site] = self._constructed(name, site, content)
-        origins = self.store.origins(content)
+            self.commands[site] = self._constructed(name, site, content, facts)
+        origins = self.store.origins(content, facts)
         if self.store.lost or self._blurred(origins):
             return
         for origin in origins:
@@ -224,7 +224,7 @@ class Reporter:
         for event in events:
             _, name, site, target, _limit, content, size, facts, chain = event[:9]
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")
-            origins = self.store.origins(content)
+            origins = self.store.origins(content, facts)
             if self.store.lost or self._blurred(origins):
                 continue
             sources = [(origin, source) for origin in origins if (source := self.source(origin)) is not None]
@@ -252,9 +252,9 @@ class Reporter:
                 out += [("sink", name, site, one, facts, chain, "") for one in self.store.started(path, vector)]
         return out
 
-    def _constructed(self, name: str, site: int, content: Content) -> ConstructedCommand:
+    def _constructed(self, name: str, site: int, content: Content, facts: frozenset[Fact]) -> ConstructedCommand:
         inputs = []
-        for origin in self.store.origins(content):
+        for origin in self.store.origins(content, facts):
             node = self.terms.nodes[origin.term]
             if node[0] == RESULT:
                 inputs.append(f"{node[2]}@{node[1]:#x}" if isinstance(node[1], int) else str(node[2]))

@@ -13,7 +13,7 @@ from .cells import MAX_VALUES, SPREAD
 from .channels import Channels
 from .formats import conversions
 from .nodes import both
-from .state import Content, Dep, Fact, form
+from .state import Content, Dep, Fact, comparisons, form
 from .terms import BYTE, GLOBAL, HEAP, RESULT, STACK, Location, overlap
 
 if TYPE_CHECKING:
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 _MAX_STEPS = 600
 """Places that one text is followed through. In daemons whose memory we can keep apart it is a few dozen."""
+_MAX_WAYS = 4 * _MAX_STEPS
+"""The same, with what was compared on the way."""
 _PREFIX = 16
 _ROOM = 4096
 """How far a text of unknown length reaches at most."""
 
-_Part = tuple[Dep, str, int, bool]
-"""A part of a text, the form of the text, for which beginnings it has to be safe, and whether memory lay between."""
+_NO_FACTS: frozenset[Fact] = frozenset()
+_Piece = tuple[Dep, str, frozenset[Fact]]
+"""A part of a text, the form of the text, and the comparisons that held where it was stored."""
+_Part = tuple[Dep, str, int, bool, frozenset[Fact]]
+"""A part of a text, the form of the text, for which beginnings it has to be safe, whether memory lay between, and the
+comparisons that held where it was read."""
 
 
 class Origin(NamedTuple):
@@ -45,9 +51,9 @@ class Store(Channels):
         self.lost = False
         """Whether the last question had no end: its answer is only a part, and most of that is mixed up."""
         self._holding: dict[Location, list[tuple[int, int, Content]]] = {}
-        self._answers: dict[Location, tuple[tuple[int, ...], tuple[tuple[Dep, str], ...], frozenset[Fact]]] = {}
+        self._answers: dict[Location, tuple[tuple[int, ...], tuple[_Piece, ...], frozenset[Fact]]] = {}
         """Of places whose texts were asked for: calls that gave them, what else they are made of, proofs."""
-        self._told: dict[Content, tuple[tuple[Origin, ...], bool, frozenset[Fact]]] = {}
+        self._told: dict[tuple[Content, frozenset[Fact]], tuple[tuple[Origin, ...], bool, frozenset[Fact]]] = {}
         """Of texts that were asked for: where they come from, whether that is only a part, proofs on the way."""
         self._starts: dict[int, list[int]] = {}
         self._marks = sorted(self._places())
@@ -56,38 +62,43 @@ class Store(Channels):
         cells = self.words.get(GLOBAL)
         return {one[0] for one in self.texts.get(GLOBAL, ())} | set(cells.exact if cells is not None else ())
 
-    def origins(self, content: Content) -> tuple[Origin, ...]:
-        """The sources of a text in the end: everything that its parts lead to, each part followed once."""
-        known = self._told.get(content)
+    def origins(self, content: Content, facts: frozenset[Fact] = _NO_FACTS) -> tuple[Origin, ...]:
+        """The sources of a text in the end: everything that its parts lead to, each part followed once. `facts` are
+        those that held where it was read.
+        """
+        key = (content, comparisons(facts))
+        known = self._told.get(key)
         if known is None:
-            found = self._origins(content)
-            known = self._told[content] = (found, self.lost, frozenset(self.trail))
+            found = self._origins(*key)
+            known = self._told[key] = (found, self.lost, frozenset(self.trail))
         self.lost, self.trail = known[1], set(known[2])
         return known[0]
 
-    def _origins(self, content: Content) -> tuple[Origin, ...]:
+    def _origins(self, content: Content, facts: frozenset[Fact]) -> tuple[Origin, ...]:
         out: set[Origin] = set()
         self.trail = set(self.whole.proofs.get(content, ()))
         seen: set[tuple[Any, ...]] = set()
-        work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False) for dep in sorted(content.deps)]
-        while work and len(seen) < _MAX_STEPS:
-            dep, template, need, stored = work.pop()
+        places: set[tuple[Any, ...]] = set()
+        work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False, facts) for dep in sorted(content.deps)]
+        while work and len(places) < _MAX_STEPS and len(seen) < _MAX_WAYS:
+            dep, template, need, stored, facts = work.pop()
             need = quoting.needed(need, dep[4])
             clean = not need
             need = quoting.reached(need, template)
-            key = (dep[0], dep[1], dep[2], dep[3], need)
-            if key in seen:
+            key = (*dep[:4], need)
+            if (key, facts) in seen:
                 continue
-            seen.add(key)
+            seen.add((key, facts))
+            places.add(key)
             if dep[0] == "X":
                 out.add(Origin(dep[1], clean, stored))
-                work += [(one, "%s", need, True) for one in self._written(dep[1])]
+                work += [(one, "%s", need, True, _NO_FACTS) for one in self._written(dep[1])]
             elif dep[0] == "T":
                 self._held(dep, need, stored, out, work)
             else:
                 shape = max(self.formats(dep), key=len, default="%s")
-                work += [(("T", one, 0, 0, 0), shape, need, stored) for one in self.texts_of(dep)]
-        self.lost = bool(work) and len(seen) >= _MAX_STEPS
+                work += [(("T", one, 0, 0, 0), shape, need, stored, facts) for one in self.texts_of(dep)]
+        self.lost = bool(work)
         return tuple(sorted(out))
 
     def formats(self, dep: Dep) -> list[str]:
@@ -123,19 +134,19 @@ class Store(Channels):
             found = self._answers[place] = self._answer(place)
         calls, parts, proofs = found
         out.update(Origin(base, not need, stored) for base in calls)
-        work += [(one, template, need, True) for one, template in parts]
+        work += [(one, template, need, True, facts) for one, template, facts in parts]
         self.trail |= proofs
 
-    def _answer(self, place: Location) -> tuple[tuple[int, ...], tuple[tuple[Dep, str], ...], frozenset[Fact]]:
+    def _answer(self, place: Location) -> tuple[tuple[int, ...], tuple[_Piece, ...], frozenset[Fact]]:
         calls: list[int] = []
-        parts: dict[tuple[Dep, str], None] = {}
+        parts: dict[_Piece, None] = {}
         proofs: frozenset[Fact] = frozenset()
         for base, off, step in self._bases(*place):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
                     stored = [text for name in (node[2], "?") for text in self.puts.get(name, ())]
-                    parts.update(((one, form(text)), None) for text in stored for one in sorted(text.deps))
+                    parts.update(((one, form(text), _NO_FACTS), None) for text in stored for one in sorted(text.deps))
                 else:
                     calls.append(base)
             parts.update((one, None) for one in self._texts_at(base, off, step))
@@ -165,18 +176,19 @@ class Store(Channels):
             if not one[1] and off < one[0] <= off + _PREFIX and not any(off <= at < one[0] for at in places)
         ]
 
-    def _texts_at(self, base: int, off: int, step: int) -> list[tuple[Dep, str]]:
+    def _texts_at(self, base: int, off: int, step: int) -> list[_Piece]:
         """The parts of what lies at a place, each with the form of the text that it is in."""
-        out: list[tuple[Dep, str]] = []
+        out: list[_Piece] = []
         for text_off, text_step, content in self.holding(base, off, step):
+            facts = self.texts[base][text_off, text_step, content]
             for dep in sorted(content.deps):
                 if content.verbatim and dep[0] == "T":
                     stride = both(step, text_step)
                     inside = (off - text_off) % stride if stride else off - text_off
-                    out.append((("T", dep[1], dep[2] + inside, dep[3], dep[4]), "%s"))
+                    out.append((("T", dep[1], dep[2] + inside, dep[3], dep[4]), "%s", facts))
                 else:
-                    out.append((dep, form(content)))
-        return out + [(one, "%s") for one in self._moved(base, off, step)]
+                    out.append((dep, form(content), facts))
+        return out + [(one, "%s", _NO_FACTS) for one in self._moved(base, off, step)]
 
     def _moved(self, base: int, off: int, step: int) -> list[Dep]:
         """Texts that were copied word by word into a place."""

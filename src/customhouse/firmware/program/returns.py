@@ -1,6 +1,6 @@
 """How a function returns: the values it gives, what holds when it gives them, and what it leaves in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from . import cases, fold, private
@@ -85,18 +85,18 @@ class Returns:
         inner = self.terms.nodes[node[2]]
         return bool(inner[0] == OP and inner[1] in fold.BOOLEAN)
 
-    def summary(self, events: Iterable[Iterable[Event]]) -> Summary:
+    def summary(self, events: Iterable[Mapping[Event, frozenset[Fact]]]) -> Summary:
         out = Summary(self.activation.function.address)
         out.returning = bool(self.returned)
         out.guards = {place: facts for place, facts in self.activation.guards.items() if facts}
-        noted: dict[Event, None] = {}
+        noted: dict[Event, frozenset[Fact]] = {}
         for one in events:
-            noted.update(dict.fromkeys(one))
+            noted.update((event, noted.get(event, facts) & facts) for event, facts in one.items())
         out.freed = frozenset(event[1] for event in noted if event[0] == "freed")
         for value, state in self.returned.values() if out.function not in self.activation.whole.recursive else ():
             out.fresh |= private.within(self.terms, state, (value,))
         out.fresh -= {event[1] for event in noted if event[0] == "shared"}
-        seen = private.settled((*noted, *(("handed", heap) for heap in out.fresh)))
+        seen = private.settled(noted, out.fresh)
         states = [state for _, state in self.returned.values()]
         if states:
             flags = self.activation.whole.lifter.flags
@@ -110,7 +110,7 @@ class Returns:
                 alternatives = self._alternatives(value, state)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]
             out.returns = out.returns[:MAX_RETURNS]
-        self.activation.whole.record(dict.fromkeys(seen), out)
+        self.activation.whole.record(seen, out)
         return out
 
     def _few(self, held: Places[T], limit: int) -> list[tuple[Location, T]]:

@@ -18,6 +18,7 @@ Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`,
 `("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
 
+_COMPARED = frozenset(("eq", "word"))
 _MAX_DEPS = 12
 _MAX_FACTS = 60
 _SPREAD = 4096
@@ -164,6 +165,11 @@ def few(deps: frozenset[Dep]) -> frozenset[Dep]:
 def _covered(dep: Dep, start: int | None) -> bool:
     """Whether what lies anywhere behind `start` in the same object includes it."""
     return dep[0] == "T" and start is not None and 0 < dep[2] - start + (dep[3] != 1) < _SPREAD
+
+
+def comparisons(facts: Iterable[Fact]) -> frozenset[Fact]:
+    """The facts that tell what a text or a word in memory was found to be."""
+    return frozenset(fact for fact in facts if fact[0] in _COMPARED)
 
 
 class Places(dict[Location, T]):

@@ -4,7 +4,7 @@ again.
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .bytesets import ByteSets
@@ -23,6 +23,7 @@ _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
 _MAX_COPIES = 40
 _NEST = 60
+_NO_FACTS: frozenset[Fact] = frozenset()
 
 
 class Whole:
@@ -47,8 +48,8 @@ class Whole:
         self.saved: dict[int, set[int]] = {}
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
-        self.closed: dict[int, list[Event]] = {}
-        """Of each function: its events that need no caller to be read."""
+        self.closed: dict[int, dict[Event, frozenset[Fact]]] = {}
+        """Of each function: its events that need no caller to be read, with the comparisons that held each time."""
         self.residual: dict[int, list[Event]] = {}
         self.evaluating: list[int] = []
         self.recursive: set[int] = set()
@@ -155,17 +156,24 @@ class Whole:
         return found
 
     # -- events
-    def record(self, events: Iterable[Event], summary: Summary) -> None:
+    def held(self) -> dict[Event, frozenset[Fact]]:
+        """The comparisons that held whenever a text was stored, in whatever function."""
+        out: dict[Event, frozenset[Fact]] = {}
+        for told in self.closed.values():
+            out.update((event, out.get(event, facts) & facts) for event, facts in told.items() if event[0] == "text")
+        return out
+
+    def record(self, events: Mapping[Event, frozenset[Fact]], summary: Summary) -> None:
         """Keep events: for callers when they speak of parameters, for the whole program when they can be read
         without them.
         """
-        closed = self.closed[summary.function] = []
+        closed = self.closed[summary.function] = {}
         stores: list[Event] = []
         copies = 0
         for event in unaccounted(self.terms, events):
             kind = event[0]
             if not self._open(event):
-                closed.append(event)
+                closed[event] = events.get(event, _NO_FACTS)
                 self.events[event] = None
             elif kind in ("word", "text"):
                 if not self._final(event, summary):
