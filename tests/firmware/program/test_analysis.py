@@ -285,3 +285,39 @@ def test_words_appended_in_a_loop_to_a_constant_beginning_are_part_of_the_comman
 ) -> None:
     facts = analyse(built(tmp_path, architecture, APPENDED, level))
     assert {flow.kind for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"command"}
+
+
+SEARCHED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static char line[300];
+static void list(void) { system("ls /mnt"); }
+static void look(void) { char c[400]; snprintf(c, sizeof c, "ls %s", line + 5); system(c); }
+static void up(void) { system("ifconfig eth0 up"); }
+static const struct verb { const char *name; void (*run)(void); int level; } verbs[] = {
+    {"list", list, 0}, {"look", look, 1}, {"up", up, 0},
+};
+static int order(const void *a, const void *b) { return strcmp(a, ((const struct verb *)b)->name); }
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        char word[6] = "";
+        long n = recv(s, line, sizeof line - 1, 0);
+        const struct verb *one;
+        if (n <= 5) return 0;
+        line[n] = 0;
+        sscanf(line, "%5[a-z]", word);
+        one = bsearch(word, verbs, sizeof verbs / sizeof *verbs, sizeof *verbs, order);
+        if (one) one->run();
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_handler_found_by_binary_search_is_called(tmp_path: Path, architecture: str, level: str) -> None:
+    facts = analyse(built(tmp_path, architecture, SEARCHED, level))
+    assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["ls %s"]

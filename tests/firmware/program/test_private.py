@@ -81,3 +81,13 @@ def test_a_store_to_a_global_is_where_others_look() -> None:
     state = made(RECORD)
     assert private.elsewhere(TERMS, state, [(GLOBAL, 0x8000, 0)])
     assert not private.elsewhere(TERMS, state, [(RECORD, 4, 0)])
+
+
+def test_what_is_freed_by_a_pointer_that_may_be_another_object_stays() -> None:
+    state = made(RECORD)
+    state.texts[RECORD, 8, 0] = RECEIVED
+    before = TERMS.load(GLOBAL, 0x8000, 0, 4)
+    private.drop(TERMS, state, TERMS.merge({before, RECORD}))
+    assert state.texts[RECORD, 8, 0] == RECEIVED
+    private.drop(TERMS, state, TERMS.merge({TERMS.zero, RECORD}))
+    assert (RECORD, 8, 0) not in state.texts

@@ -172,3 +172,18 @@ def test_a_length_in_the_other_byte_order_is_an_index_into_the_packet() -> None:
     length = fold.binary(terms, OR, high, low, 4)
     (place,) = terms.locate(terms.add(length, 0x20002))
     assert place[:2] == (GLOBAL, 0x20002)
+
+
+def test_an_entry_that_a_binary_search_comes_to_is_three_times_its_half() -> None:
+    terms = Terms(8)
+    both_ends = fold.binary(terms, ADD, terms.param(0), terms.param(1), 8)
+    middle = fold.binary(terms, SHR, both_ends, terms.const(1), 8)
+    index = fold.binary(terms, ADD, fold.binary(terms, AND, both_ends, terms.const(~1), 8), middle, 8)
+    assert terms.scale(fold.binary(terms, SHL, index, terms.const(3), 8)) == 24
+    twice, once = terms.phi(0x100, 0x140, 2), terms.phi(0x100, 0x140, 3)
+    ways = (middle, fold.binary(terms, SHR, terms.param(2), terms.const(1), 8))
+    terms.edges[once] = ways
+    terms.edges[twice] = tuple(fold.binary(terms, SHL, one, terms.const(1), 8) for one in ways)
+    assert terms.scale(fold.binary(terms, ADD, twice, once, 8)) == 3
+    terms.edges[twice] = (terms.edges[twice][0], terms.param(3))
+    assert terms.scale(fold.binary(terms, ADD, twice, once, 8)) == 1

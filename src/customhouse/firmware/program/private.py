@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .state import Fact, State
-from .terms import STACK, Terms
+from .terms import GLOBAL, STACK, Terms
 
 Event = tuple[Any, ...]
 
@@ -45,9 +45,13 @@ def elsewhere(terms: Terms, state: State, spots: Iterable[tuple[int, int, int]])
 
 
 def drop(terms: Terms, state: State, pointer: int) -> None:
-    """An object is freed: nobody reads what is in it."""
-    for root in {root for root, _, _ in terms.locate(pointer)} & state.private:
-        _empty(state, root)
+    """An object is freed: nobody reads what is in it. Where it may be another one (what a field held before) it is not
+    known to be.
+    """
+    roots = {root for root, offset, _ in terms.locate(pointer) if root != GLOBAL or offset >= terms.floor}
+    if len(roots) == 1:
+        for root in roots & state.private:
+            _empty(state, root)
 
 
 def _empty(state: State, heap: int) -> None:

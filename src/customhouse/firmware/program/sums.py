@@ -109,7 +109,34 @@ class Sums(Alternatives):
             right, more = self.multiple(node[3], level + 1)
             if left == right:
                 return left, many + more if node[1] == lift.ADD else many - more
+            if node[1] == lift.ADD:
+                for one, other in ((node[2], node[3]), (node[3], node[2])):
+                    ratio = self._ratio(one, other, level)
+                    if ratio:
+                        return other, ratio + 1
         return term, 1
+
+    def _ratio(self, whole: int, part: int, level: int) -> int:
+        """How many times a number another is, on every way to a join when both are chosen there; 0 when it is not."""
+        ways = [(whole, part)]
+        if self.nodes[whole][:3] == self.nodes[part][:3] and self.nodes[part][0] == PHI:
+            ways = list(zip(self.edges.get(whole, ()), self.edges.get(part, ()), strict=False))
+        found = {self._times(one, other, level) for one, other in ways}
+        return found.pop() if len(found) == 1 else 0
+
+    def _times(self, whole: int, part: int, level: int) -> int:
+        """The same of one way. Of `x & -2` and `x >> 1` the mask is not kept, since it clears no more than the lowest
+        bits.
+        """
+        base, many = self.multiple(whole, level + 1)
+        if base == part:
+            return many
+        node = self.nodes[part]
+        shift = self.value(node[3]) if node[0] == OP and node[1] in (lift.SHR, lift.SAR) else None
+        if shift not in (1, 2, 3, 4):
+            return 0
+        same = self._twin(node[2], self.nodes[node[2]]) == self._twin(whole, self.nodes[whole])
+        return 1 << shift if same else 0
 
     def _factor(self, term: int) -> int | None:
         """A constant, also one that was loaded on the condition under which it is used."""

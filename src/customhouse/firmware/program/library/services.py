@@ -2,6 +2,9 @@
 
 from .called import Actions, Call
 
+_LARGEST_ENTRY = 1 << 16
+"""Bytes of one entry of a table."""
+
 
 def _bind(one: Call) -> int:
     address = one.nth(1)
@@ -73,6 +76,18 @@ def _callback(one: Call) -> int:
     return one.result(1)
 
 
+def _search(one: Call) -> int:
+    """bsearch, lfind: the comparison is called with the key and an entry, and one of the entries is found, or none."""
+    key, table, size = (one.arg(index) for index in one.numbers[1:4])
+    step = one.terms.value(size)
+    if step is None or not 0 < step < _LARGEST_ENTRY:
+        one.caller.callback(one.state, one.nth(0), (key, table))
+        return one.result(2)
+    entry = one.terms.add(table, 0, step)
+    one.caller.callback(one.state, one.nth(0), (key, entry))
+    return entry
+
+
 def _handler(one: Call) -> int:
     """sigaction: the handler is the first word of the structure."""
     function = one.memory.load(one.state, one.nth(0), one.terms.word)
@@ -100,6 +115,7 @@ ACTIONS: Actions = {
     "stream": _stream,
     "attach": _attach,
     "callback": _callback,
+    "search": _search,
     "timer": _timer,
     "handler": _handler,
     "nothing": _nothing,
