@@ -25,6 +25,25 @@ def test_a_scaled_index_into_a_constant_table_keeps_the_step() -> None:
     assert terms.locate(fold.binary(terms, ADD, scaled, terms.const(0x11000), 4)) == ((GLOBAL, 0x11000, 8),)
 
 
+def test_an_entry_that_a_parameter_chooses_is_a_place_of_its_own() -> None:
+    terms = Terms(4)
+    scaled = fold.binary(terms, SHL, terms.param(0), terms.const(6), 4)
+    entry = fold.binary(terms, ADD, scaled, terms.const(0x11000), 4)
+    assert terms.places(entry) == ((scaled, 0x11000, 0),)
+    assert terms.places(terms.add(entry, 8)) == ((scaled, 0x11008, 0),)
+    inside = fold.binary(terms, ADD, terms.param(1), scaled, 4)
+    assert terms.places(terms.add(inside, 4)) == ((inside, 4, 0),)
+
+
+def test_an_entry_that_a_loop_comes_to_is_one_of_all() -> None:
+    terms = Terms(4)
+    index = terms.phi(0x100, 0x120, 3)
+    terms.add_alternative(index, terms.param(0))
+    terms.add_alternative(index, terms.add(index, 1))
+    entry = fold.binary(terms, ADD, terms.param(1), fold.binary(terms, SHL, index, terms.const(6), 4), 4)
+    assert terms.places(entry) == terms.locate(entry) == ((terms.param(1), 0, 64),)
+
+
 def test_the_objects_far_behind_in_a_list_are_one() -> None:
     terms = Terms(4)
     chain = [terms.param(0)]

@@ -39,7 +39,7 @@ class Application(Reading):
             if made != heap:
                 self.memory.born(self.state, made)
         for key, address, text in texts:
-            spots = self.terms.locate(address)
+            spots = self.terms.places(address)
             self.caller.under = guards.get(key, _NO_FACTS)
             for spot in spots[:4]:
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
@@ -179,10 +179,11 @@ class Application(Reading):
             return
         self.caller.under = guard
         address = self.address(event[1], event[2], event[3])
-        for spot in self.terms.locate(address)[:3]:
-            if event[0] == "text":
+        if event[0] == "text":
+            for spot in self.terms.places(address)[:3]:
                 self.caller.note(("text", *spot, self.content(event[4])))
-            else:
+        else:
+            for spot in self.terms.locate(address)[:3]:
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))
         self.caller.under = _NO_FACTS
 

@@ -99,11 +99,12 @@ class Calls:
         if known is not None and self.whole.code.name(known) in ASKING:
             return False
         given = [state.registers.get(one) for one in self.activation.argument_registers]
+        held = [one for one in given if one is not None]
         for case in state.cases:
             checked = {fact[1] for fact in cases.telling(case.facts)}
-            for one in given if checked else ():
-                if one is not None and (now := cases.replaced(self.terms, one, case.values)) != one and now in checked:
-                    return True
+            now = [cases.replaced(self.terms, one, case.values) for one in held] if checked else held
+            if now != held and not checked.isdisjoint(now):
+                return True
         return False
 
     def _behind(self, state: State, ways: list[State], site: int) -> int | None:

@@ -5,9 +5,12 @@ from typing import Literal
 from . import quoting
 from .elf import Image
 from .state import EMPTY, Content, State, continued, either, kept, literal
-from .terms import BYTE, CONST, GLOBAL, HEAP, LOAD, PARAM, RESULT, STACK, Location, Terms
+from .terms import BYTE, CONST, GLOBAL, HEAP, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
 
 MAX_TEXT = 512
+_UNSIZED = frozenset((PARAM, LOAD, RESULT, OP))
+_FAR = 1024
+"""What is further behind a text in such an object is not a part of it."""
 
 
 class Contents:
@@ -27,7 +30,7 @@ class Contents:
             node = terms.nodes[one]
             if node[0] == CONST and node[1] < terms.floor and len(terms.flat(pointer)) > 1:
                 continue
-            for spot in terms.locate(one):
+            for spot in terms.places(one):
                 part = self._clean(state, self.text_at(state, spot, one), one, pointer)
                 content = part if content is None else either(content, part)
         return content if content is not None else Content(frozenset(), "%s")
@@ -69,7 +72,7 @@ class Contents:
     def within(self, state: State, pointer: int, size: int) -> Content:
         """All texts of a block, for a structure that is written out whole."""
         content = self.text(state, pointer)
-        for root, offset, stride in self.terms.locate(pointer)[:3]:
+        for root, offset, stride in self.terms.places(pointer)[:3]:
             if stride:
                 continue
             for key in state.texts.of(root):
@@ -115,7 +118,7 @@ class Contents:
         if not stride and not best[2]:
             if content.extent and offset >= best[1] + content.extent:
                 return None
-            if self.terms.nodes[root][0] in (PARAM, LOAD, RESULT) and not content.extent and offset - best[1] > 1024:
+            if not content.extent and offset - best[1] > _FAR and self.terms.nodes[root][0] in _UNSIZED:
                 return None
         return best, content
 

@@ -12,7 +12,7 @@ def checked(terms: Terms, state: State, common: frozenset[Fact]) -> Places[Conte
     """The texts of one path, with what only this path's checks say of them: behind the join nobody could tell."""
     texts = state.texts
     for _, pointer, mask in (fact for fact in state.facts - common if fact[0] == "lacks"):
-        places, bits = terms.locate(pointer), quoting.kept(mask)
+        places, bits = terms.places(pointer), quoting.kept(mask)
         content = texts.get(places[0]) if bits and len(places) == 1 else None
         if content is not None and content.deps and not terms.made(pointer):
             told = content._replace(deps=kept(content.deps, bits))

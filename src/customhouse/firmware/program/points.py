@@ -76,7 +76,7 @@ class Pointers:
 
     def _gather(self) -> list[tuple[Any, ...]]:
         later = []
-        for event in self.whole.events:
+        for event in [*self.whole.events, *self.whole.uncalled()]:
             kind = event[0]
             if kind in ("word", "text"):
                 root = self.terms.nodes[event[1]]

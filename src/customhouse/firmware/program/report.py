@@ -236,15 +236,8 @@ class Reporter:
                 flow = msgspec.structs.replace(flow, kind="overflow", command="", confidence=sure)
                 flows.setdefault((site, flow.source), flow)
 
-    def _uncalled(self, function: int) -> bool:
-        """Whether nothing is known to call a function; what it does with its parameters is told by its callers else."""
-        return not self.whole.callers.get(function, set()) - {function}
-
     def _sinks(self) -> list[tuple[Any, ...]]:
-        events = [
-            *self.whole.events,
-            *(one for function, kept in self.whole.residual.items() for one in kept if self._uncalled(function)),
-        ]
+        events = [*self.whole.events, *self.whole.uncalled()]
         out = [event for event in events if event[0] == "sink"]
         for event in events:
             if event[0] == "start":

@@ -56,6 +56,8 @@ _SCALED = frozenset((lift.SHL, lift.MUL, lift.SHR, lift.SAR, lift.AND, lift.OR, 
 
 _TRUTHS = frozenset((lift.EQ, lift.NE, lift.LT, lift.SLT, lift.LE, lift.SLE, lift.BAND, lift.BOR, lift.BXOR, lift.BNOT))
 
+_DEPTH = 6
+"""Of a number that chooses an entry: how deep it is looked at."""
 NUMERIC = frozenset(table("libc.toml")["names"]["numeric"])
 
 
@@ -66,6 +68,7 @@ class Terms(Sums):
 
     def __init__(self, word: int, floor: int = 4096) -> None:
         super().__init__(word, floor)
+        self._entries: dict[int, tuple[Location, ...]] = {}
         self._short = False
         """Whether a rank was asked for too deep down to be found."""
 
@@ -180,6 +183,34 @@ class Terms(Sums):
             found = self._located[term] = self._locate(term, {})
             self._keep(term, outer, read)
         return found
+
+    def places(self, term: int) -> tuple[Location, ...]:
+        """Where a text lies that the term points to: as `locate` says, but an entry of an array that a parameter
+        chooses is a place of its own, which its callers know better.
+        """
+        found = self._entries.get(term)
+        if found is not None:
+            return found
+        if not self.open[term] or self.nodes[term][0] not in (OP, ADDR) or not self._is_chosen(term):
+            return self.locate(term)
+        self._entries[term] = ((*self.based(term), 0),)
+        return self._entries[term]
+
+    def _is_chosen(self, term: int) -> bool:
+        """Whether an address is that of one entry of an array, and nothing but parameters is needed to tell which."""
+        spots = self.locate(term)
+        if len(spots) != 1 or spots[0][2] < 2 or self.nodes[spots[0][0]][0] in (HEAP, STACK, PHI):
+            return False
+        parts = [part for part in self.linear(term)[0] if part != spots[0][0]]
+        return bool(parts) and all(self.open[part] and self._is_steady(part) for part in parts)
+
+    def _is_steady(self, term: int, level: int = 0) -> bool:
+        """Whether a number is the same as long as the function runs."""
+        node = self.nodes[term]
+        if node[0] in (OP, ADDR):
+            parts = node[2:] if node[0] == OP else node[1:2]
+            return level < _DEPTH and all(self._is_steady(one, level + 1) for one in parts)
+        return node[0] in (CONST, PARAM) or (node[0] == LOAD and not node[3] and self._is_steady(node[1], level + 1))
 
     def _locate(self, term: int, met: dict[int, tuple[Location, ...]]) -> tuple[Location, ...]:
         """`met`: what this question asked before; a term that is met on the way to itself adds nothing."""

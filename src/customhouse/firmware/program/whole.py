@@ -17,7 +17,7 @@ from .lifter import Lifter
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Summary
-from .terms import CONST, Terms
+from .terms import CONST, OP, Terms
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -174,10 +174,11 @@ class Whole:
             kind = event[0]
             if not self._open(event):
                 closed[event] = events.get(event, _NO_FACTS)
-                self.events[event] = None
             elif kind in ("word", "text"):
                 if not self._final(event, summary):
                     stores.append(event)
+                if self._is_entry(event):
+                    self.residual.setdefault(summary.function, []).append(event)
             else:
                 copies += kind == "over"
                 if kind != "over" or copies <= _MAX_COPIES:
@@ -187,12 +188,27 @@ class Whole:
         if len(stores) > _MAX_STORES:
             stores.sort(key=lambda event: event[3] != 0)  # those of known places first
         summary.events += stores[:_MAX_STORES]
+        closed.update((event, _NO_FACTS) for event in stores[_MAX_STORES:] if self._is_entry(event))
+        self.events.update(dict.fromkeys(closed))
+
+    def _is_entry(self, event: Event) -> bool:
+        """Whether all but the index is known of a text that is put into an entry of an array."""
+        return event[0] == "text" and self.terms.nodes[event[1]][0] == OP and not self.open_content(event[4])
 
     def _final(self, event: Event, summary: Summary) -> bool:
         key = (event[1], event[2], event[3])
         if event[0] == "word":
             return summary.words.get(key) == (event[4], event[5])
         return summary.texts.get(key) == event[4]  # type: ignore[no-any-return]  # fields of a node are of any type
+
+    def uncalled(self) -> list[Event]:
+        """Events that speak of parameters of functions which nothing is known to call: no caller will tell more."""
+        return [
+            event
+            for function, events in self.residual.items()
+            if not self.callers.get(function, set()) - {function}
+            for event in events
+        ]
 
     def _open(self, event: Event) -> bool:
         kind = event[0]

@@ -83,7 +83,7 @@ class Writing(Letters):
 
     def begin(self, pointer: int) -> None:
         """A text begins where the pointer points: so does its buffer."""
-        for root, offset, stride in self.terms.locate(pointer):
+        for root, offset, stride in self.terms.places(pointer):
             if self.terms.nodes[root][0] == STACK and not stride:
                 self.buffers.setdefault(root, {}).setdefault(offset, set()).add(0)
 
@@ -98,7 +98,7 @@ class Writing(Letters):
             if fact[0] == "lacks"
             and any(
                 one[0] == root and (one[1] == offset or one[2] or (stride and one[1] > offset))
-                for one in self.terms.locate(fact[1])
+                for one in self.terms.places(fact[1])
             )
         }
         state.facts -= gone
@@ -121,13 +121,13 @@ class Writing(Letters):
 
     def whole_object(self, pointer: int, size: int | None) -> None:
         """So many bytes of what the pointer points to are cleared or sent: it is as large."""
-        spots = self.terms.locate(pointer)
+        spots = self.terms.places(pointer)
         if size and len(spots) == 1 and not spots[0][2] and self.terms.nodes[spots[0][0]][0] == STACK:
             self.objects.setdefault(spots[0][0], set()).add((spots[0][1], size))
 
     def append(self, state: State, pointer: int, added: Content) -> None:
         """strcat."""
-        spots = self.terms.locate(pointer)
+        spots = self.terms.places(pointer)
         for spot in spots[:4]:
             old = self.text_at(state, spot)
             if old.verbatim and self.terms.nodes[spot[0]][0] != STACK and spot not in state.texts:
@@ -246,4 +246,4 @@ class Writing(Letters):
             offset += entry[0]
 
     def _about(self, pointer: int, spot: Location, end: int) -> bool:
-        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.locate(pointer))
+        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.places(pointer))

@@ -82,7 +82,7 @@ class Call:
         return size if self.terms.open[size] else -1
 
     def write(self, pointer: int, content: Content, sized: bool = False) -> None:
-        spots = self.terms.locate(pointer)
+        spots = self.terms.places(pointer)
         for spot in spots[:6]:
             self.memory.write_text(self.state, spot, content, weak=len(spots) > 1, sized=sized)
 

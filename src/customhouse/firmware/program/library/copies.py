@@ -141,7 +141,7 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
     content = one.text(source)
     if whole or length is not None:
         one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
-    sources = one.terms.locate(source)
+    sources = one.terms.places(source)
     saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
     verbatim = content.verbatim or (not content.deps and not content.template)
     if content.deps or not saved:
@@ -194,8 +194,8 @@ def _fill(one: Call) -> int:
 
 def _fill_block(one: Call, target: int, size: int | None) -> int:
     one.memory.whole_object(target, size)
-    for root, offset, stride in one.terms.locate(target)[:2]:
-        if not stride and size and len(one.terms.locate(target)) == 1:
+    for root, offset, stride in one.terms.places(target)[:2]:
+        if not stride and size and len(one.terms.places(target)) == 1:
             one.memory._clear(one.state, (root, offset, 0), size)
             if one.terms.nodes[root][0] != CONST and one.terms.nodes[root][0] != HEAP:
                 one.state.texts[(root, offset, 0)] = EMPTY
