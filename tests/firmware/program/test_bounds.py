@@ -47,9 +47,19 @@ def test_equal_numbers_bound_each_other(terms: Terms, conditions: Conditions) ->
 
 def test_a_choice_is_at_most_what_each_side_is_where_it_is_chosen(terms: Terms) -> None:
     length, room, cut = terms.param(0), terms.param(1), terms.unknown("cut")
-    sides = [(length, frozenset({("most", length, room, -1)})), (terms.add(room, -1), frozenset())]
-    assert ("most", cut, room, -1) in bounds.ordered(terms, cut, [*sides, (terms.zero, frozenset())])
-    assert not bounds.ordered(terms, cut, [sides[0], (terms.param(2), frozenset())])
+    below = State()
+    below.learn(frozenset({("most", length, room, -1)}))
+    sides = [(length, below), (terms.add(room, -1), State())]
+    assert ("most", cut, room, -1) in bounds.ordered(terms, cut, [*sides, (terms.zero, State())])
+    assert not bounds.ordered(terms, cut, [sides[0], (terms.param(2), State())])
+
+
+def test_a_constant_is_at_most_what_is_larger_where_it_is_chosen(terms: Terms) -> None:
+    left, piece = terms.param(0), terms.unknown("piece")
+    above = State()
+    above.ranges[left] = (1401, 1 << 62)
+    assert ("most", piece, left, 0) in bounds.ordered(terms, piece, [(terms.const(1400), above), (left, State())])
+    assert not bounds.ordered(terms, piece, [(terms.const(1400), State()), (left, State())])
 
 
 def test_what_two_paths_compared_holds_by_the_weaker_of_them(terms: Terms) -> None:

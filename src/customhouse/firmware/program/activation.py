@@ -144,8 +144,8 @@ class Activation:
             return
         low = None
         if size is not None:
-            low = bounds.least(self.terms, state, size)
             target, size, moving = self.whole_copy(state, target, size)
+            low = bounds.least(self.terms, state, size)
         limit = self.limit(state, size) if size is not None else None
         told = []
         for source, known in sources:

@@ -6,7 +6,7 @@ from typing import Any
 from . import bytesets
 from .formats import conversions, only_numbers
 from .state import Fact
-from .terms import GLOBAL, LOAD, Terms
+from .terms import BYTE, GLOBAL, LOAD, Terms
 
 _EQUALITY = {
     "strcmp": False,
@@ -94,15 +94,21 @@ class Answers:
         return frozenset()
 
     def _constant_table(self, term: int) -> bool:
-        """A pointer out of a table of constant strings (a list of allowed words)."""
+        """A pointer out of a table of constant strings (a list of allowed words), its first one perhaps by name."""
         spots = self.terms.locate(term)
-        for root, _offset, _stride in spots:
-            node = self.terms.nodes[root]
-            if not (
-                node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word
-            ):
-                return False
-        return bool(spots)
+        return bool(spots) and all(
+            self._is_entry(self.terms.nodes[root])
+            or (root == GLOBAL and not stride and self.text(self.terms.const(offset)) is not None)
+            for root, offset, stride in spots
+        )
+
+    def _is_entry(self, node: tuple[Any, ...]) -> bool:
+        """Whether it is a word that a global table held."""
+        if node[0] == BYTE:
+            node = (LOAD, *node[2:])
+        return bool(
+            node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word
+        )
 
     def _sought(self, name: str, arguments: tuple[int, ...]) -> frozenset[Fact]:
         if name == "strpbrk":

@@ -90,10 +90,28 @@ class Application(Reading):
         phi = self.terms.named(self.caller.function.address, self.site) if made else self._named()
         for value, _ in returns:
             self.terms.add_alternative(phi, value)
+        measured = self._measured(phi)
+        returns = [(value, facts | measured.get(value, _NO_FACTS)) for value, facts in returns]
         self.caller.conditions.implied[phi] = tuple(returns)
         if len(returns) < MAX_RETURNS:  # else there may be others
             self.state.cases = cases.answered(self.state, phi, returns)
         return phi
+
+    def _measured(self, result: int) -> dict[int, frozenset[Fact]]:
+        """By what may be returned: the texts that are no longer than that. The callee counted; to its caller the result
+        is the count.
+        """
+        out: dict[int, frozenset[Fact]] = {}
+        for value, facts in self.summary.returns:
+            count, plus = self.terms.based(value)
+            told = set()
+            for fact in facts:
+                if fact[0] == "most" and self._counter(fact[2]) and self.terms.based(fact[2])[0] == count:
+                    length, off = self.terms.based(self.term(fact[1]))
+                    told.add(("most", length, result, fact[3] - off - plus))
+            if told:
+                out[self.term(value)] = frozenset(told)
+        return out
 
     def _named(self) -> int:
         """A name for the result that may be one of several things: two entries of one table are not the same.
@@ -210,6 +228,7 @@ class Application(Reading):
                 moving = self.term(moving)
             elif name != LOOP:
                 address, size, moving = self.caller.whole_copy(self.state, address, size, limit)
+                low = low if size == before else bounds.least(self.terms, self.state, size)
             limit = bounds.lower(limit if size == before else None, self._limit(size))
         if self._lengths is None:
             self._lengths = self.caller.string_limits(self.state)

@@ -1,6 +1,6 @@
 """Upper bounds of numbers, from tests in force and from the widths of what they are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import lift
@@ -175,17 +175,26 @@ def span(terms: Terms, term: int, ranges: Ranges) -> tuple[int, int] | None:
     return (0, high) if high < HUGE else None
 
 
-def ordered(terms: Terms, merged: int, sides: list[tuple[int, frozenset[Fact]]]) -> frozenset[Fact]:
-    """What a value is at most when it is one of several: what each of them is at most where it is chosen."""
-    if not any(fact[0] == "most" for _side, facts in sides for fact in facts):
+def ordered(terms: Terms, merged: int, sides: Sequence[tuple[int, State]]) -> frozenset[Fact]:
+    """What a value is at most when it is one of several: what each of them is at most where it is chosen. A constant is
+    at most what is no less there: `left > 80 ? 80 : left` is at most `left`.
+    """
+    others = {terms.based(side)[0] for side, _ in sides}
+    others = {one for one in others if terms.nodes[one][0] != CONST}
+    if not others and not any(fact[0] == "most" for _, state in sides for fact in state.facts):
         return frozenset()
     common: dict[int, int] | None = None
-    for side, facts in sides:
+    for side, state in sides:
         base, more = terms.based(side)
         if side in (merged, terms.zero) or base == merged:
             continue
-        above = {base: more} if terms.nodes[base][0] != CONST else {terms.zero: terms.signed(terms.nodes[base][1])}
-        for fact in facts:
+        if terms.nodes[base][0] == CONST:
+            value = terms.signed(terms.nodes[base][1])
+            lows = {one: state.ranges[one][0] for one in others if one in state.ranges}
+            above = {terms.zero: value, **{one: value - low for one, low in lows.items() if low >= value}}
+        else:
+            above = {base: more}
+        for fact in state.facts:
             if fact[0] == "most" and fact[1] == base:
                 above[fact[2]] = min(fact[3] + more, above.get(fact[2], HUGE))
         common = above if common is None else {one: max(common[one], above[one]) for one in common if one in above}

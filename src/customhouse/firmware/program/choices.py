@@ -142,7 +142,7 @@ class Choices:
         highs = [one[1] for one in spans if one is not None]
         if highs and len(highs) == len(spans):
             state.ranges[chosen] = (0, max(highs))
-        state.learn(bounds.ordered(self.terms, chosen, [(side, known.facts) for side, _, known in ways]))
+        state.learn(bounds.ordered(self.terms, chosen, [(side, known) for side, _, known in ways]))
 
     def _is_byte_choice(self, yes: int, no: int) -> bool:
         """`test(c) ? c : '_'`: kept whole, so that the values it can have are known."""

@@ -206,7 +206,9 @@ class Conditions:
             self._is(state, term, value)
         elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:
             state.ranges[term] = (1, max(1, state.ranges[term][1]))
-        return self._implied(state, term, lambda known: (known == value) == equal)
+        possible = self._implied(state, term, lambda known: (known == value) == equal)
+        self.ends.counted(state)
+        return possible
 
     def _is(self, state: State, term: int, value: int) -> None:
         """What was read from memory is a value there too."""

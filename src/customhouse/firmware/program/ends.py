@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import bytesets, fold
+from . import bounds, bytesets, fold
 from .formats import only_numbers
 from .lift import ADD, SUB
 from .names import CONSUMED, NUMBER_END
@@ -10,6 +10,7 @@ from .state import Fact, State
 from .terms import BYTE, CONST, DERIVED, OP, PHI, RESULT, Terms
 
 _STARTS = 3
+_SPANS = frozenset(("strspn", "strcspn"))
 _FIRST = frozenset(("strchr", "index", "memchr", "strchrnul", "strpbrk"))
 """Searches for the first of some bytes."""
 
@@ -41,6 +42,13 @@ class Ends:
         if top[0] == OP and top[1] == ADD:
             for base, index in ((top[2], top[3]), (top[3], top[2])):
                 self.spanned(state, index, self.terms.add(base, more))
+        self._lasts(state, where, more)
+
+    def _lasts(self, state: State, where: int, more: int) -> None:
+        """A NUL byte stands at the place and an offset: the string that a walk came along ends there at the latest."""
+        top = self.terms.nodes[where]
+        if top[0] == OP and top[1] == ADD:
+            for base, index in ((top[2], top[3]), (top[3], top[2])):
                 if self.terms.rank(base) >= self.terms.rank(index):
                     first = self._first(index)
                     self._ends_by(state, self.terms.add(base, first + more), index, -first)
@@ -65,7 +73,10 @@ class Ends:
                 state.learn(frozenset({("most", length, base, offset + more + back)}))
 
     def cut(self, state: State, address: int) -> None:
-        """A NUL byte is put where one of a set of bytes stands first: what is before it has none of them."""
+        """A NUL byte is put where one of a set of bytes stands first: what is before it has none of them. Put where a
+        walk came to, it is as long as the walk.
+        """
+        self._lasts(state, *self.terms.based(address))
         node = self.terms.nodes[address]
         if node[0] == DERIVED:
             name = self.terms.nodes[node[2]]
@@ -83,7 +94,7 @@ class Ends:
         node = self.terms.nodes[index]
         if node[0] == RESULT and node[2] == CONSUMED and node[3][0] == base:
             return self._scanned(state, base, node[3][1])
-        if node[0] != RESULT or node[2] not in ("strspn", "strcspn") or len(node[3]) < 2 or node[3][0] != base:
+        if node[0] != RESULT or node[2] not in _SPANS or len(node[3]) < 2 or node[3][0] != base:
             return False
         allowed = self.text(node[3][1])
         if allowed is None:
@@ -91,6 +102,31 @@ class Ends:
         lacks = bytesets.of(allowed)
         state.learn(frozenset({("lacks", base, lacks if node[2] == "strcspn" else ~lacks & bytesets.ALL)}))
         return True
+
+    def counted(self, state: State) -> None:
+        """A text is no longer than the number of its first bytes that are of a set: all of it is.
+        `strlen(key) == 64 && strspn(key, digits) == 64`
+        """
+        for term, (low, _high) in list(state.ranges.items()):
+            node = self.terms.nodes[term]
+            if node[0] == RESULT and node[2] in _SPANS and node[3] and low > 0:
+                length = self._longest(state, node[3][0])
+                if length is not None and length <= low:
+                    self.spanned(state, term, node[3][0])
+
+    def _longest(self, state: State, text: int) -> int | None:
+        """How long a text is at most, by what was found of its length."""
+        found = [span[1] for term, span in state.ranges.items() if self._is_length(term, text)]
+        for fact in state.facts:
+            if fact[0] == "most" and self._is_length(fact[1], text):
+                known = bounds.span(self.terms, fact[2], state.ranges)
+                if known is not None:
+                    found.append(known[1] + fact[3])
+        return min(found, default=None)
+
+    def _is_length(self, term: int, text: int) -> bool:
+        node = self.terms.nodes[term]
+        return bool(node[0] == RESULT and node[2] == "strlen" and node[3] and node[3][0] == text)
 
     def _scanned(self, state: State, base: int, form: int) -> bool:
         """All of a text was taken by a scan: what its format allows is all that it holds."""

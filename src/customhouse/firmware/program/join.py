@@ -158,8 +158,7 @@ def _learned(terms: Terms, states: list[State], key: int, phi: int, new: State, 
     if span is not None:
         new.ranges[phi] = span
     if compared and len(new.facts) < _MAX_FACTS:
-        sides = [(state.registers[key], state.facts) for state in states]
-        new.facts = new.facts | bounds.ordered(terms, phi, sides)
+        new.facts = new.facts | bounds.ordered(terms, phi, [(state.registers[key], state) for state in states])
 
 
 def _common(states: list[State]) -> frozenset[Fact]:

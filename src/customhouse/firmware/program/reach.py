@@ -40,7 +40,9 @@ def of(
     if begun is None:
         return None
     start, index, more = begun
-    ends = {_least(terms, one, index, more, length) for one, length in _cases(terms, conditions, state, size)}
+    whole = _least(terms, state, index, more, size) if terms.nodes[size][0] == MERGE else None
+    lengths = _cases(terms, conditions, state, size) if whole is None else []
+    ends = {_least(terms, one, index, more, length) for one, length in lengths} or {whole}
     if None not in ends:
         numbers = [terms.signed(value) for one in ends if one is not None and (value := terms.value(one)) is not None]
         if len(numbers) == len(ends):

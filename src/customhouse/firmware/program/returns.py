@@ -75,11 +75,19 @@ class Returns:
         return out
 
     def _alternatives(self, value: int, state: State) -> tuple[tuple[int, frozenset[Fact]], ...]:
-        """What a value is on the ways that led here, with what holds on each."""
-        told = [(cases.replaced(self.terms, value, case.values), case.facts) for case in state.cases]
+        """What a value is on the ways that led here, with what holds on each. A counter that goes round a loop is the
+        counter: what it was before it counted is no value of it here.
+        """
+        told = []
+        for case in state.cases:
+            values = {phi: one for phi, one in case.values.items() if self.terms.based(one)[0] != phi}
+            told.append((cases.replaced(self.terms, value, values), case.facts))
         if any(one != value for one, _ in told):
             return tuple(told)
-        return self.conditions.implied.get(value) or ((value, frozenset()),)
+        implied = self.conditions.implied.get(value, ())
+        if not implied or any(self.terms.based(one)[0] == value for one, _ in implied):
+            return ((value, frozenset()),)
+        return implied
 
     def _of_boolean(self, node: tuple[int, ...]) -> bool:
         inner = self.terms.nodes[node[2]]
