@@ -387,3 +387,44 @@ def test_what_is_read_piece_by_piece_is_as_long_as_was_asked_for(tmp_path: Path,
     assert not fits.flows
     negative = analyse(built(tmp_path, architecture, PIECES.replace("CHECK", "length > 128"), "-fno-inline"))
     assert {flow.kind for flow in negative.flows} == {"overflow"}
+
+
+SORTED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <string.h>
+#include <sys/socket.h>
+static char line[300];
+static int list(void) { return system("ls /mnt"); }
+static int look(void) { char c[400]; snprintf(c, sizeof c, "ls %s", line + 5); return system(c); }
+static int stop(void) { return puts("stop"); }
+static int up(void) { return puts("up"); }
+static const struct verb { char name[8]; int level; int (*run)(void); } verbs[] = {
+    {"list", 0, list}, {"none", 1, stop}, {"stop", 1, stop}, {"take", 0, look}, {"up", 0, up}, {"view", 0, look},
+};
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        unsigned low = 0, high = sizeof verbs / sizeof *verbs;
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 5) return 0;
+        line[4] = line[n] = 0;
+        while (low < high) {
+            unsigned middle = (low + high) >> 1;
+            int order = strcasecmp(line, verbs[middle].name);
+            if (!order) { verbs[middle].run(); break; }
+            if (order < 0) high = middle; else low = middle + 1;
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_the_entry_with_which_a_search_begins_is_not_the_end_of_the_table(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    facts = analyse(built(tmp_path, architecture, SORTED, level))
+    assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["ls %s"]

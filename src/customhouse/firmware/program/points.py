@@ -307,9 +307,31 @@ class Pointers:
         return any(not any(around[start : start + step]) for start in range(0, step, word)) and len(around) >= step
 
     def _table_end(self, address: int, step: int) -> int:
-        """The next address that code names behind the first entries of a table."""
-        at = bisect.bisect_right(self.whole.references, address + 2 * step)
-        return self.whole.references[at] if at < len(self.whole.references) else 1 << 62
+        """The next address that code names behind the first entries of a table. One of its own entries may be named as
+        well, where a search begins in the middle.
+        """
+        references = self.whole.references
+        for at in range(bisect.bisect_right(references, address + 2 * step), len(references)):
+            if not self._goes_on(address, step, references[at]):
+                return references[at]
+        return 1 << 62
+
+    def _goes_on(self, address: int, step: int, named: int) -> bool:
+        """Whether what is named is an entry of the table and no other one: it has a function where the others have one,
+        and nothing walks from there.
+        """
+        begin = self.whole.references[max(bisect.bisect_right(self.whole.references, address) - 1, 0)]
+        walked = self.whole.walked
+        first = bisect.bisect_left(walked, named)
+        return (
+            (named - begin) % step == 0
+            and not (first < len(walked) and walked[first] < named + step)
+            and all(self._has_function(one) for one in (address, address + named - begin))
+        )
+
+    def _has_function(self, address: int) -> bool:
+        value = self.image.number(address, self.terms.word)
+        return value is not None and self.image.executable(value & ~1 if self.whole.arm else value)
 
     def kept(self, address: int, step: int) -> bool:
         """Whether an array of the initialised data is as it was: no store of the program is known to go there."""

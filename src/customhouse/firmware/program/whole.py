@@ -17,7 +17,7 @@ from .lifter import Lifter
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Summary
-from .terms import CONST, OP, Terms
+from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Terms
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -58,6 +58,8 @@ class Whole:
         """Functions whose evaluation asked for a function's summary."""
         self.references: list[int] = []
         """Addresses in data that the code names, in order."""
+        self.walked: list[int] = []
+        """Addresses at which the code reads or writes with an index, in order."""
         self.store = Store(self)
 
     def prove(self, what: Content | Event, facts: frozenset[Fact]) -> None:
@@ -107,7 +109,19 @@ class Whole:
     def _refer(self) -> None:
         image = self.image
         found = [node[1] for node in self.terms.nodes if node[0] == CONST and node[1] >= self.terms.floor]
-        self.references = sorted({one for one in found if image.segment(one) is not None and not image.executable(one)})
+        named = {one for one in found if image.segment(one) is not None and not image.executable(one)}
+        self.references = sorted(named)
+        self.walked = sorted(self._walked())
+
+    def _walked(self) -> set[int]:
+        """Where arrays begin that the code walks: what lies there is reached with an index."""
+        out = set[int]()
+        for node in self.terms.nodes:
+            if node[0] == BYTE and node[2] == GLOBAL and node[4]:
+                out.add(node[3])
+            elif node[0] == ADDR and node[2] >= self.terms.floor:
+                out.add(node[2])
+        return out
 
     def _round(self, roots: list[int]) -> None:
         for root in roots:
