@@ -13,8 +13,9 @@ from .lift import ADD
 from .memory import Memory
 from .narrowing import Narrowing
 from .state import Content, Fact, Places, State, comparisons
-from .summary import Event
+from .summary import Event, Verdicts
 from .terms import ADDR, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
+from .verdicts import Judging
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -56,6 +57,11 @@ class Activation:
         self.looping = False
         """Whether the block at hand lies in a loop."""
         self._lengths: dict[int, frozenset[int]] = {}
+        self.verdicts: dict[Event, Verdicts] = {}
+        """What the block at hand stores into words of memory, with what that says of the texts beside them."""
+        self.judging = Judging(whole.terms, self.conditions)
+        self.given: Verdicts | None = None
+        """What a callee's store of a word says, while it is done for its caller."""
         self._proven: tuple[frozenset[Fact], frozenset[Fact]] = (frozenset(), frozenset())
         """Facts, and those of them that prove something of a text."""
         self.now = State()
@@ -258,8 +264,19 @@ class Activation:
         if kind in ("text", "word"):
             found = self._found(held)
             self.guards[told[1:4]] = self.guards.get(told[1:4], found) & found
+        if kind == "word":
+            self.verdicts[told] = self.verdicts.get(told, frozenset()) | self._judged(told)
         if kind in ("text", "out", "put") and proof:
             self.whole.prove(told[4] if kind == "text" else told if kind == "out" else told[3], proof)
+
+    def _judged(self, event: Event) -> Verdicts:
+        """What the store of a word says of the texts beside it."""
+        place: Location = event[1:4]
+        if self.given is None:
+            new = self.memory.storing
+            return self.judging.of(self.now, place, event[5] if new is None else new)
+        here = self.judging.lacking(self.now.facts, place)
+        return frozenset((value, lacking | here) for value, lacking in self.given)
 
     def _found(self, facts: frozenset[Fact]) -> frozenset[Fact]:
         """The words that parameters and cells were found to be."""
@@ -279,6 +296,7 @@ class Activation:
         site = self.site
         self.memory.share(state, arguments)
         for target in self.targets(function, arguments):
+            self.whole.handed.setdefault((self.function.address, site), {})[target] = None
             summary = self.whole.summary(target)
             if summary is not None:
                 application = Application(self, self._later(state), summary, site)

@@ -45,8 +45,9 @@ class Application(Reading):
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
         for key, address, size, value, told in words:
             self.caller.under = guards.get(key, _NO_FACTS)
+            self.caller.given = self.verdicts(key)
             self.memory.store(self.state, address, value, size, weak=key not in summary.sure, told=told)
-        self.caller.under = _NO_FACTS
+        self.caller.under, self.caller.given = _NO_FACTS, None
         for index in summary.freed:
             private.drop(self.terms, self.state, self.term(self.terms.param(index)))
         result = self._result(returns) if summary.returning else None
@@ -201,9 +202,10 @@ class Application(Reading):
             for spot in self.terms.places(address)[:3]:
                 self.caller.note(("text", *spot, self.content(event[4])))
         else:
+            self.caller.given = self.verdicts(event[1:4])
             for spot in self.terms.locate(address)[:3]:
                 self.caller.note(("word", *spot, event[4], self.term(event[5])))
-        self.caller.under = _NO_FACTS
+        self.caller.under, self.caller.given = _NO_FACTS, None
 
     def _over(self, event: Event) -> Event | None:
         _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate = event

@@ -9,7 +9,10 @@ from .join import join
 from .lift import AND, Block
 from .rows import Rows
 from .state import State
+from .tables import table
 from .terms import OP, RECURSION
+
+_WAITS = frozenset(table("libc.toml")["names"]["waits"])
 
 
 class Calls:
@@ -153,12 +156,15 @@ class Calls:
         self.activation.site = site
         name = self.whole.code.name(target)
         if name is not None:
+            if name in _WAITS:
+                self.whole.waiting.add((self.function, site))
             model = self.whole.model(name)
             if model is not None:
                 return library.call(self.activation, state, name, model)
             return library.plain_result(self.activation, state, name)
         if target >= IMPORT_BASE or not self.activation.image.executable(target & ~1 if self.whole.arm else target):
             return self.terms.result(site, "unknown", ())
+        self.whole.called.setdefault((self.function, site), {})[target] = None
         summary = self.whole.summary(target)
         if summary is None:
             self.whole.recursive.add(target)

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from . import fieldtests
 from .activation import Activation
 from .agenda import Agenda
 from .application import Application
 from .calls import Calls
 from .code import Function
 from .copyloops import CopyLoops
+from .fields import remembered
 from .instructions import Instructions
 from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
@@ -15,7 +17,7 @@ from .loops import Loops
 from .returns import Returns
 from .selectors import selected
 from .state import Fact, State
-from .summary import Event, Summary
+from .summary import Event, Sites, Summary, Verdicts
 from .terms import PHI, Terms
 from .ways import Ways, within
 from .wordcopies import WordCopy, copied, word_copy
@@ -51,6 +53,8 @@ class Evaluation:
         self.returns = Returns(self.activation)
         self.events: dict[int, dict[Event, frozenset[Fact]]] = {}
         """What each block does that outlives the function, with the comparisons that held each time."""
+        self.verdicts: dict[int, dict[Event, Verdicts]] = {}
+        """The words that each block stores, with what they say of the texts beside them."""
         self.later: dict[int, list[Application]] = {}
         """The calls in blocks of loops, as they were last looked at."""
         self.looped = frozenset[int]().union(*self.loops.bodies.values())
@@ -82,10 +86,11 @@ class Evaluation:
                     self.ways.edges[(address, after)] = out
                     agenda.add(index, position[after])
         for address, calls in self.later.items():
-            self.activation.here = self.events[address]
+            self.activation.here, self.activation.verdicts = self.events[address], self.verdicts[address]
             for call in calls:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
+        self.whole.sites[self.function.address] = Sites(self.events, self.verdicts)
         return self.returns.summary([*self.events.values(), dict.fromkeys(self.copies.events(), _NO_FACTS)])
 
     # -- what a block begins with
@@ -121,6 +126,7 @@ class Evaluation:
         if old is not None:
             backs = [carried(self.terms, address, entry, one, old) for one in backs]
         whole = self._join(address, [entry, *backs])
+        remembered(self.terms, entry, whole)
         if old is not None:
             self._widen(old.whole, whole)
         return Head(entry, whole)
@@ -182,6 +188,7 @@ class Evaluation:
     def _block(self, block: Block, state: State) -> list[tuple[int, State]]:
         activation = self.activation
         activation.here = self.events[block.address] = {}
+        activation.verdicts = self.verdicts[block.address] = {}
         if block.address in self.looped:
             activation.later = self.later[block.address] = []
         else:
@@ -256,11 +263,14 @@ class Evaluation:
         if ways is not None:
             within(taken, ways[0])
             within(state, ways[1])
+        at = (self.function.address, block.address)
         if self.narrowing.refine(taken, term, True):
+            taken.learn(fieldtests.told(self.terms, term, True, at))
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
             elif block.address in self.function.tails:
                 self._tail(block, taken.copy(), self.terms.const(self.function.tails[block.address]))
         if self.narrowing.refine(state, term, False) and block.exit.next in after:
+            state.learn(fieldtests.told(self.terms, term, False, at))
             out.append((block.exit.next, state))
         return out

@@ -2,7 +2,7 @@
 
 from . import quoting
 from .state import Content, Fact, Places, State, cut, either, kept
-from .terms import STACK, Terms
+from .terms import STACK, UNKNOWN, Terms
 
 _MAX_FIELDS = 40
 """Fields of one object that are told apart."""
@@ -41,6 +41,33 @@ def meet(told: list[Places[Content]], terms: Terms) -> Places[Content]:
         if content is not None:
             met[key] = content
     return met
+
+
+def remembered(terms: Terms, entry: State, head: State) -> None:
+    """At a loop's head, texts that the loop put where others see them are what memory holds there: what the whole
+    program put there, one round of the loop or another. `entry` is how the loop is entered. What is written letter by
+    letter is followed letter by letter.
+    """
+    for key, content in list(head.texts.items()):
+        root = key[0]
+        own = frozenset({("T", *key, False)})
+        before = entry.texts.get(key)
+        if content.template != "%s" or content.grown or content.deps == own or content == before:
+            continue
+        if all(dep[4] & quoting.SAFE for dep in content.deps - own):
+            continue  # what was checked on the way round
+        if (before is None or before.deps <= own) and root not in head.private and _is_known(terms, root, key[1]):
+            if before is None:
+                del head.texts[key]
+            else:
+                head.texts[key] = Content(own, "%s", 0, True)
+
+
+def _is_known(terms: Terms, root: int, offset: int) -> bool:
+    """Whether a place means the same to the whole program."""
+    if not root:
+        return offset >= terms.floor
+    return not terms.open[root] and terms.nodes[root][0] not in (STACK, UNKNOWN) and offset < terms.floor
 
 
 def _aligned(told: list[Places[Content]]) -> list[Places[Content]]:

@@ -126,7 +126,7 @@ class Lengths:
     def _stored(self, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
         """A number that was put into a structure: the largest of what was put there."""
         found: list[int | None] = []
-        for base, off, step in self.store._bases(node[1], node[2], node[3]):
+        for base, off, step in self.store.bases(node[1], node[2], node[3]):
             cells = self.store.words.get(base)
             found += [self.length(one, facts, level + 2) for one in (cells.at(off, step) if cells is not None else ())]
         return bounds.greatest(found)
@@ -203,7 +203,7 @@ class Lengths:
 
     def _put(self, node: tuple[Any, ...], level: int) -> bool:
         """Whether what was put into a structure's field is chosen outside."""
-        for base, off, step in self.store._bases(node[1], node[2], node[3]):
+        for base, off, step in self.store.bases(node[1], node[2], node[3]):
             cells = self.store.words.get(base)
             if cells is not None and any(self.tainted(one, level + 3) for one in cells.at(off, step)):
                 return True
@@ -224,7 +224,7 @@ class Lengths:
         if dep[0] != "T":
             return None
         found: list[int | None] = []
-        for base, off, step in self.store._bases(dep[1], dep[2], dep[3]):
+        for base, off, step in self.store.bases(dep[1], dep[2], dep[3]):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 found.append(HUGE if node[2] in _ENDLESS else None)
@@ -243,7 +243,7 @@ class Lengths:
         written = [
             self.longest(content, level + 1)
             for text_off, text_step, content in self.store.texts.get(base, ())
-            if (end is None or text_off < end) and self.store._covers(base, off, step, text_off, text_step, content)
+            if (end is None or text_off < end) and self.store.covers(base, off, step, text_off, text_step, content)
         ]
         if written:
             known = [one for one in written if one is not None]

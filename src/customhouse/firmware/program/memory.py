@@ -91,7 +91,7 @@ class Memory(Writing):
         kind = terms.nodes[root][0]
         if kind == UNKNOWN and (root != GLOBAL or offset < terms.floor):
             return
-        old = state.words.get(spot)
+        old, new = state.words.get(spot), value
         if weak or stride:
             if old is not None:
                 value = terms.merge({old[1], value})
@@ -105,7 +105,9 @@ class Memory(Writing):
         if size == terms.word and given[0] == UNKNOWN and given[1][:2] == ("register", self.function):
             self.saved.setdefault(root, set()).add(offset)
         if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
+            self.storing = new
             self.note(aside(state, ("word", root, offset, stride, size, value)))
+            self.storing = None
 
     def _over_texts(self, state: State, spot: Location, constant: int | None, size: int) -> None:
         """A word is stored where texts were."""

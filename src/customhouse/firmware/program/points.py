@@ -111,10 +111,10 @@ class Pointers:
     def _cells(self, root: int) -> Cells:
         cells = self.words.get(root)
         if cells is None:
-            cells = self.words[root] = Cells(self._array_end if root == GLOBAL else None)
+            cells = self.words[root] = Cells(self.array_end if root == GLOBAL else None)
         return cells
 
-    def _array_end(self, place: int, step: int) -> int:
+    def array_end(self, place: int, step: int) -> int:
         """An array of numbers or pointers ends where the code names the next object."""
         at = bisect.bisect_right(self.whole.references, place + 2 * step)
         return self.whole.references[at] if at < len(self.whole.references) else place + SPREAD
@@ -197,7 +197,8 @@ class Pointers:
                 out |= frozenset((r, o + offset, both(s, stride)) for r, o, s in self.points(root))
         return out
 
-    def _bases(self, root: int, offset: int, stride: int) -> list[Location]:
+    def bases(self, root: int, offset: int, stride: int) -> list[Location]:
+        """The places of objects behind a place that is named by a pointer."""
         if root == GLOBAL:
             return [(GLOBAL, offset, stride)]
         node = self.terms.nodes[root]
@@ -224,7 +225,7 @@ class Pointers:
 
     def _loaded(self, root: int, offset: int, stride: int, size: int, copies: int = 0) -> frozenset[Location]:
         out: set[Location] = set()
-        for base, off, step in self._bases(root, offset, stride):
+        for base, off, step in self.bases(root, offset, stride):
             cells = self.words.get(base) if base != GLOBAL or not self.image.constant(off) else None
             for value in cells.at(off, step) if cells is not None else ():
                 out |= self.points(value)

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from . import fold, quoting
+from .fieldtests import HOLDS
 from .state import Content, Dep, Fact, State, changed, either, few, form, kept, settled
-from .summary import Summary
+from .summary import Summary, Verdicts
 from .terms import (
     ADDR,
     BYTE,
@@ -20,6 +21,7 @@ from .terms import (
     RESULT,
     STACK,
     UNKNOWN,
+    Location,
 )
 
 if TYPE_CHECKING:
@@ -243,6 +245,11 @@ class Reading:
             found = self._facts[facts] = frozenset(out)
         return found
 
+    def verdicts(self, place: Location) -> Verdicts | None:
+        """What a word that the callee stores says of the texts beside it; None when the callee has not told."""
+        told = self.summary.verdicts.get(place)
+        return None if told is None else frozenset((self.term(value), lacking) for value, lacking in told)
+
     def _moved(self, fact: Fact) -> list[Fact]:
         """A fact in the caller's words."""
         kind = fact[0]
@@ -256,6 +263,9 @@ class Reading:
         elif kind == "word":
             places = self.terms.locate(self.address(fact[1], fact[2], 0))[:2]
             return [("word", root, offset, *fact[3:]) for root, offset, stride in places if not stride]
+        elif kind == HOLDS:
+            places = self.terms.locate(self.address(*fact[1:4]))[:2]
+            return [(HOLDS, *place, *fact[4:]) for place in places if self.terms.nodes[place[0]][0] != STACK]
         return []
 
     def _counter(self, term: int) -> bool:

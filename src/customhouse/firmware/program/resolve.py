@@ -15,6 +15,7 @@ from .formats import conversions
 from .nodes import both
 from .state import Content, Dep, Fact, comparisons, form
 from .terms import BYTE, GLOBAL, HEAP, RESULT, STACK, Location, overlap
+from .validity import Validity
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -56,6 +57,7 @@ class Store(Channels):
         self._told: dict[tuple[Content, frozenset[Fact]], tuple[tuple[Origin, ...], bool, frozenset[Fact]]] = {}
         """Of texts that were asked for: where they come from, whether that is only a part, proofs on the way."""
         self._starts: dict[int, list[int]] = {}
+        self.validity = Validity(self)
         self._marks = sorted(self._places())
 
     def _places(self) -> set[int]:
@@ -83,6 +85,8 @@ class Store(Channels):
         while work and len(places) < _MAX_STEPS and len(seen) < _MAX_WAYS:
             dep, template, need, stored, facts = work.pop()
             need = quoting.needed(need, dep[4])
+            if dep[0] == "T" and need and facts:
+                need = quoting.needed(need, self.validity.bits(dep[1:4], facts))
             clean = not need
             need = quoting.reached(need, template)
             key = (*dep[:4], need)
@@ -141,7 +145,7 @@ class Store(Channels):
         calls: list[int] = []
         parts: dict[_Piece, None] = {}
         proofs: frozenset[Fact] = frozenset()
-        for base, off, step in self._bases(*place):
+        for base, off, step in self.bases(*place):
             node = self.terms.nodes[base]
             if base != GLOBAL and node[0] == RESULT:
                 if node[1] == "store":
@@ -158,7 +162,7 @@ class Store(Channels):
         """The texts that were written where a place lies, with their offsets and strides."""
         found = self._holding.get((base, off, step))
         if found is None:
-            found = [one for one in self.texts.get(base, ()) if self._covers(base, off, step, *one)]
+            found = [one for one in self.texts.get(base, ()) if self.covers(base, off, step, *one)]
             if not step and all(dep[:3] == ("T", base, off) for one in found for dep in one[2].deps):
                 found += self._behind(base, off)
             self._holding[(base, off, step)] = found
@@ -214,7 +218,8 @@ class Store(Channels):
                             out.append(("T", *place, False))
         return out[:MAX_VALUES]
 
-    def _covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
+    def covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
+        """Whether a text that was stored somewhere in an object lies at a place of it."""
         if base == GLOBAL and (
             (step > 1 and text_off >= self._table_end(off, step))
             or (text_step > 1 and off >= self._table_end(text_off, text_step))

@@ -97,6 +97,9 @@ class Returns:
         out = Summary(self.activation.function.address)
         out.returning = bool(self.returned)
         out.guards = {place: facts for place, facts in self.activation.guards.items() if facts}
+        for stored in self.activation.whole.sites[out.function].verdicts.values():
+            for event, told in stored.items():
+                out.verdicts[event[1:4]] = out.verdicts.get(event[1:4], frozenset()) | told
         noted: dict[Event, frozenset[Fact]] = {}
         for one in events:
             noted.update((event, noted.get(event, facts) & facts) for event, facts in one.items())

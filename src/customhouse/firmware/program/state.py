@@ -18,7 +18,7 @@ Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`,
 `("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
 
-_COMPARED = frozenset(("eq", "word"))
+_COMPARED = frozenset(("eq", "word", "holds"))
 _MAX_DEPS = 12
 _MAX_FACTS = 60
 _SPREAD = 4096

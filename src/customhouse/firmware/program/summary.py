@@ -1,16 +1,28 @@
 """What a function does, in words of its parameters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .state import Content, Fact
 from .terms import Location
 
 Event = tuple[Any, ...]
+Lacking = frozenset[tuple[int, int]]
+"""Texts by their distance from a word of the same object, each with the bytes that it lacks."""
+Verdicts = frozenset[tuple[int, Lacking]]
+"""The values that are stored in a word, and what is known then of the texts beside it."""
 LOOP = "copy loop"
 """The name under which such a copy is told."""
 MAX_RETURNS = 10
 """Ways to return of one function that its callers hear of."""
+
+
+class Sites(NamedTuple):
+    """What each block of a function does that outlives it, in order, and what the words that it stores say."""
+
+    events: Mapping[int, Mapping[Event, object]]
+    verdicts: Mapping[int, Mapping[Event, Verdicts]]
 
 
 @dataclass
@@ -31,5 +43,7 @@ class Summary:
     """Parameters that it frees."""
     guards: dict[Location, frozenset[Fact]] = field(default_factory=dict)
     """For places that are written only where a parameter was found to be a word: what was found."""
+    verdicts: dict[Location, Verdicts] = field(default_factory=dict)
+    """For words that are stored: what they say of the texts beside them."""
     events: list[Event] = field(default_factory=list)
     returning: bool = False

@@ -118,6 +118,14 @@ class Terms(Sums):
         root, offset, stride = spots[0]
         return self.make((BYTE, address, root, offset, stride if len(spots) == 1 else 1, 1), address, root)
 
+    def spread(self, address: int) -> tuple[Location, ...]:
+        """Where the term points; the entries of one array are one place."""
+        spots = self.locate(address)
+        arrays = [one for one in spots if one[2] > 1] if len(spots) > 1 else []
+        if not arrays:
+            return spots
+        return tuple(one for one in spots if not any(one != array and _is_entry(one, array) for array in arrays))
+
     def begins(self, address: int) -> tuple[int, int] | None:
         """The place at which an address that walks on begins its walk; None when it does not walk, or begins anywhere
         else at times.
@@ -345,6 +353,12 @@ class Terms(Sums):
         if base[0] == CONST and base[1] < self.floor:
             return 4 if node[2] >= self.floor else -2
         return 6 if base[0] in (STACK, HEAP, CONST) else max(1, self.rank(node[1], level + 1))
+
+
+def _is_entry(place: Location, array: Location) -> bool:
+    """Whether a place is a later entry of an array, or several."""
+    root, first, step = array
+    return place[0] == root and place[1] >= first and place[2] in (0, step) and not (place[1] - first) % step
 
 
 def _small(value: int) -> int:

@@ -16,7 +16,7 @@ from .library import MODELS
 from .lifter import Lifter
 from .resolve import Store
 from .state import Content, Dep, Fact
-from .summary import Event, Summary
+from .summary import Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Terms
 
 _MAX_STORES = 60
@@ -50,6 +50,14 @@ class Whole:
         self.events: dict[Event, None] = {}
         self.closed: dict[int, dict[Event, frozenset[Fact]]] = {}
         """Of each function: its events that need no caller to be read, with the comparisons that held each time."""
+        self.sites: dict[int, Sites] = {}
+        """Of each function: what its blocks do."""
+        self.called: dict[tuple[int, int], dict[int, None]] = {}
+        """Functions of the program by the function and the site that call them."""
+        self.waiting: set[tuple[int, int]] = set()
+        """The functions and sites that call what lets time pass, or lets others look at memory."""
+        self.handed: dict[tuple[int, int], dict[int, None]] = {}
+        """The same of functions that a library is given there, to call them."""
         self.residual: dict[int, list[Event]] = {}
         self.evaluating: list[int] = []
         self.recursive: set[int] = set()

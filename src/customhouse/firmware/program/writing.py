@@ -36,6 +36,8 @@ class Writing(Letters):
         """Where in frames registers of the caller are kept."""
         self.site = 0
         """The instruction that is being looked at."""
+        self.storing: int | None = None
+        """The value that is being stored, where what lies there then may also be what lay there before."""
         self.poured: dict[tuple[int, int], dict[int, Content]] = {}
         """What was put piece by piece behind the start of a text, by the instruction that did it."""
 

@@ -1,0 +1,2 @@
+#define BENIGN 1
+#include "true.c"
