@@ -428,3 +428,41 @@ def test_the_entry_with_which_a_search_begins_is_not_the_end_of_the_table(
 ) -> None:
     facts = analyse(built(tmp_path, architecture, SORTED, level))
     assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}
+
+
+FIRST_BYTES = r"""
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int fine(const char *s) { CHECK }
+int main(void) {
+    char line[300], c[400]; int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 0) return 0;
+        line[n] = 0;
+        if (!fine(line)) continue;
+        snprintf(c, sizeof c, "date -s %s", line);
+        system(c);
+    }
+}
+"""
+_STEP = "if (!isalnum((unsigned char)s[i])) return 0;"
+
+
+@pytest.mark.parametrize(
+    "check, flows",
+    [
+        (f"int i; for (i = 0; i < 32 && s[i]; i++) {_STEP} return 1;", 1),
+        (f"int i; if (strlen(s) < 6) return 0; for (i = 0; i < 6; i++) {_STEP} return 1;", 1),
+        (f"int i; if (strlen(s) != 6) return 0; for (i = 0; i < 6; i++) {_STEP} return 1;", 0),
+        (f"int i; for (i = 0; i < 6; i++) {_STEP} return s[6] == 0;", 0),
+        ("const char *e = s + strlen(s); for (; s < e; s++) if (!isalnum((unsigned char)*s)) return 0; return 1;", 0),
+    ],
+)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_loop_with_a_fixed_end_checks_so_many_bytes(tmp_path: Path, check: str, flows: int, level: str) -> None:
+    facts = analyse(built(tmp_path, "x86-64", FIRST_BYTES.replace("CHECK", check), level))
+    assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows

@@ -26,14 +26,21 @@ ASKING = frozenset((*_EQUALITY, *_SEARCH, *_MEASURES))
 
 
 class Answers:
-    """`text` gives the constant string that a pointer term names, `data` the constant bytes there, else None."""
+    """`text` gives the constant string that a pointer term names, `data` the constant bytes there, `initial` the word
+    that an address holds when the program is loaded, else None.
+    """
 
     def __init__(
-        self, terms: Terms, text: Callable[[int], str | None], data: Callable[[int, int], bytes | None]
+        self,
+        terms: Terms,
+        text: Callable[[int], str | None],
+        data: Callable[[int, int], bytes | None],
+        initial: Callable[[int], int | None],
     ) -> None:
         self.terms = terms
         self.text = text
         self.data = data
+        self.initial = initial
 
     def of(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
         """Values of a library call, with what they say of its arguments."""
@@ -103,9 +110,10 @@ class Answers:
         )
 
     def _is_entry(self, node: tuple[Any, ...]) -> bool:
-        """Whether it is a word that a global table held."""
-        if node[0] == BYTE:
-            node = (LOAD, *node[2:])
+        """Whether it is a word of a global table; of one that is walked, one that begins with a constant string."""
+        if node[0] == BYTE and node[2] == GLOBAL and node[5] == self.terms.word:
+            first = self.initial(node[3])
+            return first is not None and self.text(self.terms.const(first)) is not None
         return bool(
             node[0] == LOAD and node[1] == GLOBAL and node[2] >= self.terms.floor and node[4] == self.terms.word
         )

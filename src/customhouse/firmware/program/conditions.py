@@ -26,7 +26,7 @@ class Conditions:
         self.sets = sets
         self.ends = Ends(terms, text)
         self.orders = Orders(terms)
-        self.answers = Answers(terms, text, data)
+        self.answers = Answers(terms, text, data, lambda address: sets.image.number(address, terms.word))
         self.implied: Implied = {}
         self._asked: set[int] = set()
         """What is being looked at: a value that is computed from itself is asked once."""
@@ -54,6 +54,7 @@ class Conditions:
             return self._equality(state, node, (kind == EQ) == truth, level)
         if kind in (LT, LE, SLT, SLE):
             state.ranges[term] = (int(truth),) * 2
+            self.ends.met(state, kind, node[2], node[3], truth)
             self.orders.compared(state, kind, node[2], node[3], truth)
             return self._ordered_implied(state, node, truth)
         if kind == SELECT:
@@ -145,6 +146,7 @@ class Conditions:
     def _equality(self, state: State, node: tuple[Any, ...], equal: bool, level: int) -> bool:
         a, b = node[2], node[3]
         nodes = self.terms.nodes
+        self.ends.met(state, EQ, a, b, equal)
         for one, other in ((a, b), (b, a)):
             if nodes[other][0] == OP and nodes[other][1] == SBORROW:
                 # N == V says that the first operand of the subtraction is not less (signed)
@@ -222,6 +224,8 @@ class Conditions:
             self._cell(state, node, term, value)
         elif node[0] == MERGE:
             self._one_of(state, term, value)
+        elif node[0] == RESULT and not value:
+            self.ends.empty(state, term)
         state.ranges[term] = (self.terms.signed(value),) * 2
 
     def _one_of(self, state: State, term: int, value: int) -> None:

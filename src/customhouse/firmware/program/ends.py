@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from . import bounds, bytesets, fold
 from .formats import only_numbers
-from .lift import ADD, SUB
+from .lift import ADD, EQ, LE, LT, SLE, SLT, SUB
 from .names import CONSUMED, NUMBER_END
 from .state import Fact, State
-from .terms import BYTE, CONST, DERIVED, OP, PHI, RESULT, Terms
+from .terms import BYTE, CONST, DERIVED, LOAD, OP, PHI, RESULT, Terms
 
 _STARTS = 3
 _SPANS = frozenset(("strspn", "strcspn"))
+_UNSIGNED = {SLT: LT, SLE: LE}
 _FIRST = frozenset(("strchr", "index", "memchr", "strchrnul", "strpbrk"))
 """Searches for the first of some bytes."""
 
@@ -23,12 +24,15 @@ class Ends:
         self.text = text
         self.walked: Callable[[int], frozenset[Fact]] = lambda _term: frozenset()
         """What is known of a string that a loop walked to its last byte."""
+        self.extent: Callable[[State, int], int] = lambda _state, _text: 0
+        """How many bytes a text has at most, with its end, by what wrote it; 0 when that is not known."""
 
     def at(self, state: State, variable: int) -> None:
         """The byte is NUL: the string that starts there is empty; at `x[strspn(x, set)]` x is made of the set, and when
         it is where strtol stopped, the string is a number.
         """
         state.learn(self.walked(variable))
+        self._behind_checked(state, variable)
         node = self.terms.nodes[variable]
         if node[0] != BYTE:
             return
@@ -43,6 +47,15 @@ class Ends:
             for base, index in ((top[2], top[3]), (top[3], top[2])):
                 self.spanned(state, index, self.terms.add(base, more))
         self._lasts(state, where, more)
+
+    def _behind_checked(self, state: State, variable: int) -> None:
+        """A text whose first bytes were checked ends behind them."""
+        node = self.terms.nodes[variable]
+        place = node[1:3] if node[0] == LOAD else node[2:4] if node[0] == BYTE and not node[4] else None
+        for fact in [fact for fact in state.facts if fact[0] == "first"]:
+            for root, offset, stride in self.terms.locate(fact[1]):
+                if place is not None and not stride and root == place[0] and 0 <= place[1] - offset <= fact[3]:
+                    state.learn(frozenset({("lacks", *fact[1:3])}))
 
     def _lasts(self, state: State, where: int, more: int) -> None:
         """A NUL byte stands at the place and an offset: the string that a walk came along ends there at the latest."""
@@ -104,9 +117,13 @@ class Ends:
         return True
 
     def counted(self, state: State) -> None:
-        """A text is no longer than the number of its first bytes that are of a set: all of it is.
+        """A text is no longer than the number of its first bytes that were checked, or are of a set: all of it is.
         `strlen(key) == 64 && strspn(key, digits) == 64`
         """
+        for fact in [fact for fact in state.facts if fact[0] == "first"]:
+            length = self._longest(state, fact[1])
+            if length is not None and length <= fact[3]:
+                state.learn(frozenset({("lacks", *fact[1:3])}))
         for term, (low, _high) in list(state.ranges.items()):
             node = self.terms.nodes[term]
             if node[0] == RESULT and node[2] in _SPANS and node[3] and low > 0:
@@ -114,9 +131,28 @@ class Ends:
                 if length is not None and length <= low:
                     self.spanned(state, term, node[3][0])
 
+    def empty(self, state: State, length: int) -> None:
+        """A length is none: the text is empty, and whatever may be asked of its bytes is so."""
+        node = self.terms.nodes[length]
+        if node[0] == RESULT and node[2] == "strlen" and node[3]:
+            state.learn(frozenset({("lacks", node[3][0], bytesets.ALL)}))
+
+    def met(self, state: State, kind: int, a: int, b: int, truth: bool) -> None:
+        """A text's beginning was compared with its end, `s < s + strlen(s)`, and there is nothing between them."""
+        difference, constant = self.terms.linear(fold.binary(self.terms, SUB, a, b, self.terms.word))
+        if constant or len(difference) != 1:
+            return
+        [(length, factor)] = difference.items()
+        none = {EQ: truth, LT: factor < 0 and not truth, LE: factor > 0 and truth}
+        if abs(factor) == 1 and none.get(_UNSIGNED.get(kind, kind), False):
+            self.empty(state, length)
+
     def _longest(self, state: State, text: int) -> int | None:
         """How long a text is at most, by what was found of its length."""
         found = [span[1] for term, span in state.ranges.items() if self._is_length(term, text)]
+        extent = self.extent(state, text)
+        if extent:
+            found.append(extent - 1)
         for fact in state.facts:
             if fact[0] == "most" and self._is_length(fact[1], text):
                 known = bounds.span(self.terms, fact[2], state.ranges)

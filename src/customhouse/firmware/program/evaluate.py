@@ -45,6 +45,7 @@ class Evaluation:
         self.narrowing = self.activation.narrowing
         self.loops = Loops(function, self.position, whole.terms, whole.sets)
         self.conditions.ends.walked = self.loops.walked
+        self.conditions.ends.extent = lambda state, text: self.activation.memory.text(state, text).extent
         self.ways = Ways(self.activation, self.loops, self.position)
         self.activation.memory.written = self.ways.written
         self.copies = CopyLoops(self.activation, self.loops)
@@ -213,6 +214,8 @@ class Evaluation:
             if target < VIRTUAL:
                 one.registers = {key: value for key, value in one.registers.items() if key < UNIQUE}
             self.loops.leave(block.address, target, one, tested)
+            if any(fact[0] == "first" for fact in one.facts):
+                self.conditions.ends.counted(one)
         return out
 
     def _leave(self, block: Block, state: State) -> list[tuple[int, State]]:

@@ -8,10 +8,27 @@ loop is left where that byte is NUL or the end is reached, the whole string is m
 from . import bytesets, fold
 from .bytesets import ByteSets
 from .code import Function
-from .lift import ADD
+from .lift import ADD, BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
+
+_DEPTH = 3
+_LOGIC = frozenset((BAND, BOR, BNOT))
+_CHECKED = frozenset(("lacks", "first"))
+"""Facts of checked texts."""
+_MOST = 1 << 16
+"""Bytes that a loop with a fixed end looks at, at most."""
+
+
+def _compared(terms: Terms, condition: int | None, level: int = 0) -> list[tuple[dict[int, int], int]]:
+    """The differences that a condition compares with nothing, as sums."""
+    node = terms.nodes[condition] if condition is not None else (CONST, 0)
+    if node[0] != OP or level > _DEPTH:
+        return []
+    if node[1] in (EQ, NE, LT, LE, SLT, SLE):
+        return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))]
+    return [one for side in node[2:] for one in _compared(terms, side, level + 1)] if node[1] in _LOGIC else []
 
 
 class Loops:
@@ -33,9 +50,9 @@ class Loops:
             return
         for term in [term for term in state.masks if block in self.heads_of(abs(term))]:
             del state.masks[term]
-        if any(fact[0] == "lacks" and block in self.heads_of(fact[1]) for fact in state.facts):
+        if any(fact[0] in _CHECKED and block in self.heads_of(fact[1]) for fact in state.facts):
             state.facts = frozenset(
-                fact for fact in state.facts if fact[0] != "lacks" or block not in self.heads_of(fact[1])
+                fact for fact in state.facts if fact[0] not in _CHECKED or block not in self.heads_of(fact[1])
             )
 
     def changed(self, block: int) -> bool:
@@ -147,10 +164,43 @@ class Loops:
     def _concluded(self, head: int, state: State, condition: int | None) -> frozenset[Fact]:
         out: set[Fact] = set()
         stopped = self._stopped(head, state, condition)
-        for term in self._tested(head):
-            if stopped is None or not stopped & self._starts(head, term):
-                out |= self._facts(head, term, self._last(head, term, state))
+        for loop, term in self._walks(head):
+            if stopped is None or not stopped & self._starts(loop, term):
+                found = self._facts(loop, term, self._last(loop, term, state))
+                out |= {self._first(loop, fact, condition) for fact in found}
         return frozenset(out)
+
+    def _walks(self, head: int) -> list[tuple[int, int]]:
+        """Bytes that are tested in a loop, or in a loop inside of it by which the same walk goes on."""
+        inner = [one for one in self.bodies if one != head and one in self.bodies[head]]
+        return [(head, term) for term in self._tested(head)] + [
+            (one, term) for one in inner for term in self._tested(one) if head in self._around(one, term)
+        ]
+
+    def _first(self, head: int, fact: Fact, condition: int | None) -> Fact:
+        """A loop that is left because it came to a fixed number looked at so many bytes and no more (or at one less,
+        where it asks before it looks).
+        """
+        start, off = self.terms.based(fact[1])
+        for parts, constant in _compared(self.terms, condition):
+            for counter, factor in parts.items():
+                if self.terms.nodes[counter][:3] != (PHI, self.function, head) or not self._counts(counter):
+                    continue
+                others = {one: count for one, count in parts.items() if one != counter}
+                end = -constant * factor
+                if not others and end < _MOST:
+                    return ("first", *fact[1:], end - self._begin(counter) + 1)
+                if others == {start: -factor}:
+                    return ("first", *fact[1:], end - off + 1)
+        return fact
+
+    def _begin(self, counter: int) -> int:
+        numbers = [self.terms.value(one) for one in self.terms.alternatives[counter]]
+        return min((one for one in numbers if one is not None), default=0)
+
+    def _counts(self, phi: int) -> bool:
+        """Whether a number or a pointer goes up by one as the loop goes round."""
+        return self.terms.add(phi, 1) in self.terms.alternatives[phi]
 
     def _stopped(self, head: int, state: State, condition: int | None) -> frozenset[int] | None:
         """Strings whose rest nobody looked at: the loop is left because of a byte that does not end them."""

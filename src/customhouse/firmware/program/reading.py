@@ -255,6 +255,8 @@ class Reading:
         kind = fact[0]
         if kind in ("lacks", "eq"):
             return [(kind, self.term(fact[1]), fact[2])]
+        if kind == "first":
+            return [(kind, self.term(fact[1]), *fact[2:])]
         if kind == "most" and not self._counter(fact[2]):
             one, off = self.terms.based(self.term(fact[1]))
             other, more = self.terms.based(self.term(fact[2]))

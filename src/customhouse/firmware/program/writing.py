@@ -97,7 +97,7 @@ class Writing(Letters):
         gone = {
             fact
             for fact in state.facts
-            if fact[0] == "lacks"
+            if fact[0] in ("lacks", "first")
             and any(
                 one[0] == root and (one[1] == offset or one[2] or (stride and one[1] > offset))
                 for one in self.terms.places(fact[1])
@@ -106,7 +106,7 @@ class Writing(Letters):
         state.facts -= gone
         if old is None:
             return None
-        lacks = functools.reduce(operator.or_, (int(fact[2]) for fact in gone), 0)
+        lacks = functools.reduce(operator.or_, (int(fact[2]) for fact in gone if fact[0] == "lacks"), 0)
         return old._replace(deps=kept(old.deps, quoting.kept(lacks))) if lacks else old
 
     def _ended(self, state: State, address: int) -> None:
@@ -214,7 +214,7 @@ class Writing(Letters):
             del state.texts[key]
         if state.facts:
             state.facts = frozenset(
-                fact for fact in state.facts if fact[0] != "lacks" or not self._about(fact[1], spot, end)
+                fact for fact in state.facts if fact[0] not in ("lacks", "first") or not self._about(fact[1], spot, end)
             )
 
     def _leave_around(self, state: State, root: int, start: int, end: int) -> None:
