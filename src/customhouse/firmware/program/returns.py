@@ -80,14 +80,16 @@ class Returns:
         """
         told = []
         for case in state.cases:
-            values = {phi: one for phi, one in case.values.items() if self.terms.based(one)[0] != phi}
+            values = {phi: one for phi, one in case.values.items() if not self._goes_round(phi)}
             told.append((cases.replaced(self.terms, value, values), case.facts))
         if any(one != value for one, _ in told):
             return tuple(told)
         implied = self.conditions.implied.get(value, ())
-        if not implied or any(self.terms.based(one)[0] == value for one, _ in implied):
-            return ((value, frozenset()),)
-        return implied
+        return implied if implied and not self._goes_round(value) else ((value, frozenset()),)
+
+    def _goes_round(self, phi: int) -> bool:
+        """Whether a loop makes the value from what it was the round before."""
+        return any(self.terms.based(one)[0] == phi for one in self.terms.alternatives.get(phi, ()))
 
     def _of_boolean(self, node: tuple[int, ...]) -> bool:
         inner = self.terms.nodes[node[2]]
