@@ -45,6 +45,13 @@ UNBOUNDED = {
     "byte after byte from a socket": "while (recv(sock, &c, 1, 0) == 1 && c != '\\n') field[i++] = c; field[i] = 0;",
     "a bound that is too large": "for (; i < 512 && s[i] && s[i] != ' '; i++) field[i] = s[i]; field[i] = 0;",
     "the length of the packet": "for (; i < n; i++) field[i] = s[i] ^ 0x55;",
+    "escapes": (
+        "for (; *s; s++) if (*s == '<') { *to++ = '&'; *to++ = 'l'; *to++ = 't'; *to++ = ';'; } else *to++ = *s;"
+        "*to = 0;"
+    ),
+    "three bytes for one": (
+        "if (n < 64) for (; i < n; i++) { *to++ = '%'; *to++ = 'a' + (s[i] >> 4 & 15); *to++ = s[i]; }"
+    ),
 }
 BOUNDED = {
     "a pointer": "while (*s && *s != ';' && to < field + sizeof field - 1) *to++ = *s++; *to = 0;",
@@ -53,6 +60,20 @@ BOUNDED = {
     "byte after byte from a socket": "for (; i < 31 && recv(sock, &c, 1, 0) == 1; i++) field[i] = c; field[i] = 0;",
     "a number that is counted down": "for (n = 32; --n > 0 && *s && *s != ';';) *to++ = *s++; *to = 0;",
     "the length of the packet": "if (n > 32) n = 32; for (; i < n; i++) field[i] = s[i] ^ 0x55;",
+    "escapes": "for (; *s && i + 2 < 32; s++) { if (*s == '\"') field[i++] = '\\\\'; field[i++] = *s; } field[i] = 0;",
+    "a test on each way": (
+        "while (*s) { c = *s++; if (c == '\\\\') { c = *s; if (!c) return; s++; if (c == 'n') c = '\\n'; }"
+        " if (i + 1 >= 32) return; field[i++] = c; } field[i] = 0;"
+    ),
+    "a piece of the text": (
+        "char *e = strchr(s, '>'); if (!e || e - s >= 32) return; for (; s + i < e; i++) field[i] = s[i]; field[i] = 0;"
+    ),
+    "three bytes for one": (
+        "if (n < 11) for (; i < n; i++) { *to++ = '%'; *to++ = 'a' + (s[i] >> 4 & 15); *to++ = s[i]; }"
+    ),
+    "a length measured before": (
+        "if (strlen(s + 1) < 32) { for (s++; *s; s++) *to++ = tolower((unsigned char)*s); *to = 0; }"
+    ),
     "bytes moved inside of the text": "for (to = s; *s; s++) if (*s != '%') *to++ = *s; *to = 0; field[0] = 0;",
 }
 BUILDS = [("armhf", "-O2"), ("mips", "-Os"), ("x86-64", "-O2"), ("arm64", "-Os")]

@@ -266,6 +266,8 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) 
         return left >> (right if terms.nodes[node[3]][0] == CONST else 0) if left < HUGE else HUGE
     if kind == lift.REM:
         return right - 1 if 0 < right < HUGE else HUGE
+    if kind == lift.DIV and 0 < right < HUGE and left < HUGE and terms.nodes[node[3]][0] == CONST:
+        return left // right
     return left if kind in (lift.SUB, lift.DIV) else HUGE
 
 

@@ -8,9 +8,9 @@ it. A loop that something else may end, of which we cannot say when, is believed
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import bounds
+from . import bounds, fold
 from .activation import Activation
-from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SBORROW, SELECT, SLE, SLT
+from .lift import BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
 from .loops import Loops
 from .moving import Moving
 from .state import Content, State
@@ -37,11 +37,14 @@ class _Store(NamedTuple):
 
 
 class _Copy(NamedTuple):
-    """A store that moves on by one byte as its loop goes round: where it starts, and what moves."""
+    """A store that moves on as its loop goes round: where it starts, what moves, and how many bytes a round makes at
+    least.
+    """
 
     head: int
     target: int
     moving: int
+    step: int
 
 
 class CopyLoops:
@@ -56,8 +59,12 @@ class CopyLoops:
         self.tests: dict[int, int] = {}
         """The condition with which a block was last left."""
 
-    def stored(self, state: State, block: int, address: int, value: int, guard: int | None = None) -> None:
-        """A byte goes to an address. What it means is asked when the function was read to its end (`events`)."""
+    def stored(self, state: State, block: int, address: int, value: int, size: int, guard: int | None = None) -> None:
+        """A byte goes to an address, or several that were put together. What it means is asked when the function was
+        read to its end (`events`).
+        """
+        if size > 1 and self.terms.nodes[value][:2] != (OP, OR):
+            return
         if self.terms.value(value) is not None or not self.loops.heads_of(address):
             return
         deps = self.activation.memory.deps_of(state, value)
@@ -81,6 +88,7 @@ class CopyLoops:
             if read is None:
                 continue
             sources, step = read
+            steps = (step, copy.step)
             chain = ((self.activation.function.address, site),)
             told = tuple((one, self.activation.string_limit(store.state, one)) for one in sources)
             yield (
@@ -94,7 +102,7 @@ class CopyLoops:
                 store.state.facts,
                 chain,
                 told,
-                step,
+                steps,
                 None,
                 None,
                 True,
@@ -108,14 +116,15 @@ class CopyLoops:
         bodies = self.loops.bodies
         heads = [head for head in bodies if store.block in bodies[head]]
         for head in sorted(heads, key=lambda one: len(bodies[one])):
+            parts, plus = self.moving.led(parts, plus, head)
             moving = [one for one in parts if self.moving.at(one, head)]
             if not moving:
                 continue
-            step = self.moving.step(moving[0], head)
-            if len(moving) > 1 or parts[moving[0]] != 1 or step is None or not 0 < step <= 1:
+            step = (self.moving.least(moving[0], head) or 0) * parts[moving[0]]
+            if len(moving) > 1 or step <= 0:
                 return None
             target = self.moving.sum(parts, plus, moving[0], head)
-            return None if target is None else _Copy(head, target, moving[0])
+            return None if target is None else _Copy(head, target, moving[0], step)
         return None
 
     # -- what ends the loop
@@ -123,24 +132,18 @@ class CopyLoops:
         """How many bytes the tests of the loop let pass: a number, and a term for what is not a number (-1 when there
         is none). None when what ends the loop is not known.
         """
-        numbers: list[int] = []
-        terms: set[int] = set()
-        for condition in self._controlling(store, copy.head):
-            for atom in self._atoms(condition):
-                told = self._told(atom, copy.head)
-                if told is None:
-                    return None
-                for one in told:
-                    value = self.terms.value(one)
-                    if value is not None:
-                        numbers.append(abs(self.terms.signed(value)))
-                    else:
-                        terms.add(one)
+        told = self._tested(store, copy.head)
+        if told is None:
+            return None
+        values = [(one, self.terms.value(one)) for one in told]
+        numbers = [abs(self.terms.signed(value)) * copy.step for _one, value in values if value is not None]
+        terms = {one for one, value in values if value is None}
         if len(terms) > 1:
             return None
         size = terms.pop() if terms else -1
         if size != -1:
-            numbers += self._most(store.state, size)
+            numbers += [most * copy.step for most in self._most(store.state, size)]
+            size = fold.binary(self.terms, MUL, size, self.terms.const(copy.step), self.terms.word)
         high = store.state.ranges.get(copy.moving, (0, bounds.HUGE))[1]
         start = self.moving.start(copy.moving, copy.head)
         first = self.terms.value(start) if start is not None else None
@@ -154,32 +157,59 @@ class CopyLoops:
         found = [] if limit is None else [limit]
         parts = [self.terms.value(one) for one in self.terms.flat(size)]
         constants = [self.terms.signed(one) for one in parts if one is not None]
-        return [*found, max(constants)] if constants and None in parts else found
+        return [*found, max(constants)] if max(constants, default=0) > 0 and None in parts else found
 
-    def _controlling(self, store: _Store, head: int) -> Iterator[int]:
-        """Conditions that every round which stores has to pass."""
-        block, body = store.block, self.loops.bodies[head]
-        if store.guard is not None:
-            yield store.guard
-        after = self.activation.function.successors
-        for one in body:
+    def _tested(self, store: _Store, head: int) -> list[int] | None:
+        """The numbers of rounds that the tests let pass which every round that stores has to pass one of: of a test
+        that the compiler wrote once for each way through the round, the largest. None when they are not known.
+        """
+        every = [] if store.guard is None else self._rounds(store.guard, head)
+        some: dict[int, list[int]] = {}
+        for block, condition in self._controlling(store, head):
+            told = self._rounds(condition, head)
+            if self._comes_back(store.block, head, {block}):
+                if told != []:
+                    some[block] = told or []
+            elif told is None:
+                return None
+            elif every is not None:
+                every += told
+        if every is None or not some or self._comes_back(store.block, head, set(some)):
+            return every
+        values = [self.terms.value(one) for told in some.values() for one in told]
+        if not all(some.values()) or None in values:
+            return None
+        return [*every, self.terms.const(max(abs(self.terms.signed(value)) for value in values if value is not None))]
+
+    def _rounds(self, condition: int, head: int) -> list[int] | None:
+        """The numbers of rounds that a condition lets pass, None when that is not known of one of its comparisons."""
+        out: list[int] = []
+        for atom in self._atoms(condition):
+            told = self._told(atom, head)
+            if told is None:
+                return None
+            out += told
+        return out
+
+    def _controlling(self, store: _Store, head: int) -> Iterator[tuple[int, int]]:
+        """Blocks and conditions that may end the loop, or decide whether the round stores."""
+        body = self.loops.bodies[head]
+        for one in sorted(body):
             condition = self.tests.get(one)
-            ways = after.get(one, ())
+            ways = self.activation.function.successors.get(one, ())
             if condition is None or self.activation.function.blocks[one].exit.kind != "cond":
                 continue
             if any(way not in body for way in ways) or len(ways) < 2:
-                every = one == block or not self._reaches(after.get(block, ()), block, body - {one})
-            else:
-                every = self._guards(one, ways, block, head, body)
-            if every:
-                yield condition
+                yield one, condition
+            elif one != store.block:
+                reached = [self._reaches((way,), store.block, body - {head}) for way in ways]
+                if any(reached) and not all(reached):
+                    yield one, condition
 
-    def _guards(self, one: int, ways: tuple[int, ...], block: int, head: int, body: set[int]) -> bool:
-        """Whether a test in the round decides whether the round stores."""
-        if one == block or (one != head and self._reaches((head,), block, body - {one})):
-            return False
-        reached = [self._reaches((way,), block, body - {head}) for way in ways]
-        return any(reached) and not all(reached)
+    def _comes_back(self, block: int, head: int, without: set[int]) -> bool:
+        """Whether the loop can come to a block again without passing some others."""
+        after = self.activation.function.successors.get(block, ())
+        return block not in without and self._reaches(after, block, self.loops.bodies[head] - without)
 
     def _reaches(self, ways: tuple[int, ...], block: int, inside: set[int]) -> bool:
         after = self.activation.function.successors
@@ -221,10 +251,12 @@ class CopyLoops:
             more, constant = self.terms.linear(right, -1)
             for one, count in more.items():
                 parts[one] = parts.get(one, 0) + count
-            plus += constant
+            parts, plus = self.moving.led(parts, plus + constant, head)
             moving = {one: step for one in parts if parts[one] and (step := self.moving.step(one, head)) is not None}
             if moving:
                 return self.moving.rounds(parts, plus, moving, head)
+            if any(self.terms.nodes[one] == (UNKNOWN, "deep") for one in parts):
+                return None
         if self._of_bytes(atom, head):
             return []
         return None if self.moving.varies(atom, head) else []

@@ -123,8 +123,8 @@ class Instructions:
             self._wide(state, kind, out, a, b, size)
 
     def _store(self, state: State, address: int, value: int, size: int) -> None:
-        if size == 1 and self.loops.bodies:
-            self.copies.stored(state, self.block, address, value)
+        if self.loops.bodies:
+            self.copies.stored(state, self.block, address, value, size)
         self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, None)
@@ -156,8 +156,8 @@ class Instructions:
         probe = state.probe()
         self.activation.conditions.refine(probe, condition, truth)
         state.masks = probe.masks
-        if size == 1 and self.loops.bodies:
-            self.copies.stored(state, self.block, address, value, condition)
+        if self.loops.bodies:
+            self.copies.stored(state, self.block, address, value, size, condition)
         self.memory.store(state, address, value, size, weak=True)
         state.masks = masks
         if size == 1 and self.loops.bodies:

@@ -101,7 +101,7 @@ class Lengths:
             if self.tainted(term, 0):
                 return HUGE
             return self._stored(node, facts, level) if kind == LOAD else None
-        if kind == ADDR and not node[3]:
+        if kind == ADDR:  # somewhere behind what it starts as: that it can be too
             start = self._distance(node)
             if start is not None:
                 return self.held(start)

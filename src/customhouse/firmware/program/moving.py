@@ -3,9 +3,9 @@
 from typing import Any
 
 from . import fold
-from .lift import ADD, SUB
+from .lift import ADD, DIV, MUL, SHL, SUB
 from .loops import Loops
-from .terms import ADDR, MERGE, PHI, Terms
+from .terms import ADDR, MERGE, OP, PHI, Terms
 
 _MAX_STEP = 8
 _DEEP = 10
@@ -26,17 +26,23 @@ class Moving:
 
     def step(self, term: int, head: int) -> int | None:
         """How far a number moves at most as the loop goes round, None when it does not only move."""
+        steps = self._steps(term, head)
+        return max(steps, key=abs) if steps else None
+
+    def least(self, term: int, head: int) -> int | None:
+        """How far a number moves at least when the loop moves it, None when it does not only move."""
+        steps = self._steps(term, head)
+        return min(steps, key=abs) if steps else None
+
+    def _steps(self, term: int, head: int) -> set[int]:
+        """The distances by which a number moves on; none when it does not only move, or moves both ways."""
         if term in self._busy:
-            return None
+            return set()
         self._busy.add(term)
         moves = self._moves(term, head)
         self._busy.discard(term)
-        if moves is None:
-            return None
-        steps = moves[0] - {0}
-        if not steps or min(steps) < 0 < max(steps):
-            return None
-        return max(steps) if max(steps) > 0 else min(steps)
+        steps = moves[0] - {0} if moves is not None else set[int]()
+        return set() if steps and min(steps) < 0 < max(steps) else steps
 
     def start(self, term: int, head: int) -> int | None:
         """What a moving number is before the first round."""
@@ -54,7 +60,8 @@ class Moving:
             return None
         steps: set[int] = set()
         starts: set[int] = set()
-        pending = [(one, 0, 0) for one in self.terms.alternatives[phi]]
+        # all that it ever was includes what the loop was first looked at with
+        pending = [(one, 0, 0) for one in self.terms.edges.get(phi) or self.terms.alternatives[phi]]
         while pending:
             one, more, level = pending.pop()
             node = self.terms.nodes[one]
@@ -81,12 +88,37 @@ class Moving:
             node[0] == PHI and node[1] == self.loops.function and node[2] != head and node[2] in self.loops.bodies[head]
         )
 
+    def led(self, parts: dict[int, int], plus: int, head: int) -> tuple[dict[int, int], int]:
+        """A sum in words of the numbers that the loop's head joins, where it has multiples of them, or what ways
+        through the round make of them: the least of these.
+        """
+        out: dict[int, int] = {}
+        for one, count in parts.items():
+            inner, more = self._behind(one, head)
+            for part, factor in inner.items():
+                out[part] = out.get(part, 0) + count * factor
+            plus += count * more
+        return {one: count for one, count in out.items() if count}, plus
+
+    def _behind(self, term: int, head: int) -> tuple[dict[int, int], int]:
+        """A term as a sum with numbers of the loop's head; as it is when it is none."""
+        node = self.terms.nodes[term]
+        if self._joins(node, head):
+            ways = [self.terms.linear(one) for one in self.terms.edges.get(term, ())]
+            if ways and all(parts == ways[0][0] for parts, _ in ways) and any(self.at(one, head) for one in ways[0][0]):
+                return ways[0][0], min(more for _, more in ways)
+        if node[0] == OP and node[1] in (MUL, SHL) and self.at(self.terms.based(node[2])[0], head):
+            factor = self.terms.value(node[3])
+            if factor is not None and factor <= _MAX_STEP:
+                return self.terms.linear(node[2], factor if node[1] == MUL else 1 << factor)
+        return {term: 1}, 0
+
     def sum(self, parts: dict[int, int], plus: int, moving: int, head: int) -> int | None:
         """Terms with their factors and a number together, as one term, before what moves among them has moved."""
         start = self.start(moving, head)
         if start is None:
             return None
-        more, constant = self.terms.linear(start)
+        more, constant = self.terms.linear(start, parts[moving])
         parts = {one: count for one, count in parts.items() if one != moving}
         for one, count in more.items():
             parts[one] = parts.get(one, 0) + count
@@ -122,10 +154,21 @@ class Moving:
             for part, count in more.items():
                 rest[part] = rest.get(part, 0) + parts[one] * count
         sign = -1 if net > 0 else 1
-        distance = self.total({one: sign * count for one, count in rest.items() if count}, sign * plus)
-        if distance is None:
+        rest = {one: sign * count for one, count in rest.items() if count}
+        distance = self.total(rest, sign * plus)
+        if distance is None or self._unrelated(rest):
             return None
         value = self.terms.value(distance)
         if value is not None:
             return [self.terms.const(self.terms.signed(value) // abs(net))]
-        return [distance] if abs(net) == 1 else None
+        step = self.terms.const(abs(net))
+        return [distance if abs(net) == 1 else fold.binary(self.terms, DIV, distance, step, self.terms.word)]
+
+    def _unrelated(self, parts: dict[int, int]) -> bool:
+        """Whether a distance is `start + n - start`, and the two are not seen to be the same: what is known of `n` is
+        lost.
+        """
+        places = {one: {root for root, _, _ in self.terms.locate(one)} for one in parts if self.terms.rank(one) >= 1}
+        starts = [one for one in places if parts[one] == -1]
+        ends = [one for one in places if parts[one] == 1 and starts and places[starts[0]] <= places[one]]
+        return len(parts) > 2 and len(starts) == 1 and bool(ends)

@@ -59,18 +59,18 @@ class Overflows(Lengths):
 
     def _loop(self, event: tuple[Any, ...]) -> bool:
         """Whether a loop that copies bytes can pass the end of its target: it ends with the text that it reads, or when
-        what it compares says so. `step` bytes of the text make one that is written; 0 when each is asked for.
+        what it compares says so. `read` bytes of the text make `written` of the copy; 0 when each is asked for.
         """
-        _, _name, _site, target, limit, content, size, facts, _chain, sources, step, *_ends = event
+        _, _name, _site, target, limit, content, size, facts, _chain, sources, (read, written), *_ends = event
         told = self.length(size, facts) if size != -1 else None
         if size != -1 and (told is None or (self.terms.value(size) is None and not self.tainted(size, 0))):
             return False  # compared with what we do not know: believed
         bounds_ = [one for one in (told, limit) if one is not None]
-        room = self.extents.room(target, min(bounds_, default=None), bool(bounds_))
+        room = self.extents.room(target, min(bounds_, default=None), True)
         if room is None or self._within(target, sources):
             return False
         texts = [self._text(content, (one,), facts) for one in sources] or [self._text(content, (), facts)]
-        text = max(texts) // step if step else HUGE
+        text = max(texts) // read * written if read else HUGE
         return bool(min([text, *bounds_]) > room)
 
     def _in_frame(self, target: int) -> bool:
@@ -146,4 +146,7 @@ class Overflows(Lengths):
         node = self.terms.nodes[term]
         if node[0] == OP and node[1] == lift.ADD:
             return any(self._measures(self.terms.based(one)[0], source) for one in node[2:4])
-        return node[0] == RESULT and node[2] in ("strlen", "strnlen") and bool(node[3]) and node[3][0] == source
+        if node[0] != RESULT or node[2] not in ("strlen", "strnlen") or not node[3]:
+            return False
+        (measured, before), (copied, begin) = self.terms.based(node[3][0]), self.terms.based(source)
+        return bool(measured == copied and before <= begin)
