@@ -43,6 +43,8 @@ class Activation:
         self.memory.buffers = whole.buffers
         self.memory.objects = whole.objects
         self.memory.saved = whole.saved
+        self.memory.keys.fields = whole.key_fields
+        self.memory.keys.text = self._constant_text
         self.argument_registers = [registers[name] for name in convention.arguments]
         self.result_register = registers[convention.result]
         self.stack_register = registers[convention.stack]

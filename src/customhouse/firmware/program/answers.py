@@ -18,6 +18,9 @@ _EQUALITY = {
     "strcoll": False,
     "__memcmpeq": True,
 }
+_BLOCKS = frozenset(("memcmp", "bcmp", "__memcmpeq"))
+_NAME = 8
+"""Letters after which names of things differ seldom."""
 _SCANS = frozenset(("sscanf", "__isoc99_sscanf", "__isoc23_sscanf"))
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
 _MEASURES = ("strlen", "strnlen", "strspn", "strcspn", "inet_pton", "inet_aton", "inet_addr")
@@ -48,7 +51,7 @@ class Answers:
         const = self.terms.const
         none: frozenset[Fact] = frozenset()
         if name in _EQUALITY and len(arguments) > 1:
-            facts = self._compared(arguments, _EQUALITY[name])
+            facts = self._compared(name, arguments, _EQUALITY[name])
             return (const(0), facts), (const(1), none), (const(-1), none)
         if name in _SEARCH and len(arguments) > 1 and name not in ("strstr", "strcasestr", "memmem"):
             lacks = self._sought(name, arguments)
@@ -82,7 +85,7 @@ class Answers:
             out.append((self.terms.const(taken), facts))
         return tuple(out)
 
-    def _compared(self, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
+    def _compared(self, name: str, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
         for one, other in ((arguments[0], arguments[1]), (arguments[1], arguments[0])):
             count = self.terms.value(arguments[2]) if bounded and len(arguments) > 2 else None
             text = self.text(other)
@@ -98,7 +101,14 @@ class Answers:
             if whole:
                 facts.add(("lacks", one, bytesets.ALL))
             return frozenset(facts)
-        return frozenset()
+        return frozenset({("same", *arguments[:2])}) if self._to_the_end(name, arguments) else frozenset()
+
+    def _to_the_end(self, name: str, arguments: tuple[int, ...]) -> bool:
+        """Whether texts are compared up to their ends, or as far as names of things go."""
+        if name in _BLOCKS:
+            return False
+        count = self.terms.value(arguments[2]) if _EQUALITY[name] and len(arguments) > 2 else _NAME
+        return count is not None and count >= _NAME
 
     def _constant_table(self, term: int) -> bool:
         """A pointer out of a table of constant strings (a list of allowed words), its first one perhaps by name."""

@@ -32,18 +32,20 @@ class Cells:
         values[value] = None
         return True
 
-    def at(self, offset: int, stride: int) -> list[int]:
-        """What may be stored at a place."""
+    def at(self, offset: int, stride: int, fits: Callable[[int, int, int], bool] | None = None) -> list[int]:
+        """What may be stored at a place. `fits` says of an offset, a step and a value whether it is asked for."""
         out: list[int] = []
         if not stride:
-            out += self.exact.get(offset, ())
+            out += [one for one in self.exact.get(offset, ()) if fits is None or fits(offset, 0, one)]
         else:
             end = self.end(offset, stride)
             for place, values in self.exact.items():
                 if offset <= place < end and overlap(offset, stride, place, 0):
-                    out += values
+                    out += [one for one in values if fits is None or fits(place, 0, one)]
         for place, step, value in self.strided:
             if (place < offset and self.end(place, step) <= offset) or (stride and place >= self.end(offset, stride)):
+                continue
+            if fits is not None and not fits(place, step, value):
                 continue
             if abs(place - offset) < SPREAD and overlap(offset, stride, place, step):
                 out.append(value)

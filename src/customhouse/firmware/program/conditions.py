@@ -13,7 +13,7 @@ from .join import Implied, shared
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
 from .orders import Orders, less, signed_word
 from .state import Fact, State
-from .terms import ADDR, BYTE, CONST, DERIVED, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
 
 class Conditions:
@@ -240,7 +240,7 @@ class Conditions:
     def _settle(self, state: State, term: int, value: int) -> None:
         """Registers that hold the term hold the value here: behind a `strcmp` that gave 0, `strtok(r0)` gets NULL."""
         kind = self.terms.nodes[term][0]
-        if kind not in (RESULT, PHI, LOAD, DERIVED, PARAM) and (kind != BYTE or value):
+        if kind not in (RESULT, PHI, LOAD, DERIVED, HEAP, PARAM) and (kind != BYTE or value):
             return
         known = self.terms.const(value)
         for register, held in state.registers.items():

@@ -5,10 +5,10 @@ from typing import Literal
 from . import quoting
 from .elf import Image
 from .state import EMPTY, Content, State, continued, either, kept, literal
-from .terms import BYTE, CONST, GLOBAL, HEAP, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
+from .terms import BYTE, CONST, GLOBAL, HEAP, KEYED, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
 
 MAX_TEXT = 512
-_UNSIZED = frozenset((PARAM, LOAD, RESULT, OP))
+_UNSIZED = frozenset((PARAM, LOAD, RESULT, OP, KEYED))
 _FAR = 1024
 """What is further behind a text in such an object is not a part of it."""
 

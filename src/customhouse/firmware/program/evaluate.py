@@ -30,6 +30,8 @@ _VISITS = ((150, 7, 3), (300, 4, 3), (500, 2, 3), (1 << 30, 2, 1))
 """For functions of so many blocks: how often each is looked at, and how many times as often inside loops. The first
 time everything is seen once, the second time what loops carry round.
 """
+_SEARCH = 24
+"""Blocks of a loop that looks for an entry, at most."""
 
 
 class Evaluation:
@@ -58,6 +60,8 @@ class Evaluation:
         """The words that each block stores, with what they say of the texts beside them."""
         self.later: dict[int, list[Application]] = {}
         """The calls in blocks of loops, as they were last looked at."""
+        self.searches = frozenset(one for body in self.loops.bodies.values() if len(body) <= _SEARCH for one in body)
+        """Blocks of loops that may look for an entry."""
         self.looped = frozenset[int]().union(*self.loops.bodies.values())
         self.heads: dict[int, Head] = {}
         self.word_copies: dict[int, WordCopy] = {}
@@ -262,6 +266,7 @@ class Evaluation:
         taken = state.copy()
         choices.settle(taken, term, True)
         choices.settle(state, term, False)
+        known = state.facts
         ways = self.ways.split(block.address, term)
         if ways is not None:
             within(taken, ways[0])
@@ -269,11 +274,18 @@ class Evaluation:
         at = (self.function.address, block.address)
         if self.narrowing.refine(taken, term, True):
             taken.learn(fieldtests.told(self.terms, term, True, at))
+            self._found(block, taken, known)
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
             elif block.address in self.function.tails:
                 self._tail(block, taken.copy(), self.terms.const(self.function.tails[block.address]))
         if self.narrowing.refine(state, term, False) and block.exit.next in after:
             state.learn(fieldtests.told(self.terms, term, False, at))
+            self._found(block, state, known)
             out.append((block.exit.next, state))
         return out
+
+    def _found(self, block: Block, state: State, known: frozenset[Fact]) -> None:
+        """An entry may have been found by its key."""
+        if block.address in self.searches and state.facts is not known:
+            self.activation.memory.keys.found(state, state.facts - known)

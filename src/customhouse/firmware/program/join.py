@@ -132,8 +132,11 @@ def _registers(
             registers[key] = value
         elif key not in flags:
             values = tuple(state.registers[key] for state in states)
-            if values in made and any(is_byte(terms, one) for one in values):
-                registers[key] = made[values]  # one byte in two registers: a test of one is a test of the other
+            # one byte in two registers: a test of one is a test of the other
+            one_byte = values in made and any(is_byte(terms, one) for one in values)
+            known = made[values] if one_byte else terms.anyone(values)
+            if known is not None:
+                registers[key] = known
                 continue
             phi = terms.phi(function, block, key)
             for given in values:
@@ -251,6 +254,10 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
             continue
         size = max(one[0] for one in values if one is not None)
         if _overwritten(terms, key, states):
+            continue
+        anyone = terms.anyone([one[1] for one in values if one is not None]) if None not in values else None
+        if anyone is not None:
+            new.words[key] = (size, anyone)
             continue
         phi = terms.phi(function, block, key)
         own = terms.nodes[key[0]][0] == STACK

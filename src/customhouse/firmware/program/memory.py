@@ -5,6 +5,7 @@ stores, which touch all of them.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from . import quoting
 from .join import before
@@ -39,33 +40,41 @@ class Memory(Writing):
         terms = self.terms
         node = terms.nodes[value]
         if size > terms.word:
-            if node[0] == RESULT and node[2] == "wide":
-                for index, part in enumerate(node[3][: size // terms.word]):
-                    self.store(state, terms.add(address, index * terms.word), part, terms.word, weak)
-                return
-            if node[0] != CONST:
-                return
-            for index in range(0, min(size, 32), terms.word):
-                self.store(
-                    state,
-                    terms.add(address, index),
-                    terms.zero if not node[1] else terms.unknown("wide"),
-                    terms.word,
-                    weak,
-                )
+            self._store_wide(state, address, node, size, weak)
             return
         spots = terms.locate(address)
         weak = weak or len(spots) > 1
         if node[0] == BYTE and size > 1 and self._string_end(state, spots, node[1], size):
             return
+        leaves = bool(state.private) and (not spots or elsewhere(terms, state, spots))
+        if leaves:
+            value = self._made_for(state, spots, value)
         for spot in spots[:8]:
             self._store_at(state, spot, value, size, weak)
-        if state.private and (not spots or elsewhere(terms, state, spots)):
+        if size == terms.word:
+            self._keyed(state, address, spots, value)
+        if leaves:
             self.share(state, (value,))
         if size >= terms.word // 2 and node[0] in (LOAD, BYTE):
             self._carry(state, spots, value, size, weak)
         if not told:
             self._tell(state, spots, address, value, size)
+
+    def _store_wide(self, state: State, address: int, node: tuple[Any, ...], size: int, weak: bool) -> None:
+        """Put a value of several words into memory."""
+        terms = self.terms
+        if node[0] == RESULT and node[2] == "wide":
+            for index, part in enumerate(node[3][: size // terms.word]):
+                self.store(state, terms.add(address, index * terms.word), part, terms.word, weak)
+        elif node[0] == CONST:
+            part = terms.zero if not node[1] else terms.unknown("wide")
+            for at in range(0, min(size, 32), terms.word):
+                self.store(state, terms.add(address, at), part, terms.word, weak)
+
+    def _keyed(self, state: State, address: int, spots: tuple[Location, ...], value: int) -> None:
+        """A pointer to a key may be put into an entry."""
+        if self.keys.fields and all(self.keys.is_field(one) for one in spots):
+            self.keys.written(state, address, self.text(state, value))
 
     def _tell(self, state: State, spots: tuple[Location, ...], address: int, value: int, size: int) -> None:
         """What a store does to the text there."""
@@ -213,6 +222,21 @@ class Memory(Writing):
             for key in state.words.of(heap):
                 if self.terms.nodes[state.words[key][1]][0] != UNKNOWN:
                     self.note(("word", *key, *state.words[key]))
+
+    def _made_for(self, state: State, spots: tuple[Location, ...], value: int) -> int:
+        """A pointer to new objects that others will see, by the name that these get from the key of the entry which
+        they are put into, or which they are.
+        """
+        heaps = sorted(within(self.terms, state, (value,))) if self.keys.fields else []
+        own = {one: found for one in heaps if (found := self.keys.of_object(state, one, self.text)) is not None}
+        keys = {key for key, _ in own.values()}
+        key = keys.pop() if len(keys) == 1 else self.keys.owner(spots)
+        for heap in heaps:
+            found = own.get(heap, None if key is None else (key, -1))
+            if found is not None:
+                value = self.keys.rename(state, heap, self.terms.made_for(heap, *found), value)
+                self.note(("shared", heap))
+        return value
 
     def forget(self, state: State, pointer: int, reach: int = 64) -> None:
         """An unknown function was given the address of a local: what it holds now is unknown.

@@ -3,16 +3,21 @@
 A term says what a register or a memory cell holds in words of the function's own parameters, its frame, global
 addresses, allocation sites and calls. It is a node that is made once, named by a small integer. The kinds, with their
 fields:
-  CONST value | PARAM index | STACK function | HEAP site | ADDR base offset stride (base + offset + k*stride)
+  CONST value | PARAM index | STACK function | HEAP site (key field) | ADDR base offset stride (base + offset +
+  k*stride)
   LOAD base offset stride size (what memory held when the function was entered) | BYTE address base offset stride size
   (a byte or a table's entry, named by its address)
   RESULT site name arguments | PHI function block slot (alternatives are kept aside) | MERGE alternatives | OP
   operation a b | DERIVED pointer result (a pointer somewhere into what `pointer` points to) | UNKNOWN tag
+  KEYED place key (the place among those at `place` that holds the text `key`, or a pointer to it)
+A HEAP with a key is the object that was made there for it, and the offset at which it holds the key; -1 when that is
+told by what leads to it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-(CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN) = range(13)
+(CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN, KEYED) = range(14)
 
 GLOBAL = 0
 RECURSION = "recursion"
@@ -20,6 +25,8 @@ RECURSION = "recursion"
 """Root of every location with a constant address; the offset is the address."""
 
 MAX_DEPTH = 20
+_KEYED_DEPTH = 12
+"""A deeper term does not get a key: what is built on it would be unknown."""
 MAX_ALTERNATIVES = 10
 _SAME_FIELD = 3
 """How often the same field of what a field points to is a thing of its own."""
@@ -106,6 +113,25 @@ class Nodes:
         if again >= _SAME_FIELD:
             return root
         return self.make((LOAD, root, offset, stride, size), root)
+
+    def keyed(self, place: int, key: int) -> int:
+        """The place among several that holds a key."""
+        if self.depth[place] > _KEYED_DEPTH or self.depth[key] > _KEYED_DEPTH:
+            return place
+        return self.make((KEYED, place, key), place, key)
+
+    def anyone(self, pointers: Sequence[int]) -> int | None:
+        """What pointers have in common that point into the same entry but for the key; None when they do not."""
+        found = {self._keyless(one) for one in pointers}
+        return found.pop() if len(found) == 1 else None
+
+    def _keyless(self, term: int) -> int:
+        base, more = self.based(term)
+        return self.add(self.nodes[base][1], more) if self.nodes[base][0] == KEYED else term
+
+    def made_for(self, heap: int, key: int, field: int) -> int:
+        """The heap object that was made for a key, which it holds at an offset, or -1."""
+        return self.make((HEAP, self.nodes[heap][1], key, field), key)
 
     def merge(self, terms: "set[int] | frozenset[int]") -> int:
         flat: set[int] = set()

@@ -14,6 +14,7 @@ from .terms import (
     DERIVED,
     GLOBAL,
     HEAP,
+    KEYED,
     LOAD,
     MERGE,
     OP,
@@ -24,6 +25,7 @@ from .terms import (
     Location,
     overlap,
 )
+from .views import Kept, Keys, narrowed, view
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -36,16 +38,14 @@ _NOWHERE: frozenset[Location] = frozenset()
 _NO_FACTS: frozenset[Fact] = frozenset()
 
 
-class Pointers:
+class Pointers(Kept):
     """Words and texts from the events of a whole program, and what points where."""
 
     def __init__(self, whole: "Whole") -> None:
+        super().__init__()
         self.whole = whole
         self.terms = whole.terms
         self.image = whole.image
-        self.words: dict[int, Cells] = {}
-        self.texts: dict[int, dict[tuple[int, int, Content], frozenset[Fact]]] = {}
-        """By root: texts with their offsets and strides, and the comparisons that held wherever they were stored."""
         self.held = whole.held()
         self.puts: dict[str, list[Content]] = {}
         self.standing: dict[int, set[int]] = {}
@@ -70,7 +70,7 @@ class Pointers:
             placed = self._place(later)
             for root in list(self.words):
                 for value in self.words[root].all():
-                    self.points(value)
+                    self.seen(value)
             if not placed and not self._changed:
                 break
 
@@ -95,18 +95,17 @@ class Pointers:
         return later
 
     def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
+        (root, offset, stride), keys = view(self.terms, root, offset, stride)
         if event[0] == "word":
-            return self._cells(root).add(offset, stride, event[5])
+            fresh = self.keys.add((root, offset, stride, event[5]), keys)
+            return self._cells(root).add(offset, stride, event[5]) or fresh
         texts = self.texts.setdefault(root, {})
         text = (offset, stride, event[4])
         facts = self.held.get(event, _NO_FACTS)
-        if text in texts:
-            texts[text] &= facts
+        if text not in texts and len(texts) > _MAX_TEXTS:
             return False
-        if len(texts) > _MAX_TEXTS:
-            return False
-        texts[text] = facts
-        return True
+        texts[text] = texts.get(text, facts) & facts
+        return self.keys.add((root, *text), keys)
 
     def _cells(self, root: int) -> Cells:
         cells = self.words.get(root)
@@ -123,16 +122,20 @@ class Pointers:
         """Stores through pointers that memory held: now that more is known, where do they go?"""
         changed = False
         for event in later:
-            for root, offset, stride in self.points(event[1]):
+            for root, offset, stride in self.seen(event[1]):
                 node = self.terms.nodes[root]
                 if not self._is_place(root, offset) and not self._is_distance(root, offset, event[2]):
                     continue
-                if root == GLOBAL or node[0] in (HEAP, STACK, RESULT):
+                if root == GLOBAL or node[0] in (HEAP, KEYED, STACK, RESULT):
                     changed |= self._add(event, root, offset + event[2], both(stride, event[3]))
         return changed
 
     def points(self, term: int) -> frozenset[Location]:
         """What the term may point to; constants are locations under GLOBAL."""
+        return frozenset(view(self.terms, *one).place for one in self.seen(term))
+
+    def seen(self, term: int) -> frozenset[Location]:
+        """What the term may point to, with the keys by which it is found: see `views`."""
         if term in self._known:
             return self._points.get(term, _NOWHERE)
         self._known.add(term)
@@ -152,6 +155,8 @@ class Pointers:
             return frozenset({(GLOBAL, 0, 0)})
         if kind == CONST:
             return frozenset({(GLOBAL, node[1], 0)})
+        if kind == KEYED:
+            return frozenset(narrowed(self.terms, one, node[2]) for one in self.seen(node[1]))
         if kind in (HEAP, STACK):
             return frozenset({(term, 0, 0)})
         if kind == RESULT:
@@ -159,9 +164,9 @@ class Pointers:
         if kind == ADDR:
             return self._beside(node[1], node[2], node[3]) or self._entry(term)
         if kind in (PHI, MERGE):
-            return frozenset().union(*(self.points(one) for one in self.terms.flat(term) if one != term))
+            return frozenset().union(*(self.seen(one) for one in self.terms.flat(term) if one != term))
         if kind == DERIVED:
-            return frozenset((root, off, 1) for root, off, _ in self.points(node[1]))
+            return frozenset((root, off, 1) for root, off, _ in self.seen(node[1]))
         if kind == LOAD:
             return self._loaded(node[1], node[2], node[3], node[4])
         if kind == BYTE and node[5] == self.terms.word:
@@ -174,14 +179,14 @@ class Pointers:
         if node[2] != RECURSION:
             return itself
         summary = self.whole.summaries.get(self.terms.nodes[node[3][0]][1])
-        found = [self.points(value) for value, _ in summary.returns] if summary is not None else []
+        found = [self.seen(value) for value, _ in summary.returns] if summary is not None else []
         return _NOWHERE.union(*found) or itself
 
     def _beside(self, base: int, offset: int, stride: int) -> frozenset[Location]:
         mask = self.terms.mask
         return frozenset(
             (root, (off + offset) & mask if root == GLOBAL else off + offset, both(step, stride))
-            for root, off, step in self.points(base)
+            for root, off, step in self.seen(base)
         )
 
     def _entry(self, term: int) -> frozenset[Location]:
@@ -194,7 +199,7 @@ class Pointers:
             if root == GLOBAL:
                 out |= {(GLOBAL, offset, stride)}
             elif root != term:
-                out |= frozenset((r, o + offset, both(s, stride)) for r, o, s in self.points(root))
+                out |= frozenset((r, o + offset, both(s, stride)) for r, o, s in self.seen(root))
         return out
 
     def bases(self, root: int, offset: int, stride: int) -> list[Location]:
@@ -206,7 +211,7 @@ class Pointers:
             return [(root, offset, stride)]
         return [
             (base, off + offset, both(step, stride))
-            for base, off, step in self.points(root)
+            for base, off, step in self.seen(root)
             if self._is_place(base, off) or self._is_distance(base, off, offset)
         ]
 
@@ -226,22 +231,30 @@ class Pointers:
     def _loaded(self, root: int, offset: int, stride: int, size: int, copies: int = 0) -> frozenset[Location]:
         out: set[Location] = set()
         for base, off, step in self.bases(root, offset, stride):
-            cells = self.words.get(base) if base != GLOBAL or not self.image.constant(off) else None
-            for value in cells.at(off, step) if cells is not None else ():
-                out |= self.points(value)
-            out |= self._copied(base, off, step, size, copies)
+            (base, off, step), asked = view(self.terms, base, off, step)  # noqa: PLW2901 - seen by its key
+            if base != GLOBAL or not self.image.constant(off):
+                for value in self.cells_at(base, off, step, asked):
+                    out |= self._given_out(value, asked)
+            out |= self._copied(base, off, step, size, copies, asked)
             if base == GLOBAL:
                 out |= self._initial(off, step, size)
             if len(out) > _MAX_POINTS:
                 break
         return frozenset(out)
 
-    def _copied(self, base: int, off: int, step: int, size: int, copies: int) -> set[Location]:
+    def _given_out(self, value: int, asked: Keys) -> frozenset[Location]:
+        """What a word in memory points to; who did not ask by a key sees objects made for keys as what they all are."""
+        found = self.seen(value)
+        if asked:
+            return found
+        return frozenset(view(self.terms, *one).place if self.terms.nodes[one[0]][0] == HEAP else one for one in found)
+
+    def _copied(self, base: int, off: int, step: int, size: int, copies: int, asked: Keys) -> set[Location]:
         """Words inside structures that were copied whole; a ring of copies (A to B to A) is followed a few times."""
         out: set[Location] = set()
         if size != self.terms.word or copies >= _MAX_COPIES:
             return out
-        for text_off, text_step, content in self.texts.get(base, ()):
+        for text_off, text_step, content in self.visible(base, asked):
             if (
                 not content.verbatim
                 or not content.extent
@@ -348,8 +361,8 @@ class Pointers:
     def started(self, path: int, vector: int) -> list[Content]:
         """What a shell with -c is given, in argument vectors that lie in memory."""
         out = []
-        program = self._literals(self.points(path))
-        for root, offset, stride in sorted(self.points(vector)):
+        program = self._literals(self.seen(path))
+        for root, offset, stride in sorted(self.seen(vector)):
             if not self._is_place(root, offset):
                 continue
             before = set(program)
@@ -374,7 +387,7 @@ class Pointers:
         """Code addresses that a called pointer may be."""
         out = []
         arm = self.whole.arm
-        for root, offset, stride in sorted(self.points(term)):
+        for root, offset, stride in sorted(self.seen(term)):
             if root != GLOBAL or stride or offset < self.terms.floor:
                 continue
             if self.image.import_name(offset) or self.image.executable(offset & ~1 if arm else offset):
@@ -382,4 +395,4 @@ class Pointers:
         return tuple(out[:_MAX_POINTS])
 
     def constants(self, term: int) -> frozenset[int]:
-        return frozenset(off for root, off, stride in self.points(term) if root == GLOBAL and not stride)
+        return frozenset(off for root, off, stride in self.seen(term) if root == GLOBAL and not stride)

@@ -13,6 +13,7 @@ from .terms import (
     DERIVED,
     GLOBAL,
     HEAP,
+    KEYED,
     LOAD,
     MERGE,
     OP,
@@ -101,6 +102,10 @@ class Reading:
             return self._closed(term, node)
         if kind == ADDR:
             return terms.add(self.term(node[1]), node[2], node[3])
+        if kind == KEYED:
+            return self.memory.keys.place(self.term(node[1]), self.term(node[2]))
+        if kind == HEAP:
+            return self.memory.keys.heap(term, self.term(node[2]))
         if kind == BYTE:
             if terms.nodes[node[2]][0] == STACK:
                 return term
@@ -262,6 +267,8 @@ class Reading:
             other, more = self.terms.based(self.term(fact[2]))
             if one != other and self.terms.nodes[one][0] != CONST:
                 return [("most", one, other, fact[3] + more - off)]
+        elif kind == "same":
+            return [("same", self.term(fact[1]), self.term(fact[2]))]
         elif kind == "word":
             places = self.terms.locate(self.address(fact[1], fact[2], 0))[:2]
             return [("word", root, offset, *fact[3:]) for root, offset, stride in places if not stride]

@@ -16,6 +16,7 @@ from .nodes import both
 from .state import Content, Dep, Fact, comparisons, form
 from .terms import BYTE, GLOBAL, HEAP, RESULT, STACK, Location, overlap
 from .validity import Validity
+from .views import Keys, view
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -162,7 +163,8 @@ class Store(Channels):
         """The texts that were written where a place lies, with their offsets and strides."""
         found = self._holding.get((base, off, step))
         if found is None:
-            found = [one for one in self.texts.get(base, ()) if self.covers(base, off, step, *one)]
+            (root, at, stride), asked = view(self.terms, base, off, step)
+            found = [one for one in self.visible(root, asked) if self.covers(root, at, stride, *one)]
             if not step and all(dep[:3] == ("T", base, off) for one in found for dep in one[2].deps):
                 found += self._behind(base, off)
             self._holding[(base, off, step)] = found
@@ -183,30 +185,31 @@ class Store(Channels):
     def _texts_at(self, base: int, off: int, step: int) -> list[_Piece]:
         """The parts of what lies at a place, each with the form of the text that it is in."""
         out: list[_Piece] = []
+        (root, at, around), asked = view(self.terms, base, off, step)
         for text_off, text_step, content in self.holding(base, off, step):
-            facts = self.texts[base][text_off, text_step, content]
+            facts = self.texts[root][text_off, text_step, content]
             for dep in sorted(content.deps):
                 if content.verbatim and dep[0] == "T":
-                    stride = both(step, text_step)
-                    inside = (off - text_off) % stride if stride else off - text_off
+                    stride = both(around, text_step)
+                    inside = (at - text_off) % stride if stride else at - text_off
                     out.append((("T", dep[1], dep[2] + inside, dep[3], dep[4]), "%s", facts))
                 else:
                     out.append((dep, form(content), facts))
-        return out + [(one, "%s", _NO_FACTS) for one in self._moved(base, off, step)]
+        return out + [(one, "%s", _NO_FACTS) for one in self._moved(root, at, around, asked)]
 
-    def _moved(self, base: int, off: int, step: int) -> list[Dep]:
+    def _moved(self, base: int, off: int, step: int, asked: Keys) -> list[Dep]:
         """Texts that were copied word by word into a place."""
         cells = self.words.get(base)
         if cells is None:
             return []
         out: list[Dep] = []
         # what a frame held when it was copied from there was told with the copy
-        here = [content for at, stride, content in self.texts.get(base, ()) if at == off and not stride]
+        here = [content for at, stride, content in self.visible(base, asked) if at == off and not stride]
         own = bool(here)
         checked = {dep[1:4] for content in here for dep in content.deps if dep[4] & quoting.SAFE}
         for back in range(self.terms.word):
             # how far an array reaches is not known: a word of its elements may lie before this place, and need not
-            for value in cells.at(off - back, step) if step else cells.exact.get(off - back, ()):
+            for value in self.cells_at(base, off - back, step, asked, exactly=not step):
                 for one in self.terms.flat(value):
                     for size in (4, 8):
                         place = self.terms.moved(one, size, back) if back < size <= self.terms.word else None

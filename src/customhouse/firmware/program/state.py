@@ -15,8 +15,9 @@ what memory held before,
 the line (see `quoting`) from which a shell takes the text as a word, whatever it is."""
 
 Fact = tuple[Any, ...]
-"""`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("word", root, offset, size, value)`,
-`("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
+"""`("lacks", pointer term, mask of bytes)`, `("eq", pointer term, text)`, `("same", pointer term, other pointer term)`
+(equal texts), `("word", root, offset, size, value)`, `("most", term, other term, k)`: the one is at most the other plus
+k; neither carries an offset of its own."""
 
 _COMPARED = frozenset(("eq", "word", "holds"))
 _MAX_DEPS = 12

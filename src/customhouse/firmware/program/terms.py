@@ -14,6 +14,7 @@ from .nodes import (
     DERIVED,
     GLOBAL,
     HEAP,
+    KEYED,
     LOAD,
     MERGE,
     OP,
@@ -37,6 +38,7 @@ __all__ = [
     "DERIVED",
     "GLOBAL",
     "HEAP",
+    "KEYED",
     "LOAD",
     "MERGE",
     "NUMERIC",
@@ -332,7 +334,7 @@ class Terms(Sums):
                 score = 4 if node[1] >= self.floor else -2
             elif kind == ADDR:
                 score = self._rank_placed(node, level)
-            elif kind in (STACK, HEAP, DERIVED):
+            elif kind in (STACK, HEAP, DERIVED, KEYED):
                 score = 6
             elif kind == PARAM:
                 score = 2 - node[1] / 100

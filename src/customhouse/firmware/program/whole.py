@@ -17,7 +17,7 @@ from .lifter import Lifter
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
-from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Terms
+from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Location, Terms
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -46,6 +46,7 @@ class Whole:
         self.buffers: dict[int, dict[int, set[int]]] = {}
         self.objects: dict[int, set[tuple[int, int]]] = {}
         self.saved: dict[int, set[int]] = {}
+        self.key_fields: set[Location] = set()
         self.summaries: dict[int, Summary | None] = {}
         self.events: dict[Event, None] = {}
         self.closed: dict[int, dict[Event, frozenset[Fact]]] = {}

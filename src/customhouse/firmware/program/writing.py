@@ -9,6 +9,7 @@ from . import quoting
 from .bytesets import ByteSets
 from .contents import MAX_TEXT
 from .elf import Image
+from .keys import Keys
 from .letters import Letters
 from .private import aside
 from .state import Content, State, continued, cut, either, joined, kept, literal
@@ -38,6 +39,7 @@ class Writing(Letters):
         """The instruction that is being looked at."""
         self.storing: int | None = None
         """The value that is being stored, where what lies there then may also be what lay there before."""
+        self.keys = Keys(terms, image)
         self.poured: dict[tuple[int, int], dict[int, Content]] = {}
         """What was put piece by piece behind the start of a text, by the instruction that did it."""
 

@@ -85,6 +85,7 @@ class Call:
         spots = self.terms.places(pointer)
         for spot in spots[:6]:
             self.memory.write_text(self.state, spot, content, weak=len(spots) > 1, sized=sized)
+        self.memory.keys.written(self.state, pointer, content)
 
 
 Actions = dict[str, Callable[[Call], int]]

@@ -205,6 +205,8 @@ def _fill_block(one: Call, target: int, size: int | None) -> int:
 def _dup(one: Call) -> int:
     content = one.text(one.nth(0))
     heap = one.terms.make((HEAP, one.caller.site))
+    one.memory.born(one.state, heap)
+    one.memory.keys.copies.add(heap)
     one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False))
     return heap
 
