@@ -93,7 +93,7 @@ class Answers:
                 raw = self.data(other, count)
                 text = raw.decode("latin-1") if raw is not None else None
             if text is None:
-                if self._constant_table(other):
+                if not bounded and self._constant_table(other):
                     return frozenset({("lacks", one, bytesets.ALL)})
                 continue
             whole = count is None or count > len(text)
