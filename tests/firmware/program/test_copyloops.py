@@ -55,6 +55,9 @@ UNBOUNDED = {
 }
 BOUNDED = {
     "a pointer": "while (*s && *s != ';' && to < field + sizeof field - 1) *to++ = *s++; *to = 0;",
+    "a pointer and a class of bytes": (
+        "while (*s && !isspace((unsigned char)*s) && to < field + sizeof field - 1) *to++ = *s++; *to = 0;"
+    ),
     "an index": "for (; i < 31 && s[i] && s[i] != '='; i++) field[i] = tolower((unsigned char)s[i]); field[i] = 0;",
     "some bytes left out": "for (; *s && *s != '\\n'; s++) if (*s != '\\r' && to - field < 31) *to++ = *s; *to = 0;",
     "byte after byte from a socket": "for (; i < 31 && recv(sock, &c, 1, 0) == 1; i++) field[i] = c; field[i] = 0;",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from . import bounds, fold
 from .activation import Activation
-from .lift import BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
+from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
 from .loops import Loops
 from .moving import Moving
 from .state import Content, State
@@ -228,7 +228,7 @@ class CopyLoops:
         """The single comparisons of a condition."""
         node = self.terms.nodes[condition]
         if node[0] == OP and level < _DEEP:
-            if node[1] in _LOGIC:
+            if node[1] in _LOGIC or self._both(node):
                 return [atom for one in node[2:] for atom in self._atoms(one, level + 1)]
             if node[1] in (EQ, NE) and self.terms.value(node[3]) == 0 and self._logical(node[2]):
                 return self._atoms(node[2], level + 1)
@@ -236,7 +236,11 @@ class CopyLoops:
 
     def _logical(self, term: int) -> bool:
         node = self.terms.nodes[term]
-        return node[0] == OP and (node[1] in _LOGIC or node[1] in _COMPARED)
+        return node[0] == OP and (node[1] in _LOGIC or node[1] in _COMPARED or self._both(node))
+
+    def _both(self, node: tuple[int, ...]) -> bool:
+        """Whether a number is what a comparison and something else have in common."""
+        return node[1] == AND and any(self._logical(one) for one in node[2:])
 
     def _told(self, atom: int, head: int) -> list[int] | None:
         """The numbers of rounds that a comparison lets pass; empty when it looks at bytes only, None when it is not
