@@ -1,6 +1,6 @@
 """Objects that only one function can reach yet."""
 
-from customhouse.firmware.program import private
+from customhouse.firmware.program import private, untold
 from customhouse.firmware.program.state import Content, State
 from customhouse.firmware.program.terms import GLOBAL, HEAP, Terms
 
@@ -24,8 +24,8 @@ def settled(events: list[private.Event], fresh: frozenset[int]) -> list[private.
 def test_a_store_into_a_private_object_is_set_aside_and_one_elsewhere_is_not() -> None:
     state = made(RECORD)
     inside, outside = ("text", RECORD, 8, 0, RECEIVED), ("text", NAME, 0, 0, RECEIVED)
-    assert private.aside(state, inside) == ("private", inside)
-    assert private.aside(state, outside) == outside
+    assert untold.aside(TERMS, state, inside) == ("private", inside)
+    assert untold.aside(TERMS, state, outside) == outside
 
 
 def test_what_was_set_aside_counts_unless_the_object_was_shared_or_handed_over() -> None:

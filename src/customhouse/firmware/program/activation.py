@@ -5,7 +5,7 @@ This is what models of the library act on (`library.Caller`), and what summaries
 
 from typing import TYPE_CHECKING
 
-from . import bounds, reach
+from . import bounds, reach, untold
 from .application import Application
 from .code import Function
 from .conditions import Conditions
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .whole import Whole
 
 MAX_TARGETS = 24
+_READ_LATER = frozenset(("sink", "start", "out", "put"))
+"""Events with texts that are looked up in the memory of the whole program, where the state does not tell them."""
+_NO_FACTS: frozenset[Fact] = frozenset()
+_UNTESTED = (_NO_FACTS, _NO_FACTS)
 
 
 class Activation:
@@ -70,6 +74,10 @@ class Activation:
         """The state that the block at hand works on."""
         self.guards: dict[Location, frozenset[Fact]] = {}
         """Places that were written, with the comparisons of parameters that held each time."""
+        self.looks: untold.Looks = untold.NOTHING
+        """Where functions that are called read texts."""
+        self.stored: dict[Location, dict[Content, tuple[frozenset[Fact], frozenset[Fact]]]] = {}
+        """Texts that were set aside, by their places: the comparisons that held each time, and all that ever held."""
         self.under: frozenset[Fact] = frozenset()
         """Comparisons that hold for what a call at hand writes."""
 
@@ -256,13 +264,19 @@ class Activation:
 
     # -- events and callbacks
     def note(self, event: Event) -> None:
-        told = event[1] if event[0] == "private" else event
+        if self.now.untold and event[0] in _READ_LATER:
+            self.reveal(self.now, untold.looked(self.terms, (event,)))
+        told = event[1] if event[0] in ("private", "untold") else event
         kind = told[0]
         if self._proven[0] is not self.now.facts:
             self._proven = (self.now.facts, comparisons(self.now.facts))
         proof = self._proven[1]
         held = proof | self.under
         self.here[event] = self.here.get(event, held) & held
+        if event[0] == "untold":
+            stored = self.stored.setdefault(told[1:4], {})
+            before = stored.get(told[4], (held, proof))
+            stored[told[4]] = (before[0] & held, before[1] | proof)
         if kind in ("text", "word"):
             found = self._found(held)
             self.guards[told[1:4]] = self.guards.get(told[1:4], found) & found
@@ -279,6 +293,25 @@ class Activation:
             return self.judging.of(self.now, place, event[5] if new is None else new)
         here = self.judging.lacking(self.now.facts, place)
         return frozenset((value, lacking | here) for value, lacking in self.given)
+
+    def reveal(self, state: State, looks: untold.Looks = None) -> None:
+        """Others may read what lies at these places: texts that were set aside are told."""
+        for place in untold.seen(self.terms, state, looks):
+            self.tell(state, place)
+
+    def tell(self, state: State, place: Location) -> None:
+        """A text that was set aside is told as checks left it, with what held where it was stored."""
+        state.untold -= {place}
+        if place not in state.texts:
+            return
+        state.texts[place] = self.memory.held(state, place)
+        stored = self.stored.get(place, {})
+        for content, before in untold.told(place, state.texts[place], stored):
+            held, proof = stored[before] if before is not None else _UNTESTED
+            event = ("told", ("text", *place, content))
+            self.here[event] = self.here.get(event, held) & held
+            if proof:
+                self.whole.prove(content, proof)
 
     def _found(self, facts: frozenset[Fact]) -> frozenset[Fact]:
         """The words that parameters and cells were found to be."""
@@ -297,13 +330,17 @@ class Activation:
         """A function that the library will call: with what memory may hold by then, not with what it holds now."""
         site = self.site
         self.memory.share(state, arguments)
+        self.reveal(state)
+        self.looks = None
         for target in self.targets(function, arguments):
             self.whole.handed.setdefault((self.function.address, site), {})[target] = None
             summary = self.whole.summary(target)
             if summary is not None:
-                application = Application(self, self._later(state), summary, site)
+                later = self._later(state)
+                application = Application(self, later, summary, site)
                 application.arguments = dict(enumerate(arguments))
                 application.apply()
+                self.reveal(later)
             self.site = site
 
     def targets(self, function: int, arguments: tuple[int, ...]) -> list[int]:

@@ -43,6 +43,8 @@ class Application(Reading):
             self.caller.under = guards.get(key, _NO_FACTS)
             for spot in spots[:4]:
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
+                if spot in self.state.untold and key not in summary.unread:
+                    self.caller.tell(self.state, spot)  # it was read before the callee returned
         for key, address, size, value, told in words:
             self.caller.under = guards.get(key, _NO_FACTS)
             self.caller.given = self.verdicts(key)

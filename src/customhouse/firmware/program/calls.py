@@ -11,6 +11,7 @@ from .rows import Rows
 from .state import State
 from .tables import table
 from .terms import OP, RECURSION
+from .untold import Looks, both
 
 _WAITS = frozenset(table("libc.toml")["names"]["waits"])
 
@@ -136,6 +137,7 @@ class Calls:
             self.activation.note(("icall", site, target, arguments, self.function))
         if not known:
             self.activation.memory.share(state, arguments)
+            self._looked(state, None)
             return self.terms.result(site, "icall", arguments[:3])
         if len(known) == 1:
             return self._invoke_one(state, known[0], site)
@@ -158,6 +160,8 @@ class Calls:
         if name is not None:
             if name in _WAITS:
                 self.whole.waiting.add((self.function, site))
+            if name not in library.QUIET and (self.whole.concurrent or name not in library.WAITING):
+                self._looked(state, None)
             model = self.whole.model(name)
             if model is not None:
                 return library.call(self.activation, state, name, model)
@@ -168,5 +172,12 @@ class Calls:
         summary = self.whole.summary(target)
         if summary is None:
             self.whole.recursive.add(target)
+            self._looked(state, None)
             return self.terms.result(site, RECURSION, (self.terms.const(target),))
+        self._looked(state, summary.looks)
         return Application(self.activation, state, summary, site).apply()
+
+    def _looked(self, state: State, looks: Looks) -> None:
+        """What is called reads texts at these places."""
+        self.activation.reveal(state, looks)
+        self.activation.looks = both(self.activation.looks, looks)

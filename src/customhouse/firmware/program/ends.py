@@ -43,9 +43,8 @@ class Ends:
         top = self.terms.nodes[where]
         if top[0] == DERIVED and not more and self.terms.nodes[top[2]][2] == NUMBER_END:
             state.learn(frozenset({("lacks", top[1], bytesets.ALL & ~bytesets.NUMBER)}))
-        if top[0] == OP and top[1] == ADD:
-            for base, index in ((top[2], top[3]), (top[3], top[2])):
-                self.spanned(state, index, self.terms.add(base, more))
+        for base, index in self._indexed(node[1]):
+            self.spanned(state, index, base)
         self._lasts(state, where, more)
 
     def _behind_checked(self, state: State, variable: int) -> None:
@@ -98,10 +97,18 @@ class Ends:
                 text = self.text(name[3][1]) if name[2] == "strpbrk" else chr((one or 0) & 255)
                 if text is not None and (one is not None or name[2] == "strpbrk"):
                     state.learn(frozenset({("lacks", node[1], bytesets.of(text))}))
-        elif node[0] == OP and node[1] == ADD:
-            for base, index in ((node[2], node[3]), (node[3], node[2])):
-                if self.terms.nodes[index][0] == RESULT and self.terms.nodes[index][2] == "strcspn":
+        else:
+            for base, index in self._indexed(address):
+                if self.terms.nodes[index][0] == RESULT and self.terms.nodes[index][2] in ("strspn", "strcspn"):
                     self.spanned(state, index, base)
+
+    def _indexed(self, address: int) -> list[tuple[int, int]]:
+        """The ways to read an address as a base and an index; of an array at a known place, the place is the base."""
+        base, more = self.terms.based(address)
+        node = self.terms.nodes[base]
+        if node[0] == OP and node[1] == ADD:
+            return [(self.terms.add(one, more), other) for one, other in ((node[2], node[3]), (node[3], node[2]))]
+        return [(self.terms.const(more), base)] if node[0] == RESULT and more >= self.terms.floor else []
 
     def spanned(self, state: State, index: int, base: int) -> bool:
         node = self.terms.nodes[index]

@@ -58,6 +58,10 @@ class Evaluation:
         """What each block does that outlives the function, with the comparisons that held each time."""
         self.verdicts: dict[int, dict[Event, Verdicts]] = {}
         """The words that each block stores, with what they say of the texts beside them."""
+        self.rounds: dict[int, dict[Event, frozenset[Fact]]] = {}
+        """What is told of texts that a round of a loop leaves behind, by the loop's head."""
+        self.unseen: dict[int, dict[Event, frozenset[Fact]]] = {}
+        """What is told of texts that came to a block which was not looked at again."""
         self.later: dict[int, list[Application]] = {}
         """The calls in blocks of loops, as they were last looked at."""
         self.searches = frozenset(one for body in self.loops.bodies.values() if len(body) <= _SEARCH for one in body)
@@ -81,6 +85,7 @@ class Evaluation:
             address = order[index]
             if visits.get(address, 0) >= self._limit(address) or self.whole.expired():
                 self.whole.cut = self.whole.cut or self.whole.expired()
+                self._passed_over(address, index)
                 continue
             state = self._arrived(address, index)
             if state is None:
@@ -96,7 +101,19 @@ class Evaluation:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
         self.whole.sites[self.function.address] = Sites(self.events, self.verdicts)
-        return self.returns.summary([*self.events.values(), dict.fromkeys(self.copies.events(), _NO_FACTS)])
+        copies = dict.fromkeys(self.copies.events(), _NO_FACTS)
+        return self.returns.summary([*self.events.values(), *self.rounds.values(), *self.unseen.values(), copies])
+
+    def _passed_over(self, address: int, index: int) -> None:
+        """A block is not looked at again: the texts that only lead there are told."""
+        head, old = self._met(address, index), self.heads.get(address)
+        if head is None:
+            return
+        state = head.whole
+        self.activation.here = self.unseen[address] = {}
+        known = old.whole.texts if old is not None else {}
+        state.untold = frozenset(one for one in state.untold if known.get(one) != state.texts.get(one))
+        self.activation.reveal(state)
 
     # -- what a block begins with
     def _arrived(self, address: int, index: int) -> State | None:
@@ -131,7 +148,8 @@ class Evaluation:
         if old is not None:
             backs = [carried(self.terms, address, entry, one, old) for one in backs]
         whole = self._join(address, [entry, *backs])
-        remembered(self.terms, entry, whole)
+        self.activation.here = self.rounds[address] = {}
+        remembered(self.terms, entry, whole, self.activation.tell)
         if old is not None:
             self._widen(old.whole, whole)
         return Head(entry, whole)

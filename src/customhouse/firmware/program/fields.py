@@ -1,8 +1,10 @@
 """Texts in memory where paths meet, field by field: copies of whole objects are cut where a path wrote into one."""
 
+from collections.abc import Callable
+
 from . import quoting
 from .state import Content, Fact, Places, State, cut, either, kept
-from .terms import STACK, UNKNOWN, Terms
+from .terms import STACK, UNKNOWN, Location, Terms
 
 _MAX_FIELDS = 40
 """Fields of one object that are told apart."""
@@ -43,10 +45,12 @@ def meet(told: list[Places[Content]], terms: Terms) -> Places[Content]:
     return met
 
 
-def remembered(terms: Terms, entry: State, head: State) -> None:
+def remembered(
+    terms: Terms, entry: State, head: State, tell: Callable[[State, Location], None] = lambda _state, _place: None
+) -> None:
     """At a loop's head, texts that the loop put where others see them are what memory holds there: what the whole
     program put there, one round of the loop or another. `entry` is how the loop is entered. What is written letter by
-    letter is followed letter by letter.
+    letter is followed letter by letter. Of what nobody was told of yet `tell` is called before.
     """
     for key, content in list(head.texts.items()):
         root = key[0]
@@ -57,6 +61,8 @@ def remembered(terms: Terms, entry: State, head: State) -> None:
         if all(dep[4] & quoting.SAFE for dep in content.deps - own):
             continue  # what was checked on the way round
         if (before is None or before.deps <= own) and root not in head.private and _is_known(terms, root, key[1]):
+            if key in head.untold:
+                tell(head, key)
             if before is None:
                 del head.texts[key]
             else:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import bounds, cases, private
+from . import bounds, cases, private, untold
 from .alike import Alike, is_byte
 from .fields import checked, meet
 from .state import Fact, State
@@ -58,6 +58,7 @@ def join(
             new.ranges[key] = (low, high)
     new.cases = cases.met(terms, states, new)
     new.private, new.shared = private.met(states)
+    new.untold = untold.met(states, new)
     return new
 
 
@@ -146,7 +147,7 @@ def _registers(
             registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
             if implied is not None:
-                implied[phi] = _implied(states, key, implied)
+                implied[phi] = _implied(terms, states, key, implied)
     Alike(terms, states, new, made).rewrite()
     if compared:
         new.facts = new.facts | bounds.between(terms, states, made, _MAX_FACTS - len(new.facts))
@@ -232,12 +233,14 @@ def _lowest(terms: Terms, values: list[int]) -> int:
     return min(values, key=lambda one: terms.nodes[one][2] if terms.nodes[one][0] == ADDR else 0)
 
 
-def _implied(states: list[State], key: int, implied: Implied) -> tuple[tuple[int, frozenset[Fact]], ...]:
+def _implied(terms: Terms, states: list[State], key: int, implied: Implied) -> tuple[tuple[int, frozenset[Fact]], ...]:
     out: list[tuple[int, frozenset[Fact]]] = []
     for state in states:
         value = state.registers[key]
         for other, facts in implied.get(value, ((value, frozenset()),)):
-            out.append((other, facts | state.facts))
+            low, high = state.ranges.get(other, (0, 1))
+            known = terms.const(low) if low == high else other  # a test on the way told
+            out.append((known, facts | state.facts))
     return tuple(out[:12])
 
 

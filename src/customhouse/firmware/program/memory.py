@@ -10,8 +10,8 @@ from typing import Any
 from . import quoting
 from .join import before
 from .lift import ADD
-from .private import aside, born, elsewhere, within
-from .state import EMPTY, Content, State, either, kept
+from .private import born, elsewhere, within
+from .state import EMPTY, Content, State, cut, either, kept
 from .terms import (
     ADDR,
     BYTE,
@@ -29,6 +29,7 @@ from .terms import (
     UNKNOWN,
     Location,
 )
+from .untold import aside
 from .writing import Writing
 
 
@@ -115,7 +116,7 @@ class Memory(Writing):
             self.saved.setdefault(root, set()).add(offset)
         if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
             self.storing = new
-            self.note(aside(state, ("word", root, offset, stride, size, value)))
+            self.note(aside(self.terms, state, ("word", root, offset, stride, size, value)))
             self.storing = None
 
     def _over_texts(self, state: State, spot: Location, constant: int | None, size: int) -> None:
@@ -124,14 +125,37 @@ class Memory(Writing):
         if constant is not None and state.texts:
             for inner in range(offset + 1, offset + size):
                 if (root, inner, 0) in state.texts:
-                    del state.texts[root, inner, 0]
+                    self._over_text(
+                        state, (root, inner, 0), offset + size, self._has_end(constant, size, inner - offset)
+                    )
         text = state.texts.get(spot)
         if text is None:
             return
         if size == 1 and constant == 0:
             state.texts[spot] = EMPTY
         elif constant is not None or (size > 1 and not (size < self.terms.word and text.deps)):
-            del state.texts[spot]
+            self._over_text(state, spot, offset + size, constant is not None and self._has_end(constant, size, 0))
+
+    def _has_end(self, constant: int, size: int, start: int) -> bool:
+        """Whether there is a NUL among the bytes of a number that lie from `start` on."""
+        raw = (constant & ((1 << (8 * size)) - 1)).to_bytes(size, "big" if self.image.big else "little")
+        return 0 in raw[start:]
+
+    def _over_text(self, state: State, place: Location, end: int, ended: bool) -> None:
+        """What is stored takes the place of a text up to `end`. What lies behind is still there, unless the string ends
+        before: nobody was told of it yet.
+        """
+        text = state.texts[place]
+        del state.texts[place]
+        if place not in state.untold:
+            return
+        state.untold -= {place}
+        root, offset, _ = place
+        if not ended and (root, end, 0) not in state.texts and (not text.extent or text.extent > end - offset):
+            parts = cut(text, end - offset)
+            rest = text._replace(extent=max(text.extent - (end - offset), 0))
+            state.texts[(root, end, 0)] = rest if parts is None else parts[1]
+            state.untold |= {(root, end, 0)}
 
     def _byte(self, state: State, spots: tuple[Location, ...], value: int, bits: int, size: int = 0) -> None:
         """A byte copied by hand: the buffer now holds text of where the byte came from. `bits` say where it is safe.
@@ -160,7 +184,7 @@ class Memory(Writing):
                     continue
                 if not weak and not stride:
                     state.texts[(root, offset + inside, 0)] = content
-                self.note(aside(state, ("text", root, offset + inside, stride, content)))
+                self.note(aside(self.terms, state, ("text", root, offset + inside, stride, content)))
 
     def _carried(self, state: State, place: Location, size: int) -> Content | None:
         """The text that goes along with a word from a place: one of the function's own frame, or one that was checked;

@@ -14,11 +14,6 @@ from .terms import GLOBAL, STACK, Terms
 Event = tuple[Any, ...]
 
 
-def aside(state: State, event: Event) -> Event:
-    """The event of a store, set aside when it goes into a private object."""
-    return ("private", event) if event[1] in state.private else event
-
-
 def born(state: State, heap: int) -> None:
     """A new object: nothing is in it, whatever was in one made here before."""
     state.private |= {heap}

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from . import cases, fold, private
+from . import cases, fold, private, untold
 from .activation import Activation
 from .join import join
 from .lift import BNOT, EQ
-from .state import Fact, Places, State
+from .state import Case, Fact, Places, State
 from .summary import MAX_RETURNS, Event, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
 
@@ -78,10 +78,7 @@ class Returns:
         """What a value is on the ways that led here, with what holds on each. A counter that goes round a loop is the
         counter: what it was before it counted is no value of it here.
         """
-        told = []
-        for case in state.cases:
-            values = {phi: one for phi, one in case.values.items() if not self._goes_round(phi)}
-            told.append((cases.replaced(self.terms, value, values), case.facts))
+        told = [(self._on(case, value), case.facts) for case in state.cases]
         if any(one != value for one, _ in told):
             return tuple(told)
         implied = self.conditions.implied.get(value, ())
@@ -90,6 +87,13 @@ class Returns:
     def _goes_round(self, phi: int) -> bool:
         """Whether a loop makes the value from what it was the round before."""
         return any(self.terms.based(one)[0] == phi for one in self.terms.alternatives.get(phi, ()))
+
+    def _on(self, case: Case, value: int) -> int:
+        """What a value is on one of the ways: a number, where a test on it told."""
+        values = {phi: one for phi, one in case.values.items() if not self._goes_round(phi)}
+        here = cases.replaced(self.terms, value, values)
+        low, high = case.ranges.get(here, (0, 1))
+        return self.terms.const(low) if low == high else here
 
     def _of_boolean(self, node: tuple[int, ...]) -> bool:
         inner = self.terms.nodes[node[2]]
@@ -109,11 +113,13 @@ class Returns:
         for value, state in self.returned.values() if out.function not in self.activation.whole.recursive else ():
             out.fresh |= private.within(self.terms, state, (value,))
         out.fresh -= {event[1] for event in noted if event[0] == "shared"}
-        seen = private.settled(noted, out.fresh)
         states = [state for _, state in self.returned.values()]
         if states:
             flags = self.activation.whole.lifter.flags
             end = join(self.terms, self.activation.function.address, -1, states, flags, {})
+            self.activation.here = noted
+            out.unread = end.untold - untold.read(noted)
+            self.activation.reveal(end)
             out.words = dict(self._few(end.words, _MAX_WORDS))
             out.texts = dict(self._few(end.texts, _MAX_TEXTS))
             out.sure = {
@@ -123,7 +129,11 @@ class Returns:
                 alternatives = self._alternatives(value, state)
                 out.returns += [(one, facts | state.facts) for one, facts in alternatives]
             out.returns = out.returns[:MAX_RETURNS]
-        self.activation.whole.record(seen, out)
+        whole = self.activation.whole
+        seen = private.settled(noted, out.fresh)
+        seen = untold.settled(seen, lambda event: event[1:4] in out.texts and whole.is_open(event))
+        out.looks = untold.both(self.activation.looks, untold.looked(self.terms, seen))
+        whole.record(seen, out)
         return out
 
     def _few(self, held: Places[T], limit: int) -> list[tuple[Location, T]]:

@@ -138,6 +138,11 @@ def kept(deps: frozenset[Dep], bits: int) -> frozenset[Dep]:
     return frozenset((*dep[:4], dep[4] | bits) for dep in deps) if bits else deps
 
 
+def bare(content: Content) -> Content:
+    """A text as if nothing were known of what it is safe for."""
+    return content._replace(deps=frozenset((*dep[:4], 0) for dep in content.deps))
+
+
 def _united(a: frozenset[Dep], b: frozenset[Dep]) -> frozenset[Dep]:
     if b <= a:
         return a
@@ -217,7 +222,7 @@ class Case(NamedTuple):
 class State:
     """Mutable; copied at branches."""
 
-    __slots__ = ("cases", "facts", "masks", "private", "ranges", "registers", "shared", "texts", "words")
+    __slots__ = ("cases", "facts", "masks", "private", "ranges", "registers", "shared", "texts", "untold", "words")
 
     def __init__(self) -> None:
         self.registers: dict[int, int] = {}
@@ -234,6 +239,8 @@ class State:
         self.private: frozenset[int] = frozenset()
         """Heap objects that only this function can reach yet, and in `shared` those that it gave to others."""
         self.shared: frozenset[int] = frozenset()
+        self.untold: frozenset[Location] = frozenset()
+        """Places of texts that nobody else had the time to read yet, see `untold`."""
 
     def learn(self, facts: frozenset[Fact]) -> None:
         """Add facts, while there are not too many."""
@@ -249,7 +256,7 @@ class State:
         new.masks = self.masks.copy()
         new.ranges = self.ranges.copy()
         new.cases = self.cases
-        new.private, new.shared = self.private, self.shared
+        new.private, new.shared, new.untold = self.private, self.shared, self.untold
         return new
 
     def probe(self) -> "State":
@@ -269,5 +276,5 @@ class State:
             and self.masks == other.masks
             and self.ranges == other.ranges
             and self.cases == other.cases
-            and (self.private, self.shared) == (other.private, other.shared)
+            and (self.private, self.shared, self.untold) == (other.private, other.shared, other.untold)
         )

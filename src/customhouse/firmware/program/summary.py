@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from .state import Content, Fact
 from .terms import Location
+from .untold import NOTHING, Looks
 
 Event = tuple[Any, ...]
 Lacking = frozenset[tuple[int, int]]
@@ -46,4 +47,8 @@ class Summary:
     verdicts: dict[Location, Verdicts] = field(default_factory=dict)
     """For words that are stored: what they say of the texts beside them."""
     events: list[Event] = field(default_factory=list)
+    unread: frozenset[Location] = frozenset()
+    """Places of texts that nobody else had the time to read before it returned."""
+    looks: Looks = NOTHING
+    """Where it reads texts that no caller gave it."""
     returning: bool = False

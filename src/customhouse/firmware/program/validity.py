@@ -15,7 +15,7 @@ from . import cases, lift, quoting
 from .fieldtests import HOLDS, is_place
 from .nodes import both
 from .passages import At, Passages
-from .state import Content, Fact
+from .state import Content, Dep, Fact, bare
 from .summary import Event, Lacking, Verdicts
 from .terms import CONST, GLOBAL, HEAP, LOAD, OP, PHI, STACK, Location, overlap
 
@@ -126,12 +126,15 @@ class Validity:
     def _all_known(self, base: int, offset: int, stride: int, words: list[Stored], test: Test) -> bool:
         """Whether all that memory holds there was seen being stored: at least one text, and each of the words."""
         held = self.store.holding(base, offset, stride)
-        seen = {(one.offset, one.stride, one.event[4]) for one in self._stores.get(base, ()) if one.event[0] == "text"}
+        texts = [one for one in self._stores.get(base, ()) if one.event[0] == "text"]
+        seen: dict[tuple[int, int], list[frozenset[Dep]]] = {(one.offset, one.stride): [] for one in texts}
+        for one in texts:
+            seen[one.offset, one.stride].append(bare(one.event[4]).deps)
         cells = self.store.words.get(base)
         values = {one.event[5] for one in words}
         return (
             bool(held)
-            and all(one in seen for one in held)
+            and all(any(bare(text).deps <= one for one in seen.get((at, step), ())) for at, step, text in held)
             and (cells is None or all(value in values for value in cells.at(test.offset, stride)))
         )
 
@@ -347,17 +350,17 @@ class Validity:
         """All stores of words and texts under roots that mean the same everywhere."""
         out: list[Stored] = []
         for function, sites in self.whole.sites.items():
-            told = self.whole.closed.get(function, {})
-            summary = self.whole.summaries.get(function)
+            told, summary = self.whole.closed.get(function, {}), self.whole.summaries.get(function)
             aside = {event[1] for events in sites.events.values() for event in events if event[0] == "shared"}
             aside |= summary.fresh if summary is not None else frozenset()
             for block, events in sites.events.items():
                 for index, event in enumerate(events):
-                    inner = event[1] if event[0] == "private" else event
+                    inner = event[1] if event[0] in ("private", "untold") else event
                     if inner[0] not in ("word", "text") or self.terms.open[inner[1]]:
                         continue
-                    if inner is event or inner[1] not in aside:
-                        out.append(Stored((function, block), index, inner, inner[2], inner[3], inner in told))
+                    if event[0] != "private" or inner[1] not in aside:
+                        known = inner in told or (event[0] == "untold" and not self.whole.is_open(inner))
+                        out.append(Stored((function, block), index, inner, inner[2], inner[3], known))
         return out
 
     @cached_property

@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from . import library
 from .bytesets import ByteSets
 from .code import Code
 from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
-from .library import MODELS
 from .lifter import Lifter
 from .resolve import Store
 from .state import Content, Dep, Fact
@@ -65,6 +65,8 @@ class Whole:
         """Functions that were met again while they were evaluated."""
         self.callers: dict[int, set[int]] = {}
         """Functions whose evaluation asked for a function's summary."""
+        self.concurrent = not image.dynamic or bool(library.CONCURRENT & image.import_address.keys())
+        """Whether other code of the program may run while a function waits."""
         self.references: list[int] = []
         """Addresses in data that the code names, in order."""
         self.walked: list[int] = []
@@ -76,7 +78,7 @@ class Whole:
         self.proofs[what] = self.proofs.get(what, frozenset()) | facts
 
     def model(self, name: str) -> list[Any] | None:
-        found = MODELS.get(name)
+        found = library.MODELS.get(name)
         return found if found is not None else self.extra.get(name)
 
     def expired(self) -> bool:
@@ -195,7 +197,7 @@ class Whole:
         copies = 0
         for event in unaccounted(self.terms, events):
             kind = event[0]
-            if not self._open(event):
+            if not self.is_open(event):
                 closed[event] = events.get(event, _NO_FACTS)
             elif kind in ("word", "text"):
                 if not self._final(event, summary):
@@ -233,7 +235,8 @@ class Whole:
             for event in events
         ]
 
-    def _open(self, event: Event) -> bool:
+    def is_open(self, event: Event) -> bool:
+        """Whether an event speaks of parameters."""
         kind = event[0]
         is_open = self.terms.open
         if kind == "sink":

@@ -11,9 +11,9 @@ from .contents import MAX_TEXT
 from .elf import Image
 from .keys import Keys
 from .letters import Letters
-from .private import aside
 from .state import Content, State, continued, cut, either, joined, kept, literal
 from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
+from .untold import aside
 
 
 class Writing(Letters):
@@ -81,7 +81,7 @@ class Writing(Letters):
             self._clear(state, key, content.extent)
         if len(state.texts) < 200:
             state.texts[key] = content
-        self.note(aside(state, ("text", root, offset, stride, content)))
+        self.note(aside(self.terms, state, ("text", root, offset, stride, content)))
         if not stride and not weak and content.deps:
             self._continue(state, spot, content)
 
@@ -145,7 +145,7 @@ class Writing(Letters):
         if weak and old is not None:
             content = either(old, content)
         state.texts[key] = content
-        self.note(aside(state, ("text", *spot, content)))
+        self.note(aside(self.terms, state, ("text", *spot, content)))
 
     def _grow(self, state: State, spot: Location, old: Content, added: Content) -> None:
         """A text that was the end of a longer one goes on: `p += sprintf(p, ...)` again and again."""
@@ -156,7 +156,7 @@ class Writing(Letters):
             whole = state.texts[key]
             if not key[2] and offset - MAX_TEXT < key[1] < offset and not whole.extent and old.deps <= whole.deps:
                 state.texts[key] = either(whole, whole._replace(deps=whole.deps | added.deps))
-                self.note(aside(state, ("text", *key, state.texts[key])))
+                self.note(aside(self.terms, state, ("text", *key, state.texts[key])))
 
     def _continue(self, state: State, spot: Location, content: Content) -> None:
         """A text written where a constant one ends goes on with it: `strcpy(p, "ping "); strcpy(p + 5, host)`."""
@@ -171,7 +171,7 @@ class Writing(Letters):
         if before:
             whole = continued(literal(before), content)
             state.texts[(root, start, 0)] = whole
-            self.note(aside(state, ("text", root, start, 0, whole)))
+            self.note(aside(self.terms, state, ("text", root, start, 0, whole)))
 
     def _ending(self, state: State, root: int, end: int) -> str | None:
         """Constant text that ends at a place, without a NUL."""
@@ -226,6 +226,7 @@ class Writing(Letters):
                 parts = cut(state.texts[key], place - key[1])
                 if parts is not None and (root, place, 0) not in state.texts:
                     state.texts[key], state.texts[(root, place, 0)] = parts
+                    state.untold |= {(root, place, 0)} if key in state.untold else frozenset()
 
     def _blur(self, state: State, spot: Location, extent: int) -> None:
         """A text may lie here now: numbers that stood here may be gone.

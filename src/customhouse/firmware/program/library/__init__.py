@@ -16,8 +16,11 @@ from .printing import fill
 
 __all__ = [
     "COMMAND_OPTIONS",
+    "CONCURRENT",
     "MODELS",
+    "QUIET",
     "SHELL",
+    "WAITING",
     "Caller",
     "block_copy",
     "block_fill",
@@ -37,7 +40,16 @@ _ACTIONS: Actions = {
     **commands.ACTIONS,
     **services.ACTIONS,
 }
-_READ_ONLY = frozenset(table("libc.toml")["names"]["numeric"]) - {"recvmsg", "accept"} | {
+_NAMES = table("libc.toml")["names"]
+_CALLING = frozenset(("callback", "handler", "timer"))
+_HEARING = frozenset(("receive", "receive_vector", "receive_list", "receive_line", "scan_stream", "given"))
+WAITING = frozenset(_NAMES["waiting"]) | {name for name, model in MODELS.items() if model[0] in _HEARING}
+"""Functions that wait: other threads, and handlers of signals, have the time to look at memory."""
+QUIET = frozenset(_NAMES["quiet"]) | {name for name, model in MODELS.items() if model[0] not in _CALLING | _HEARING}
+"""Functions in which nobody else has that time: they wait for nothing, and call nothing back."""
+CONCURRENT = {name for name, model in MODELS.items() if model[0] in _CALLING} - frozenset(_NAMES["serial"])
+"""Functions by which something else comes to run while a function waits."""
+_READ_ONLY = frozenset(_NAMES["numeric"]) - {"recvmsg", "accept"} | {
     "puts",
     "perror",
     "free",
