@@ -79,3 +79,56 @@ def test_a_byte_that_chooses_an_entry_tells_which_it_is() -> None:
     state = State()
     state.masks[byte] = 1 << 1 | 1 << 3
     assert rows.possible(state, target, FUNCTIONS) == [0x8200, 0x8400]
+
+
+WORDS, WIDE = 0xA000, 24
+"""A table of words with room for a text in each entry, as it lies in initialised data."""
+
+
+def worded(kept: bool = True) -> tuple[Terms, Rows, int]:
+    image = Image("arm", False, 4, 0)
+    names = b"name\0port\0ntp\0"
+    rows = [0x9000, 0x9005, 0x900A]
+    data = bytearray(b"".join(struct.pack("<I", row) + bytes(WIDE - 4) for row in rows))
+    image.segments = [
+        Segment(0x9000, 0x9000 + len(names), bytearray(names), False, False),
+        Segment(WORDS, WORDS + len(data), data, False, True),
+    ]
+    terms = Terms(4)
+    pointer = terms.phi(0x100, 0x120, 3)
+    terms.add_alternative(pointer, terms.const(WORDS))
+    terms.add_alternative(pointer, terms.add(pointer, WIDE))
+    return terms, Rows(terms, image, lambda _place, _step, _size: kept), pointer
+
+
+def word(terms: Terms, pointer: int) -> int:
+    return terms.make((BYTE, pointer, GLOBAL, WORDS, WIDE, 4), pointer)
+
+
+def test_the_entry_of_a_word_is_known_by_the_word() -> None:
+    terms, rows, pointer = worded()
+    state = State()
+    text = terms.add(pointer, 4)
+    assert rows.entries(state, text) == ()
+    state.facts = frozenset({("eq", word(terms, pointer), "ntp")})
+    assert rows.entries(state, text) == ((GLOBAL, WORDS + 2 * WIDE + 4, 0),)
+
+
+def test_words_that_are_written_over_tell_nothing() -> None:
+    terms, rows, pointer = worded(kept=False)
+    state = State()
+    state.facts = frozenset({("eq", word(terms, pointer), "ntp")})
+    assert rows.entries(state, terms.add(pointer, 4)) == ()
+
+
+def test_a_word_that_is_read_ahead_belongs_to_the_entry_that_the_loop_comes_to() -> None:
+    terms, rows, pointer = worded()
+    after = terms.add(pointer, WIDE)
+    ahead = terms.phi(0x100, 0x120, 4)
+    read = terms.make((BYTE, after, GLOBAL, WORDS + WIDE, WIDE, 4), after)
+    terms.edges[pointer] = (terms.const(WORDS), after)
+    terms.edges[ahead] = (terms.load(GLOBAL, WORDS, 0, 4), read)
+    terms.joined[0x100, 0x120] = {pointer: None, ahead: None}
+    state = State()
+    state.facts = frozenset({("eq", ahead, "port")})
+    assert rows.entries(state, terms.add(pointer, 4)) == ((GLOBAL, WORDS + WIDE + 4, 0),)

@@ -12,6 +12,7 @@ from .conditions import Conditions
 from .lift import ADD
 from .memory import Memory
 from .narrowing import Narrowing
+from .rows import Rows
 from .state import Content, Fact, Places, State, comparisons
 from .summary import Event, Verdicts
 from .terms import ADDR, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
@@ -35,9 +36,11 @@ class Activation:
         self.function = function
         self.terms: Terms = whole.terms
         self.image = whole.image
-        self.conditions = Conditions(whole.terms, whole.sets, self._constant_text, self._constant_bytes)
+        self.conditions = Conditions(whole.terms, whole.sets, self.constant_text, self._constant_bytes)
         self.narrowing = Narrowing(whole.terms, self.conditions)
+        self.rows = Rows(whole.terms, whole.image, self._kept, whole.store.table_end)
         self.memory = Memory(whole.terms, whole.image, function.address, self.note, whole.sets)
+        self.memory.entries = self.rows.entries
         convention = whole.lifter.convention
         registers = whole.lifter.registers
         self.memory.stack_arguments = convention.stack_arguments
@@ -48,7 +51,7 @@ class Activation:
         self.memory.objects = whole.objects
         self.memory.saved = whole.saved
         self.memory.keys.fields = whole.key_fields
-        self.memory.keys.text = self._constant_text
+        self.memory.keys.text = self.constant_text
         self.argument_registers = [registers[name] for name in convention.arguments]
         self.result_register = registers[convention.result]
         self.stack_register = registers[convention.stack]
@@ -89,6 +92,11 @@ class Activation:
     @site.setter
     def site(self, address: int) -> None:
         self.memory.site = address
+
+    def _kept(self, place: int, step: int, size: int) -> bool:
+        if not self.whole.references and any(self.image.bytes_at(place, step)):
+            self.whole.early.add(self.function.address)
+        return self.whole.store.kept(place, step, size)
 
     # -- registers and arguments
     def value(self, state: State, operand: int) -> int:
@@ -323,7 +331,7 @@ class Activation:
         return any(fact[0] == "eq" and not self._may_be(fact[1], fact[2].casefold()) for fact in facts)
 
     def _may_be(self, term: int, word: str) -> bool:
-        texts = [self._constant_text(one) for one in self.terms.flat(term)]
+        texts = [self.constant_text(one) for one in self.terms.flat(term)]
         return not texts or any(text is None or text.casefold().startswith(word) for text in texts)
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
@@ -369,7 +377,7 @@ class Activation:
         return out
 
     # -- constants, for conditions
-    def _constant_text(self, term: int) -> str | None:
+    def constant_text(self, term: int) -> str | None:
         texts = set()
         for one in self.terms.flat(term):
             value = self.terms.value(one)

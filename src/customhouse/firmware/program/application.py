@@ -3,7 +3,7 @@
 from . import bounds, cases, private
 from .join import shared
 from .reading import Reading
-from .state import Fact
+from .state import Fact, State
 from .summary import LOOP, MAX_RETURNS, Event
 from .terms import HEAP, LOAD, STACK, Location
 
@@ -33,15 +33,15 @@ class Application(Reading):
         texts = [
             (key, self.address(*key), self.content(text)) for key, text in summary.texts.items() if key not in never
         ]
-        returns = [(self.term(value), self.facts(facts)) for value, facts in summary.returns]
+        returns = [(self._entry(value, facts), self.facts(facts)) for value, facts in summary.returns]
         returns = [one for one in returns if not self.caller.refuted(one[1])] or returns
         for heap, made in sorted(self.made.items()):
             if made != heap:
                 self.memory.born(self.state, made)
         for key, address, text in texts:
-            spots = self.terms.places(address)
+            spots = self.memory.targets(self.state, address)
             self.caller.under = guards.get(key, _NO_FACTS)
-            for spot in spots[:4]:
+            for spot in spots:
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
                 if spot in self.state.untold and key not in summary.unread:
                     self.caller.tell(self.state, spot)  # it was read before the callee returned
@@ -56,6 +56,19 @@ class Application(Reading):
         if before is not None:
             self.state = before  # what is noted later is noted as it is at the call
         return result
+
+    def _entry(self, value: int, facts: frozenset[Fact]) -> int:
+        """A returned value in the caller's words: of a table, the entries whose words are what the caller asked for.
+        Only of this call that is so: the next one comes to another entry.
+        """
+        sides = [side for fact in facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
+        asked = [(field, self.caller.constant_text(self.term(other))) for field, other in sides if field != other]
+        known = State()
+        known.facts = frozenset(("eq", field, word) for field, word in asked if word is not None)
+        spots = self.caller.rows.entries(known, value)
+        if not 0 < len(spots) < MAX_RETURNS:
+            return self.term(value)
+        return self.terms.merge({self.terms.const(at) for _, at, _ in spots})
 
     def _written(self, key: Location, value: int) -> int:
         """A word that the callee leaves behind, in the caller's words. Where it may leave what was there, and that is a

@@ -7,7 +7,6 @@ from .application import Application
 from .elf import IMPORT_BASE
 from .join import join
 from .lift import AND, Block
-from .rows import Rows
 from .state import State
 from .tables import table
 from .terms import OP, RECURSION
@@ -25,7 +24,7 @@ class Calls:
         self.terms = activation.terms
         self.whole = activation.whole
         self.link = activation.link
-        self.rows = Rows(activation.terms, activation.image, self._kept)
+        self.rows = activation.rows
 
     def call(self, block: Block, state: State) -> bool:
         """Apply a call; False when it does not return."""
@@ -39,9 +38,6 @@ class Calls:
             return False
         self._after_call(state, result, self._changed(target, leave.site))
         return True
-
-    def _kept(self, place: int, step: int) -> bool:
-        return self.whole.store.kept(place, step)
 
     def _pointer(self, target: int) -> int:
         """The pointer that is called: where code has a second form, the bit that tells it is cut off first."""
@@ -108,6 +104,9 @@ class Calls:
             checked = {fact[1] for fact in cases.telling(case.facts)}
             now = [cases.replaced(self.terms, one, case.values) for one in held] if checked else held
             if now != held and not checked.isdisjoint(now):
+                return True
+            inside = [one for one in now if self.rows.entry(one) is not None] if checked else []
+            if inside and any(self.rows.entries(cases.seen(state, case), one) for one in inside):
                 return True
         return False
 

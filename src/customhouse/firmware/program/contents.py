@@ -1,5 +1,7 @@
 """Texts as they lie in memory: what a pointer's string is made of, put together from texts and words written before."""
 
+import functools
+from collections.abc import Callable
 from typing import Literal
 
 from . import quoting
@@ -8,6 +10,7 @@ from .state import EMPTY, Content, State, continued, either, kept, literal
 from .terms import BYTE, CONST, GLOBAL, HEAP, KEYED, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
 
 MAX_TEXT = 512
+_MAX_TARGETS = 6
 _UNSIZED = frozenset((PARAM, LOAD, RESULT, OP, KEYED))
 _FAR = 1024
 """What is further behind a text in such an object is not a part of it."""
@@ -21,12 +24,19 @@ class Contents:
         self.image = image
         self.function = function
         self.frame = terms.make((STACK, function))
+        self.entries: Callable[[State, int], tuple[Location, ...]] = lambda _state, _pointer: ()
+        """The entries of tables that a pointer may point to, by what was tested of them."""
+
+    def targets(self, state: State, pointer: int) -> tuple[Location, ...]:
+        """Where a text goes that is written through a pointer."""
+        return self.entries(state, pointer) or self.terms.places(pointer)[:_MAX_TARGETS]
 
     def text(self, state: State, pointer: int) -> Content:
         """The string that a pointer points to."""
         terms = self.terms
         content: Content | None = None
-        for one in terms.flat(pointer):
+        entries = [terms.const(place) for _, place, _ in self.entries(state, pointer)]
+        for one in entries or terms.flat(pointer):
             node = terms.nodes[one]
             if node[0] == CONST and node[1] < terms.floor and len(terms.flat(pointer)) > 1:
                 continue
@@ -41,6 +51,8 @@ class Contents:
             fixed = self._constant_text(offset)
             if fixed is not None:
                 return fixed
+        if root == GLOBAL and stride > 1 and spot not in state.texts and (rows := self._rows(state, spot)):
+            return functools.reduce(either, rows, Content(frozenset({("T", *spot, False)}), "%s", 0, True))
         found = self._entry(state, spot)
         words = None if stride or spot in state.texts else self._assembled(state, spot)
         if words is not None:
@@ -63,6 +75,12 @@ class Contents:
         if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
             return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
         return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
+
+    def _rows(self, state: State, spot: Location) -> list[Content]:
+        """The texts of several entries of an array, when they are known each by itself."""
+        root, start, stride = spot
+        keys = [key for key in state.texts.of(root) if not key[2] and key[1] >= start and not (key[1] - start) % stride]
+        return [state.texts[key] for key in keys] if any(key[1] > start for key in keys) else []
 
     def held(self, state: State, place: Location) -> Content:
         """The text that begins at a place, with what checks in force say of it."""

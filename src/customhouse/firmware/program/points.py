@@ -277,7 +277,7 @@ class Pointers(Kept):
             return set()
         constant = self.image.constant(address)
         out: set[Location] = set()
-        for at in range(address, min(self._table_end(address, step), address + _MAX_TABLE * step), step):
+        for at in range(address, min(self.table_end(address, step), address + _MAX_TABLE * step), step):
             value = self.image.number(at, size)
             if value is None or (not value and self._is_end(at, step)):
                 break
@@ -305,7 +305,7 @@ class Pointers(Kept):
     def _numbers(self, address: int, step: int) -> set[Location]:
         """The small numbers in one column of a constant table."""
         out: set[Location] = set()
-        for at in range(address, min(self._table_end(address, step), address + _MAX_TABLE * step), step):
+        for at in range(address, min(self.table_end(address, step), address + _MAX_TABLE * step), step):
             value = self.image.number(at, self.terms.word)
             if value is None or value >= self.terms.floor or at in self.image.places:
                 break
@@ -320,7 +320,7 @@ class Pointers(Kept):
         around = self.image.bytes_at(at - step + word, 2 * step - word)
         return any(not any(around[start : start + step]) for start in range(0, step, word)) and len(around) >= step
 
-    def _table_end(self, address: int, step: int) -> int:
+    def table_end(self, address: int, step: int) -> int:
         """The next address that code names behind the first entries of a table. One of its own entries may be named as
         well, where a search begins in the middle.
         """
@@ -345,18 +345,25 @@ class Pointers(Kept):
 
     def _has_function(self, address: int) -> bool:
         value = self.image.number(address, self.terms.word)
-        return value is not None and self.image.executable(value & ~1 if self.whole.arm else value)
+        if value is None or value < self.terms.floor:
+            return False
+        return self.image.executable(value & ~1 if self.whole.arm else value)
 
-    def kept(self, address: int, step: int) -> bool:
-        """Whether an array of the initialised data is as it was: no store of the program is known to go there."""
+    def kept(self, address: int, step: int, size: int) -> bool:
+        """Whether a field of the entries of an array in initialised data is as it was: no store of the program is known
+        to go there.
+        """
         cells = self.words.get(GLOBAL)
         if not self.whole.references or not any(self.image.bytes_at(address, step)):
             return False
-        end = min(self._table_end(address, step), address + step * _MAX_TABLE)
-        written = [at for at, _step, _text in self.texts.get(GLOBAL, ())]
+        end = min(self.table_end(address, step), address + step * _MAX_TABLE)
+        written = [(at, stride) for at, stride, _text in self.texts.get(GLOBAL, ())]
         if cells is not None:
-            written += [*cells.exact, *(at for at, _step, _value in cells.strided)]
-        return not any(address - step < at < end for at in written)
+            written += [*((at, 0) for at in cells.exact), *((at, stride) for at, stride, _value in cells.strided)]
+        return not any(
+            address - step < at < end and (at - address) % (both(stride, step) if stride > 1 else step) < size
+            for at, stride in written
+        )
 
     def started(self, path: int, vector: int) -> list[Content]:
         """What a shell with -c is given, in argument vectors that lie in memory."""

@@ -224,8 +224,8 @@ class Store(Channels):
     def covers(self, base: int, off: int, step: int, text_off: int, text_step: int, content: Content) -> bool:
         """Whether a text that was stored somewhere in an object lies at a place of it."""
         if base == GLOBAL and (
-            (step > 1 and text_off >= self._table_end(off, step))
-            or (text_step > 1 and off >= self._table_end(text_off, text_step))
+            (step > 1 and text_off >= self.table_end(off, step))
+            or (text_step > 1 and off >= self.table_end(text_off, text_step))
         ):
             return False
         if content.extent or text_step > 1:

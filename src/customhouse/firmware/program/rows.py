@@ -12,13 +12,15 @@ from .computed import computed
 from .elf import Image
 from .selectors import leaf_of
 from .state import State
-from .terms import ADDR, BYTE, GLOBAL, MERGE, OP, Terms
+from .terms import ADDR, BYTE, GLOBAL, LOAD, MERGE, OP, PHI, Location, Terms
 
 Pointer = tuple[int, int, int]
 """What the fields of one entry have in common: the term of the pointer or of the place in the table, where the first
 entry lies when the pointer is 0 there, and the step.
 """
 _MAX_ROWS = 128
+_MAX_LEFT = 40
+"""Of so many entries each is told by itself."""
 _DEPTH = 8
 
 
@@ -26,13 +28,24 @@ class Rows:
     """Reads constant tables entry by entry."""
 
     def __init__(
-        self, terms: Terms, image: Image, kept: Callable[[int, int], bool] = lambda _place, _step: False
+        self,
+        terms: Terms,
+        image: Image,
+        kept: Callable[[int, int, int], bool] = lambda _place, _step, _size: False,
+        end: Callable[[int, int], int] = lambda _place, _step: 1 << 62,
     ) -> None:
         self.terms = terms
         self.image = image
         self.kept = kept
-        """Whether nothing in the program writes to an array: its first place and its step."""
+        """Whether nothing in the program writes to a field of an array's entries: its first place, the step and the
+        size.
+        """
+        self.end = end
+        """Where an array ends at the latest."""
         self._pointers: dict[int, frozenset[Pointer]] = {}
+        self._values: dict[tuple[int, int], int] = {}
+        self._unsettled = False
+        """Whether what was looked at last may turn out to be an entry, once all ways to a loop's head are known."""
 
     def possible(self, state: State, target: int, functions: list[int]) -> list[int]:
         """Of the functions that a field may name, those that stand in entries that the tests before let pass."""
@@ -89,20 +102,71 @@ class Rows:
             return found
         node = self.terms.nodes[term]
         out: frozenset[Pointer] = frozenset()
+        before, self._unsettled = self._unsettled, node[0] == PHI
         field = self._field(node)
         if field is not None:
             base, inside = self.terms.based(field[1])
-            if self._is_table(field[3], field[4]):
+            if self._is_table(field[3], field[4], field[5]):
                 out = frozenset({(base, field[3] - inside, field[4])})
         elif node[0] == OP and level < _DEPTH:
             out = out.union(*(self.pointers(one, level + 1) for one in node[2:]))
         elif node[0] == ADDR and level < _DEPTH:
             out = self.pointers(node[1], level + 1)
-        self._pointers[term] = out
+        if out or not self._unsettled:
+            self._pointers[term] = out
+        self._unsettled = self._unsettled or before
         return out
 
-    def _is_table(self, place: int, step: int) -> bool:
-        return self.image.constant(place) or (self.image.segment(place) is not None and self.kept(place, step))
+    def entries(self, state: State, pointer: int) -> tuple[Location, ...]:
+        """Where a pointer into a table may point, by what was tested of the entry; nothing when that does not tell."""
+        own = self.entry(pointer)
+        if own is None:
+            return ()
+        tests = [(term, span) for term, span in state.ranges.items() if own in self.pointers(term)]
+        words = [(fact[1], fact[2]) for fact in state.facts if fact[0] == "eq" and own in self.pointers(fact[1])]
+        if not tests and not words:
+            return ()
+        _, start, step = own
+        moved = self.moved(pointer)
+        out: dict[Location, None] = {}
+        for row in range(min(_MAX_ROWS, (self.end(start, step) - start) // step)):
+            place = self._value(pointer, row) if moved is None else moved[0] + row * step
+            if place is None:
+                break
+            passes = self.image.segment(place) is not None and all(self._passes(*test, row) for test in tests)
+            if passes and all(self._is_word(*word, row) for word in words):
+                out[GLOBAL, place, 0] = None
+        return tuple(out) if len(out) <= _MAX_LEFT else ()
+
+    def entry(self, pointer: int) -> Pointer | None:
+        """The entry that a pointer leads into, or that the pointer itself was read from."""
+        moved = self.moved(pointer)
+        if moved is not None:
+            return moved[1]
+        found = self.pointers(pointer)
+        return next(iter(found)) if len(found) == 1 else None
+
+    def moved(self, pointer: int) -> tuple[int, Pointer] | None:
+        """Where a pointer into an array points in its first entry, and what it has in common with pointers to other
+        fields of the same entry.
+        """
+        spots = self.terms.locate(pointer)
+        if not spots or spots[0][0] != GLOBAL or spots[0][2] < 2:
+            return None
+        first, step = min(spot[1] for spot in spots), spots[0][2]
+        if any(root != GLOBAL or one != step or (at - first) % step for root, at, one in spots):
+            return None
+        base, inside = self.terms.based(pointer)
+        return first, (base, first - inside, step)
+
+    def _is_word(self, term: int, word: str, row: int) -> bool:
+        """Whether the text that a field of an entry points to may be a word, or begin with it."""
+        value = self._value(term, row)
+        text = self.image.text(value) if value is not None and self.image.constant(value) else None
+        return value is None or (text is not None and text.casefold().startswith(word.casefold()))
+
+    def _is_table(self, place: int, step: int, size: int) -> bool:
+        return self.image.constant(place) or (self.image.segment(place) is not None and self.kept(place, step, size))
 
     def _value(self, term: int, row: int) -> int | None:
         """What the term is in one entry; None when it depends on more."""
@@ -111,7 +175,36 @@ class Rows:
             field = self._field(node)
             return None if field is None else self.image.number(field[3] + row * field[4], field[5])
 
-        return computed(self.terms, term, given)
+        known = self._values.get((term, row))
+        if known is None:
+            known = computed(self.terms, term, given)
+            if known is not None:
+                self._values[term, row] = known
+        return known
+
+    def _ahead(self, node: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """A field that was read ahead, before the loop and at its end, goes round beside the pointer to its entry."""
+        read = [self.terms.nodes[one] for one in self.terms.edges.get(self.terms.index[node], ())]
+        read = [(self._field(one) or one) if one[0] == MERGE else one for one in read]
+        sizes = {one[5] for one in read if one[0] == BYTE and one[2] == GLOBAL}
+        if len(sizes) != 1:
+            return None
+        for pointer in self.terms.joined.get(node[1:3], ()):
+            found = self.moved(pointer)
+            inside = {self._distance(one, at) for one, at in zip(read, self.terms.edges[pointer], strict=False)}
+            if found is not None and len(inside) == 1 and (off := inside.pop()) is not None:
+                return (BYTE, self.terms.add(pointer, off), GLOBAL, found[0] + off, found[1][2], *sizes)
+        return None
+
+    def _distance(self, read: tuple[Any, ...], pointer: int) -> int | None:
+        """How far behind a pointer something was read; None when that is not known."""
+        base, inside = self.terms.based(pointer)
+        if read[0] == BYTE:
+            other, off = self.terms.based(read[1])
+            return off - inside if other == base else None
+        start = self.terms.value(pointer)
+        known = read[0] == LOAD and read[1] == GLOBAL and not read[3] and start is not None
+        return read[2] - start if known else None
 
     def _field(self, node: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The node of a field of an entry, as it is read from the first entry on: a pointer that a loop moves is seen
@@ -119,6 +212,8 @@ class Rows:
         """
         if node[0] == BYTE:
             return node if node[2] == GLOBAL and node[4] > 1 else None
+        if node[0] == PHI:
+            return self._ahead(node)
         if node[0] != MERGE:
             return None
         parts = [self.terms.nodes[one] for one in node[1]]

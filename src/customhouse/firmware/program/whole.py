@@ -63,6 +63,8 @@ class Whole:
         self.evaluating: list[int] = []
         self.recursive: set[int] = set()
         """Functions that were met again while they were evaluated."""
+        self.early: set[int] = set()
+        """Functions that asked for a table before it was known what is written where."""
         self.callers: dict[int, set[int]] = {}
         """Functions whose evaluation asked for a function's summary."""
         self.concurrent = not image.dynamic or bool(library.CONCURRENT & image.import_address.keys())
@@ -94,7 +96,8 @@ class Whole:
                 self._refer()
                 self.store = Store(self)
                 learned = self.sets.learn(self.store.tables())
-                calling = self._resolve()
+                calling = self._resolve() | self.early
+                self.early = set()
                 if not (calling or learned) or self.expired():
                     break
                 self._outdate(set(self.summaries) if learned else calling)

@@ -82,8 +82,8 @@ class Call:
         return size if self.terms.open[size] else -1
 
     def write(self, pointer: int, content: Content, sized: bool = False) -> None:
-        spots = self.terms.places(pointer)
-        for spot in spots[:6]:
+        spots = self.memory.targets(self.state, pointer)
+        for spot in spots:
             self.memory.write_text(self.state, spot, content, weak=len(spots) > 1, sized=sized)
         self.memory.keys.written(self.state, pointer, content)
 
