@@ -466,3 +466,30 @@ _STEP = "if (!isalnum((unsigned char)s[i])) return 0;"
 def test_a_loop_with_a_fixed_end_checks_so_many_bytes(tmp_path: Path, check: str, flows: int, level: str) -> None:
     facts = analyse(built(tmp_path, "x86-64", FIRST_BYTES.replace("CHECK", check), level))
     assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows
+
+
+NUMBERED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+static unsigned char line[300];
+static int hello(void) { return puts("hello"); }
+static int run(void) { char c[400]; snprintf(c, sizeof c, "ls %s", (char *)line + 1); return system(c); }
+static int bye(void) { return puts("bye"); }
+static int (*const handlers[16])(void) = {[1] = hello, [3] = run, [14] = bye};
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 1) return 0;
+        line[n] = 0;
+        if (handlers[line[0] >> 4]) handlers[line[0] >> 4]();
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", COMPILERS)
+def test_a_table_of_handlers_by_number_may_leave_some_out(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, NUMBERED))
+    assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}
