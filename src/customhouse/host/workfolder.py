@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _OURS = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
 _LOCK = "in-use"
 _MOST_REMOVED = 16  # at one start: it should not take long
 _ATTEMPTS = 5
+_INTERRUPTS = frozenset((signal.SIGINT, signal.SIGTERM))
 
 
 @contextlib.contextmanager
@@ -30,13 +32,17 @@ def work_folder(under: Path | None = None) -> Iterator[Path]:
     Folders that killed runs left in the same place are removed first.
     """
     remove_abandoned(under)
+    # An interrupt that comes while the folder is made waits until somebody is there to remove it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         made, lock = _made(under)
     except OSError as trouble:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise InputError(
             f"no work folder can be made: {trouble}", "set TMPDIR to a folder with free space"
         ) from trouble
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield made
     finally:
         remove_tree(made)
