@@ -33,14 +33,6 @@ from customhouse.model import Confidence, Digest, FileKind, Flow, Outcome, Progr
 
 LIMIT_SECONDS = 20
 SHOWN = (Confidence.HIGH, Confidence.MEDIUM)
-TOY_COMPILERS = {
-    "armel": "arm-linux-gnueabi-gcc",
-    "armhf": "arm-linux-gnueabihf-gcc",
-    "mipsel": "mipsel-linux-gnu-gcc",
-    "mips": "mips-linux-gnu-gcc",
-    "arm64": "aarch64-linux-gnu-gcc",
-    "x86-64": "x86_64-linux-gnu-gcc",
-}
 
 
 @dataclass
@@ -170,7 +162,11 @@ def build_toys(sources: Path, to: Path) -> Iterator[Toy]:
     plain = ["-O2", "-w", "-s"]
     for source in sorted(sources.glob("*.c")):
         name = source.stem
-        for architecture, gcc in TOY_COMPILERS.items():
+        for architecture in ARCHITECTURES:
+            gcc = compiler(architecture)
+            if gcc is None:
+                print(f"skipped: no compiler for {name} on {architecture}")
+                continue
             variants = {"": []}
             if name in ("a_direct", "b_helpers", "d_echo"):
                 variants["static"] = ["-static"]

@@ -1,7 +1,6 @@
 """Whole programs, built here for each architecture whose compiler is installed."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,19 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.firmware.program.build import ARCHITECTURES
+from tests.firmware.program.compiled import built
 
 from customhouse.firmware.program.analysis import analyse
 from customhouse.firmware.program.report import Reporter
 from customhouse.model import Confidence, Outcome, ProgramFacts
-
-COMPILERS = {
-    "armel": "arm-linux-gnueabi-gcc",
-    "armhf": "arm-linux-gnueabihf-gcc",
-    "arm64": "aarch64-linux-gnu-gcc",
-    "mipsel": "mipsel-linux-gnu-gcc",
-    "mips": "mips-linux-gnu-gcc",
-    "x86-64": "x86_64-linux-gnu-gcc",
-}
 
 DOOR = r"""
 #include <stdlib.h>
@@ -42,17 +34,7 @@ int main(void) {
 """
 
 
-def built(folder: Path, architecture: str, text: str, *options: str) -> bytes:
-    compiler = COMPILERS[architecture]
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
-    source, program = folder / "p.c", folder / "p"
-    source.write_text(text)
-    subprocess.run([compiler, "-O2", "-w", "-s", *options, "-o", str(program), str(source)], check=True)
-    return program.read_bytes()
-
-
-@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_packet_that_becomes_a_command_is_found_with_port_and_magic(tmp_path: Path, architecture: str) -> None:
     facts = analyse(built(tmp_path, architecture, DOOR.replace("RUN", "system(packet + 8)")))
     [flow] = facts.flows
@@ -62,7 +44,7 @@ def test_a_packet_that_becomes_a_command_is_found_with_port_and_magic(tmp_path: 
     assert flow.source.startswith("recv@")
 
 
-@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_constant_command_after_the_same_packet_is_nothing(tmp_path: Path, architecture: str) -> None:
     facts = analyse(built(tmp_path, architecture, DOOR.replace("RUN", 'system("/sbin/reboot")')))
     assert (facts.flows, facts.constructed_commands) == ((), ())
@@ -184,7 +166,7 @@ int main(void) {
 """
 
 
-@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("level", ["-O2", "-Os"])
 def test_a_check_of_what_one_key_gave_says_nothing_of_what_another_gave(
     tmp_path: Path, architecture: str, level: str
@@ -220,7 +202,7 @@ int main(int argc, char **argv) {
 """
 
 
-@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_answer_read_over_the_packet_that_was_made_field_by_field_fits(tmp_path: Path, architecture: str) -> None:
     assert analyse(built(tmp_path, architecture, PACKET)).flows == ()
 
@@ -278,218 +260,10 @@ int main(void) {
 """
 
 
-@pytest.mark.parametrize("architecture", COMPILERS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("level", ["-O2", "-Os"])
 def test_words_appended_in_a_loop_to_a_constant_beginning_are_part_of_the_command(
     tmp_path: Path, architecture: str, level: str
 ) -> None:
     facts = analyse(built(tmp_path, architecture, APPENDED, level))
     assert {flow.kind for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"command"}
-
-
-SEARCHED = """
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-static char line[300];
-static void list(void) { system("ls /mnt"); }
-static void look(void) { char c[400]; snprintf(c, sizeof c, "ls %s", line + 5); system(c); }
-static void up(void) { system("ifconfig eth0 up"); }
-static const struct verb { const char *name; void (*run)(void); int level; } verbs[] = {
-    {"list", list, 0}, {"look", look, 1}, {"up", up, 0},
-};
-static int order(const void *a, const void *b) { return strcmp(a, ((const struct verb *)b)->name); }
-int main(void) {
-    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
-    for (;;) {
-        char word[6] = "";
-        long n = recv(s, line, sizeof line - 1, 0);
-        const struct verb *one;
-        if (n <= 5) return 0;
-        line[n] = 0;
-        sscanf(line, "%5[a-z]", word);
-        one = bsearch(word, verbs, sizeof verbs / sizeof *verbs, sizeof *verbs, order);
-        if (one) one->run();
-    }
-}
-"""
-
-
-@pytest.mark.parametrize("architecture", COMPILERS)
-@pytest.mark.parametrize("level", ["-O2", "-Os"])
-def test_a_handler_found_by_binary_search_is_called(tmp_path: Path, architecture: str, level: str) -> None:
-    facts = analyse(built(tmp_path, architecture, SEARCHED, level))
-    assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["ls %s"]
-
-
-COUNTED = """
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-static int quoted(const char *p, char *out, size_t room) {
-    size_t n = 0;
-    if (*p++ != '"') return -1;
-    for (; *p && *p != '"'; p++) { if (n + 1 >= room) return -1; out[n++] = *p; }
-    out[n] = 0;
-    return (int)n;
-}
-int main(void) {
-    char line[300], key[65], c[200]; int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
-    for (;;) {
-        long n = recv(s, line, sizeof line - 1, 0);
-        if (n <= 0) return 0;
-        line[n] = 0;
-        if (quoted(line, key, sizeof key) != 64 || CHECK) continue;
-        snprintf(c, sizeof c, "wpa_cli set_network 0 psk %s", key);
-        system(c);
-    }
-}
-"""
-
-
-@pytest.mark.parametrize("check, flows", [('strspn(key, "0123456789abcdef") != 64', 0), ('strspn(key, "0123") < 4', 1)])
-def test_a_text_as_long_as_its_first_bytes_that_are_of_a_set_is_of_the_set(
-    tmp_path: Path, check: str, flows: int
-) -> None:
-    facts = analyse(built(tmp_path, "x86-64", COUNTED.replace("CHECK", check), "-Os", "-fno-inline"))
-    assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows
-
-
-PIECES = """
-#include <stdint.h>
-#include <string.h>
-#include <sys/socket.h>
-static int take(int s, void *to, size_t length) {
-    uint8_t *p = to;
-    while (length > 0) {
-        ssize_t n = recv(s, p, length > 1400 ? 1400 : length, 0);
-        if (n <= 0) return -1;
-        p += n; length -= (size_t)n;
-    }
-    return 0;
-}
-int main(void) {
-    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0); int32_t length; uint8_t record[128];
-    while (take(s, &length, 4) == 0) {
-        if (CHECK) return 1;
-        if (take(s, record, (size_t)length) < 0) return 2;
-        send(s, record, 16, 0);
-    }
-}
-"""
-
-
-@pytest.mark.parametrize("architecture", COMPILERS)
-def test_what_is_read_piece_by_piece_is_as_long_as_was_asked_for(tmp_path: Path, architecture: str) -> None:
-    fits = analyse(built(tmp_path, architecture, PIECES.replace("CHECK", "(uint32_t)length > 128"), "-fno-inline"))
-    assert not fits.flows
-    negative = analyse(built(tmp_path, architecture, PIECES.replace("CHECK", "length > 128"), "-fno-inline"))
-    assert {flow.kind for flow in negative.flows} == {"overflow"}
-
-
-SORTED = """
-#include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
-#include <string.h>
-#include <sys/socket.h>
-static char line[300];
-static int list(void) { return system("ls /mnt"); }
-static int look(void) { char c[400]; snprintf(c, sizeof c, "ls %s", line + 5); return system(c); }
-static int stop(void) { return puts("stop"); }
-static int up(void) { return puts("up"); }
-static const struct verb { char name[8]; int level; int (*run)(void); } verbs[] = {
-    {"list", 0, list}, {"none", 1, stop}, {"stop", 1, stop}, {"take", 0, look}, {"up", 0, up}, {"view", 0, look},
-};
-int main(void) {
-    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
-    for (;;) {
-        unsigned low = 0, high = sizeof verbs / sizeof *verbs;
-        long n = recv(s, line, sizeof line - 1, 0);
-        if (n <= 5) return 0;
-        line[4] = line[n] = 0;
-        while (low < high) {
-            unsigned middle = (low + high) >> 1;
-            int order = strcasecmp(line, verbs[middle].name);
-            if (!order) { verbs[middle].run(); break; }
-            if (order < 0) high = middle; else low = middle + 1;
-        }
-    }
-}
-"""
-
-
-@pytest.mark.parametrize("architecture", COMPILERS)
-@pytest.mark.parametrize("level", ["-O2", "-Os"])
-def test_the_entry_with_which_a_search_begins_is_not_the_end_of_the_table(
-    tmp_path: Path, architecture: str, level: str
-) -> None:
-    facts = analyse(built(tmp_path, architecture, SORTED, level))
-    assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}
-
-
-FIRST_BYTES = r"""
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-static int fine(const char *s) { CHECK }
-int main(void) {
-    char line[300], c[400]; int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
-    for (;;) {
-        long n = recv(s, line, sizeof line - 1, 0);
-        if (n <= 0) return 0;
-        line[n] = 0;
-        if (!fine(line)) continue;
-        snprintf(c, sizeof c, "date -s %s", line);
-        system(c);
-    }
-}
-"""
-_STEP = "if (!isalnum((unsigned char)s[i])) return 0;"
-
-
-@pytest.mark.parametrize(
-    "check, flows",
-    [
-        (f"int i; for (i = 0; i < 32 && s[i]; i++) {_STEP} return 1;", 1),
-        (f"int i; if (strlen(s) < 6) return 0; for (i = 0; i < 6; i++) {_STEP} return 1;", 1),
-        (f"int i; if (strlen(s) != 6) return 0; for (i = 0; i < 6; i++) {_STEP} return 1;", 0),
-        (f"int i; for (i = 0; i < 6; i++) {_STEP} return s[6] == 0;", 0),
-        ("const char *e = s + strlen(s); for (; s < e; s++) if (!isalnum((unsigned char)*s)) return 0; return 1;", 0),
-    ],
-)
-@pytest.mark.parametrize("level", ["-O2", "-Os"])
-def test_a_loop_with_a_fixed_end_checks_so_many_bytes(tmp_path: Path, check: str, flows: int, level: str) -> None:
-    facts = analyse(built(tmp_path, "x86-64", FIRST_BYTES.replace("CHECK", check), level))
-    assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows
-
-
-NUMBERED = """
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-static unsigned char line[300];
-static int hello(void) { return puts("hello"); }
-static int run(void) { char c[400]; snprintf(c, sizeof c, "ls %s", (char *)line + 1); return system(c); }
-static int bye(void) { return puts("bye"); }
-static int (*const handlers[16])(void) = {[1] = hello, [3] = run, [14] = bye};
-int main(void) {
-    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
-    for (;;) {
-        long n = recv(s, line, sizeof line - 1, 0);
-        if (n <= 1) return 0;
-        line[n] = 0;
-        if (handlers[line[0] >> 4]) handlers[line[0] >> 4]();
-    }
-}
-"""
-
-
-@pytest.mark.parametrize("architecture", COMPILERS)
-def test_a_table_of_handlers_by_number_may_leave_some_out(tmp_path: Path, architecture: str) -> None:
-    facts = analyse(built(tmp_path, architecture, NUMBERED))
-    assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}

@@ -26,8 +26,8 @@ class Budget(Model, frozen=True, kw_only=True):
 
     seconds: float = 3.0
     """For reading one program."""
-    library_seconds: float = 2.5
-    """For naming the functions of a static program's C library."""
+    library_seconds: float = 5.0
+    """For naming the functions of a static program's C library; a usual one takes three, on a busy machine more."""
     report_seconds: float = 0.8
     """For saying what was read, also when the reading was cut."""
 

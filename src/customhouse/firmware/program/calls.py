@@ -8,11 +8,8 @@ from .elf import IMPORT_BASE
 from .join import join
 from .lift import AND, Block
 from .state import State
-from .tables import table
 from .terms import OP, RECURSION
 from .untold import Looks, both
-
-_WAITS = frozenset(table("libc.toml")["names"]["waits"])
 
 
 class Calls:
@@ -157,7 +154,7 @@ class Calls:
         self.activation.site = site
         name = self.whole.code.name(target)
         if name is not None:
-            if name in _WAITS:
+            if name in library.RELEASING:
                 self.whole.waiting.add((self.function, site))
             if name not in library.QUIET and (self.whole.concurrent or name not in library.WAITING):
                 self._looked(state, None)

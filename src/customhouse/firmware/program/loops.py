@@ -10,13 +10,11 @@ from .bytesets import ByteSets
 from .code import Function
 from .lift import ADD, BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
-from .state import Fact, State
+from .state import CHECKED, Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
 _DEPTH = 3
 _LOGIC = frozenset((BAND, BOR, BNOT))
-_CHECKED = frozenset(("lacks", "first"))
-"""Facts of checked texts."""
 _MOST = 1 << 16
 """Bytes that a loop with a fixed end looks at, at most."""
 
@@ -50,9 +48,9 @@ class Loops:
             return
         for term in [term for term in state.masks if block in self.heads_of(abs(term))]:
             del state.masks[term]
-        if any(fact[0] in _CHECKED and block in self.heads_of(fact[1]) for fact in state.facts):
+        if any(fact[0] in CHECKED and block in self.heads_of(fact[1]) for fact in state.facts):
             state.facts = frozenset(
-                fact for fact in state.facts if fact[0] not in _CHECKED or block not in self.heads_of(fact[1])
+                fact for fact in state.facts if fact[0] not in CHECKED or block not in self.heads_of(fact[1])
             )
 
     def changed(self, block: int) -> bool:

@@ -20,9 +20,9 @@ from typing import Any
 (CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN, KEYED) = range(14)
 
 GLOBAL = 0
+"""Root of every location with a constant address; the offset is the address."""
 RECURSION = "recursion"
 """Name of the result of a function that is being evaluated; the argument is its address."""
-"""Root of every location with a constant address; the offset is the address."""
 
 MAX_DEPTH = 20
 _KEYED_DEPTH = 12

@@ -11,7 +11,7 @@ from .contents import MAX_TEXT
 from .elf import Image
 from .keys import Keys
 from .letters import Letters
-from .state import Content, State, continued, cut, either, joined, kept, literal
+from .state import CHECKED, Content, State, continued, cut, either, joined, kept, literal
 from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 from .untold import aside
 
@@ -99,7 +99,7 @@ class Writing(Letters):
         gone = {
             fact
             for fact in state.facts
-            if fact[0] in ("lacks", "first")
+            if fact[0] in CHECKED
             and any(
                 one[0] == root and (one[1] == offset or one[2] or (stride and one[1] > offset))
                 for one in self.terms.places(fact[1])
@@ -216,7 +216,7 @@ class Writing(Letters):
             del state.texts[key]
         if state.facts:
             state.facts = frozenset(
-                fact for fact in state.facts if fact[0] not in ("lacks", "first") or not self._about(fact[1], spot, end)
+                fact for fact in state.facts if fact[0] not in CHECKED or not self._about(fact[1], spot, end)
             )
 
     def _leave_around(self, state: State, root: int, start: int, end: int) -> None:

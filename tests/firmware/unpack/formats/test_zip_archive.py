@@ -119,3 +119,15 @@ def test_a_link_that_does_not_unpack_costs_only_itself(method: int) -> None:
     assert tree.links == {}
     assert tree.troubles and "link" in tree.troubles[0]
     assert tree.files == {b"file.txt": b"text"}
+
+
+def test_what_is_packed_in_a_way_that_is_not_known_is_not_called_damaged() -> None:
+    image = with_link(b"folder/target")
+    struct.pack_into("<H", image, 8, 97)
+    struct.pack_into("<H", image, image.index(b"PK\x01\x02") + 10, 97)
+    tree, _ending = read(ZipArchive(), bytes(image))
+    assert tree.files == {b"file.txt": b"text"} and tree.links == {}
+    assert len(tree.troubles) == 1 and "not read" in tree.troubles[0]
+    struct.pack_into("<H", image, image.index(b"PK\x01\x02") + 6, 90)
+    _tree, ending = read(ZipArchive(), bytes(image))
+    assert ending.outcome is Outcome.UNSUPPORTED and ending.reason

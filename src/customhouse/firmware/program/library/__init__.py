@@ -19,6 +19,7 @@ __all__ = [
     "CONCURRENT",
     "MODELS",
     "QUIET",
+    "RELEASING",
     "SHELL",
     "WAITING",
     "Caller",
@@ -41,10 +42,12 @@ _ACTIONS: Actions = {
     **services.ACTIONS,
 }
 _NAMES = table("libc.toml")["names"]
-_CALLING = frozenset(("callback", "handler", "timer"))
+_CALLING = frozenset(("callback", "search", "handler", "timer"))
 _HEARING = frozenset(("receive", "receive_vector", "receive_list", "receive_line", "scan_stream", "given"))
 WAITING = frozenset(_NAMES["waiting"]) | {name for name, model in MODELS.items() if model[0] in _HEARING}
 """Functions that wait: other threads, and handlers of signals, have the time to look at memory."""
+RELEASING = WAITING | frozenset(_NAMES["releasing"])
+"""Functions behind which another thread may have looked at memory."""
 QUIET = frozenset(_NAMES["quiet"]) | {name for name, model in MODELS.items() if model[0] not in _CALLING | _HEARING}
 """Functions in which nobody else has that time: they wait for nothing, and call nothing back."""
 CONCURRENT = {name for name, model in MODELS.items() if model[0] in _CALLING} - frozenset(_NAMES["serial"])

@@ -19,12 +19,11 @@ _PIECE = 1 << 20
 _ENCRYPTED = 0x1
 _UNIX = 3
 _LONGEST_TARGET = 4096
-_UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, OverflowError,
-    struct.error,
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, struct.error,
 )  # fmt: skip
-"""What `zipfile` raises over bytes in memory that it cannot read. OSError is bzip2's: no disk is read, and what writing
-raises must not be caught as a fault of the archive.
+"""What `zipfile` raises over bytes in memory that are damaged. OSError is bzip2's: no disk is read, and what writing
+raises must not be caught as a fault of the archive. NotImplementedError is none: what it does not know may be sound.
 """
 
 
@@ -52,7 +51,9 @@ class ZipArchive(Format):
     def _unpack(self, data: Window, tree: TreeWriter) -> Ending:
         try:
             archive = zipfile.ZipFile(io.BytesIO(data.view()))
-        except _UNREADABLE as trouble:
+        except NotImplementedError as trouble:
+            return Ending(Outcome.UNSUPPORTED, str(trouble))
+        except _DAMAGED as trouble:
             return Ending(Outcome.FAILED, str(trouble))
         locked = sum(_write(archive, entry, tree) for entry in archive.infolist())
         return Ending(Outcome.PARTIAL, f"{locked} entries are encrypted") if locked else DONE
@@ -110,5 +111,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, piece: int = _PIE
         with archive.open(entry) as source:
             while read := source.read(piece):
                 yield read
-    except _UNREADABLE as trouble:
+    except NotImplementedError as trouble:
+        raise Malformed(f"packed in a way that is not read ({trouble})") from trouble
+    except _DAMAGED as trouble:
         raise Malformed(str(trouble)) from trouble

@@ -1,0 +1,113 @@
+"""How much of a text was looked at, and how long it is, by what a program counted."""
+
+from pathlib import Path
+
+import pytest
+from tests.firmware.program.build import ARCHITECTURES
+from tests.firmware.program.compiled import built
+
+from customhouse.firmware.program.analysis import analyse
+from customhouse.model import Confidence
+
+COUNTED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int quoted(const char *p, char *out, size_t room) {
+    size_t n = 0;
+    if (*p++ != '"') return -1;
+    for (; *p && *p != '"'; p++) { if (n + 1 >= room) return -1; out[n++] = *p; }
+    out[n] = 0;
+    return (int)n;
+}
+int main(void) {
+    char line[300], key[65], c[200]; int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 0) return 0;
+        line[n] = 0;
+        if (quoted(line, key, sizeof key) != 64 || CHECK) continue;
+        snprintf(c, sizeof c, "wpa_cli set_network 0 psk %s", key);
+        system(c);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("check, flows", [('strspn(key, "0123456789abcdef") != 64', 0), ('strspn(key, "0123") < 4', 1)])
+def test_a_text_as_long_as_its_first_bytes_that_are_of_a_set_is_of_the_set(
+    tmp_path: Path, check: str, flows: int
+) -> None:
+    facts = analyse(built(tmp_path, "x86-64", COUNTED.replace("CHECK", check), "-Os", "-fno-inline"))
+    assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows
+
+
+PIECES = """
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+static int take(int s, void *to, size_t length) {
+    uint8_t *p = to;
+    while (length > 0) {
+        ssize_t n = recv(s, p, length > 1400 ? 1400 : length, 0);
+        if (n <= 0) return -1;
+        p += n; length -= (size_t)n;
+    }
+    return 0;
+}
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0); int32_t length; uint8_t record[128];
+    while (take(s, &length, 4) == 0) {
+        if (CHECK) return 1;
+        if (take(s, record, (size_t)length) < 0) return 2;
+        send(s, record, 16, 0);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_is_read_piece_by_piece_is_as_long_as_was_asked_for(tmp_path: Path, architecture: str) -> None:
+    fits = analyse(built(tmp_path, architecture, PIECES.replace("CHECK", "(uint32_t)length > 128"), "-fno-inline"))
+    assert not fits.flows
+    negative = analyse(built(tmp_path, architecture, PIECES.replace("CHECK", "length > 128"), "-fno-inline"))
+    assert {flow.kind for flow in negative.flows} == {"overflow"}
+
+
+FIRST_BYTES = r"""
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int fine(const char *s) { CHECK }
+int main(void) {
+    char line[300], c[400]; int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 0) return 0;
+        line[n] = 0;
+        if (!fine(line)) continue;
+        snprintf(c, sizeof c, "date -s %s", line);
+        system(c);
+    }
+}
+"""
+_STEP = "if (!isalnum((unsigned char)s[i])) return 0;"
+
+
+@pytest.mark.parametrize(
+    "check, flows",
+    [
+        (f"int i; for (i = 0; i < 32 && s[i]; i++) {_STEP} return 1;", 1),
+        (f"int i; if (strlen(s) < 6) return 0; for (i = 0; i < 6; i++) {_STEP} return 1;", 1),
+        (f"int i; if (strlen(s) != 6) return 0; for (i = 0; i < 6; i++) {_STEP} return 1;", 0),
+        (f"int i; for (i = 0; i < 6; i++) {_STEP} return s[6] == 0;", 0),
+        ("const char *e = s + strlen(s); for (; s < e; s++) if (!isalnum((unsigned char)*s)) return 0; return 1;", 0),
+    ],
+)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_loop_with_a_fixed_end_checks_so_many_bytes(tmp_path: Path, check: str, flows: int, level: str) -> None:
+    facts = analyse(built(tmp_path, "x86-64", FIRST_BYTES.replace("CHECK", check), level))
+    assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows

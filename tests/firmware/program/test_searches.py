@@ -1,0 +1,113 @@
+"""Handlers that a program finds in its tables, by a search or by number."""
+
+from pathlib import Path
+
+import pytest
+from tests.firmware.program.build import ARCHITECTURES
+from tests.firmware.program.compiled import built
+
+from customhouse.firmware.program.analysis import analyse
+from customhouse.model import Confidence
+
+SEARCHED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static char line[300];
+static void list(void) { system("ls /mnt"); }
+static void look(void) { char c[400]; snprintf(c, sizeof c, "ls %s", line + 5); system(c); }
+static void up(void) { system("ifconfig eth0 up"); }
+static const struct verb { const char *name; void (*run)(void); int level; } verbs[] = {
+    {"list", list, 0}, {"look", look, 1}, {"up", up, 0},
+};
+static int order(const void *a, const void *b) { return strcmp(a, ((const struct verb *)b)->name); }
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        char word[6] = "";
+        long n = recv(s, line, sizeof line - 1, 0);
+        const struct verb *one;
+        if (n <= 5) return 0;
+        line[n] = 0;
+        sscanf(line, "%5[a-z]", word);
+        one = bsearch(word, verbs, sizeof verbs / sizeof *verbs, sizeof *verbs, order);
+        if (one) one->run();
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_handler_found_by_binary_search_is_called(tmp_path: Path, architecture: str, level: str) -> None:
+    facts = analyse(built(tmp_path, architecture, SEARCHED, level))
+    assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["ls %s"]
+
+
+SORTED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <string.h>
+#include <sys/socket.h>
+static char line[300];
+static int list(void) { return system("ls /mnt"); }
+static int look(void) { char c[400]; snprintf(c, sizeof c, "ls %s", line + 5); return system(c); }
+static int stop(void) { return puts("stop"); }
+static int up(void) { return puts("up"); }
+static const struct verb { char name[8]; int level; int (*run)(void); } verbs[] = {
+    {"list", 0, list}, {"none", 1, stop}, {"stop", 1, stop}, {"take", 0, look}, {"up", 0, up}, {"view", 0, look},
+};
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        unsigned low = 0, high = sizeof verbs / sizeof *verbs;
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 5) return 0;
+        line[4] = line[n] = 0;
+        while (low < high) {
+            unsigned middle = (low + high) >> 1;
+            int order = strcasecmp(line, verbs[middle].name);
+            if (!order) { verbs[middle].run(); break; }
+            if (order < 0) high = middle; else low = middle + 1;
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_the_entry_with_which_a_search_begins_is_not_the_end_of_the_table(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    facts = analyse(built(tmp_path, architecture, SORTED, level))
+    assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}
+
+
+NUMBERED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+static unsigned char line[300];
+static int hello(void) { return puts("hello"); }
+static int run(void) { char c[400]; snprintf(c, sizeof c, "ls %s", (char *)line + 1); return system(c); }
+static int bye(void) { return puts("bye"); }
+static int (*const handlers[16])(void) = {[1] = hello, [3] = run, [14] = bye};
+int main(void) {
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 1) return 0;
+        line[n] = 0;
+        if (handlers[line[0] >> 4]) handlers[line[0] >> 4]();
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_table_of_handlers_by_number_may_leave_some_out(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, NUMBERED))
+    assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}
