@@ -103,3 +103,13 @@ def test_texts_joined_are_as_long_as_both_and_texts_of_any_length_have_none() ->
     part = Content(frozenset({("T", 5, 0, 0, 0)}), "%s", 33)
     assert joined(literal("user="), part).extent == 5 + 33
     assert joined(literal("user="), part._replace(extent=0)).extent == 0
+
+
+def test_a_bound_of_the_width_alone_is_no_size(terms: Terms, conditions: Conditions) -> None:
+    buffer = terms.add(terms.make((STACK, 1)), -200)
+    used, length = terms.load(terms.param(0), 0, 0, 2), terms.load(terms.param(1), 0, 0, 2)
+    target = fold.binary(terms, ADD, buffer, used, 4)
+    assert reach.of(terms, conditions, State(), target, length) is None
+    state = compared(conditions, LE, used, terms.const(100), True)
+    assert conditions.refine(state, terms.make((OP, LE, length, terms.const(120)), length), True)
+    assert reach.of(terms, conditions, state, target, length) == (buffer, terms.const(220), None)

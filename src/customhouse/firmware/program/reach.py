@@ -15,6 +15,8 @@ from .terms import BYTE, CONST, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK
 
 _DEPTH = 5
 _MOST_PARTS = 4
+_WIDTH = 0xFFFF
+"""What two bytes can hold: a bound that no test made, and a length that nothing bounds is not known to be as long."""
 Parts = dict[int, int]
 """Unknowns of a sum, each with its factor."""
 
@@ -45,13 +47,14 @@ def of(
     ends = {_least(terms, one, index, more, length) for one, length in lengths} or {whole}
     if None not in ends:
         numbers = [terms.signed(value) for one in ends if one is not None and (value := terms.value(one)) is not None]
-        if len(numbers) == len(ends):
+        if len(numbers) == len(ends) and max(numbers) < _WIDTH:
             return Reach(start, terms.const(max(numbers)))
-        if len(ends) == 1:
+        if len(ends) == 1 and not numbers:
             return Reach(start, ends.pop() or terms.zero)
     if limit is not None:
         end = _end(terms, state, index, more + limit)
-        if end is not None and terms.value(end) is not None:
+        bound = None if end is None else terms.value(end)
+        if end is not None and bound is not None and bound < _WIDTH:
             return Reach(start, end)
     growing = None if _compared(terms, state, index) else next((one for one in index if _grows(terms, one)), None)
     return None if growing is None else Reach(start, size, growing)

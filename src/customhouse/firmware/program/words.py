@@ -152,8 +152,12 @@ class Words(Contents):
         return None
 
     def _initial(self, address: int, size: int) -> int | None:
-        """What a global holds for good; None when the program may have changed it."""
+        """What a global holds for good; None when the program may have changed it, and where a null pointer leads: the
+        head of a file that is read at address 0 is no data.
+        """
         terms = self.terms
+        if address < terms.floor:
+            return None
         name = self.image.import_name(address & ~15) if address >= 0xF8000000 else self.image.data_imports.get(address)
         if name is not None:
             return terms.result("data", name)
