@@ -116,7 +116,8 @@ def test_a_flow_in_a_static_program_is_found_and_its_benign_twin_stays_quiet(arc
         pytest.skip(f"no cross compiler for {architecture}")
     true = analyse(build(pair, "true", architecture, "-O2", ("-static",)).program.read_bytes())
     flows = [flow for flow in true.flows if flow.confidence is Confidence.HIGH]
-    assert {(flow.kind, flow.port, flow.protocol, flow.magic) for flow in flows} == {("command", 9527, "tcp", "RUN ")}
+    found = {(flow.kind, flow.port, flow.protocol, flow.magic) for flow in flows}
+    assert found == {("command", 9527, "tcp", "RUN ")}, (true.outcome, true.why, true.flows, true.constructed_commands)
     benign = analyse(build(pair, "benign", architecture, "-O2", ("-static",)).program.read_bytes())
     assert benign.flows == ()
 
