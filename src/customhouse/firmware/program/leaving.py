@@ -2,11 +2,12 @@
 
 import pypcode
 
-from .lift import ADD, BNOT, MOV, SELECT, STORE, VIRTUAL, WEAK_STORE, Block, Exit, Op
+from .lift import ADD, AND, BNOT, MOV, SELECT, STORE, VIRTUAL, WEAK_STORE, Block, Exit, Op
 from .lowering import Straight
 
 _O = pypcode.OpCode
 _CBRANCH, _BRANCH, _CALL, _CALLIND, _RETURN = _O.CBRANCH, _O.BRANCH, _O.CALL, _O.CALLIND, _O.RETURN
+_EVEN = 0xFFFFFFFE
 _COUNTER_READERS = {0x04: "EAX", 0x0C: "ECX", 0x14: "EDX", 0x1C: "EBX", 0x2C: "EBP", 0x34: "ESI", 0x3C: "EDI"}
 
 
@@ -70,11 +71,22 @@ class Leaving(Straight):
             if self._reads_counter(target):
                 return Exit("fall", next=after)
             return Exit("call", target=target, next=after, site=site)
+        if self.lifter.arm:
+            self._keep_mode(self._operand(node))
         if code == _CALLIND:
             return Exit("icall", self._operand(node), 0, after, site)
         if code == _RETURN:
             return Exit("ret", site=site)
         return Exit("ijump", self._operand(node), site=site)
+
+    def _keep_mode(self, pointer: int) -> None:
+        """The lowest bit of a pointer to code says in which mode the code is; the lifter clears it (`pc = r3 & ~1`)."""
+        for index in range(len(self.ops) - 1, self.marks[-1][1] - 1, -1):
+            kind, target, a, b, size, at = self.ops[index]
+            if target == pointer:
+                if kind == AND and b == ~_EVEN:
+                    self.ops[index] = (MOV, target, a, 0, size, at)
+                return
 
     def _reads_counter(self, target: int) -> bool:
         """i386: a function `mov (%esp), register; ret` gives the address behind its call; done here, without a call."""

@@ -15,6 +15,7 @@ _VARIABLES = tuple(f"{name}\0".encode() for name in _NAMES["cgi"]) + tuple(
     str(n).encode() for n in _NAMES["cgi_prefix"]
 )
 _CONNECTIONS = frozenset(_NAMES["connections"])
+_SERVICES = frozenset(_NAMES["services"])
 MEMORY = frozenset(("BIO_read", "BIO_gets"))
 """Readers of what is only memory, a file or a filter in programs that make no connection of it."""
 
@@ -47,7 +48,16 @@ def speaks(image: Image, extra: Mapping[str, list[Any]]) -> bool:
         return True
     if imported & {"getenv", "secure_getenv"} and _named(image, _VARIABLES):
         return True
-    return bool(imported & _READERS and imported & {"socket", "accept", "accept4", "getpeername"})
+    return bool(imported & _READERS) and (bool(imported & {"socket", "accept", "accept4"}) or inherits(image))
+
+
+def inherits(image: Image) -> bool:
+    """Whether a program looks like a service that inetd starts: what it reads from its standard input is a connection.
+
+    It asks who is at the other end, or it writes a log beside what it answers, as no filter of the command line does.
+    """
+    imported = {*image.import_address}
+    return not imported & {"accept", "accept4", "listen"} and bool(imported & _SERVICES)
 
 
 def _named(image: Image, texts: tuple[bytes, ...]) -> bool:

@@ -12,7 +12,7 @@ from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Ou
 from .magic import Magics
 from .overflow import Overflows
 from .ports import Ports
-from .prefilter import MEMORY
+from .prefilter import MEMORY, inherits
 from .resolve import Origin
 from .state import Content, Fact
 from .summary import LOOP
@@ -67,6 +67,7 @@ class Reporter:
         self.streams = bool(imported & {"fdopen", "fopencookie"}) or not whole.image.dynamic
         """Whether a stream can be a socket."""
         self.is_cgi = self._is_cgi()
+        self.inherits = inherits(whole.image)
         self.flows: dict[tuple[int, str], Flow] = {}
         self.commands: dict[int, ConstructedCommand] = {}
 
@@ -96,7 +97,8 @@ class Reporter:
         if kind == "network":
             return name, "high"
         if kind == "stdin":
-            return (f"{name}(stdin)", "high") if self.is_cgi else None
+            sure = "high" if self.is_cgi else "medium" if self.inherits else ""
+            return (f"{name}(stdin)", sure) if sure else None
         if kind == "unknown" and self.serves and (self.streams or name in _DESCRIPTORS):
             return name, "medium"
         return None

@@ -7,6 +7,9 @@ from .elf import Image
 from .state import Dep, State
 from .terms import BYTE, CONST, GLOBAL, RESULT, STACK, Location, Terms, overlap
 
+_LONGEST = 16
+"""Entries of an array in a frame that are taken for its own when they are read one by one; what lies behind may be."""
+
 
 class Words(Contents):
     """Words and texts as one function's evaluation reads them."""
@@ -97,6 +100,9 @@ class Words(Contents):
             return inside
         if root == GLOBAL:
             return self._initial(offset, size)
+        kept = self._somewhere(state, spot) if size == terms.word and root == self.frame else []
+        if kept:
+            return terms.merge(set(kept))
         if root == self.frame and size <= terms.word and offset >= self.stack_arguments - self.shadow:
             # a narrow argument lies at the end of its word where the order is big-endian
             index = self._argument_index(offset - (terms.word - size if self.image.big else 0))
@@ -111,9 +117,14 @@ class Words(Contents):
         found = [
             state.words[key]
             for key in state.words.of(root)
-            if key[2] == stride and overlap(offset, stride, key[1], key[2]) and abs(key[1] - offset) <= stride
+            if key[2] and not key[2] % self.terms.word and self._meets(key[1], key[2], offset, stride)
         ]
         return [value for size, value in found if size == self.terms.word][:4]
+
+    def _meets(self, written: int, step: int, read: int, stride: int) -> bool:
+        """Whether a word that is read can be one that a loop wrote: an array is not longer than need be."""
+        before = max(step, stride) if stride else 0
+        return written - before <= read <= written + _LONGEST * step and overlap(read, stride, written, step)
 
     def _composed(self, state: State, spot: Location, size: int) -> int | None:
         """A word that was stored as several narrower constants."""
