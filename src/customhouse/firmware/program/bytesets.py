@@ -193,10 +193,13 @@ class ByteSets:
         }.get(root[2])
 
     def _is_byte(self, phi: int, seen: frozenset[int] = frozenset()) -> bool:
-        alternatives = self.terms.alternatives[phi]
         found = False
-        for one in alternatives:
+        given = [self.terms.nodes[one] for one in self.terms.alternatives[phi]]
+        # what may have been put there is one of several
+        for one in frozenset(self.terms.alternatives[phi]).union(*(node[1] for node in given if node[0] == MERGE)):
             node = self.terms.nodes[one]
+            if node[0] == MERGE:
+                continue
             if (node[0] == BYTE and node[5] == 1) or (node[0] == LOAD and node[4] == 1):
                 found = True
             elif node[0] == CONST:

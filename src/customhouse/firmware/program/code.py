@@ -6,7 +6,7 @@ Code addresses of ARM carry bit 0 for Thumb wherever a function is named; block 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from . import constants, switches
+from . import constants, crossjumps, switches
 from .elf import Image
 from .lift import UNIQUE, VIRTUAL, Block, Exit
 from .lifter import STUB, Lifter
@@ -376,3 +376,11 @@ class _Recovery:
     def _order(self) -> None:
         function = self.function
         function.order = loop_order(self.entry, function.blocks, function.successors)
+        ends = crossjumps.copied(function.blocks, function.successors, function.order)
+        for one, branch in ends.items():
+            function.blocks[one] = crossjumps.joined(function.blocks[one], function.blocks[branch])
+            function.successors[one] = function.successors.get(branch, ())
+            if branch in function.tails:
+                function.tails[one] = function.tails[branch]
+        if ends:
+            function.order = loop_order(self.entry, function.blocks, function.successors)

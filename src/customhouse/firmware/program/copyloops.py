@@ -337,9 +337,11 @@ class CopyLoops:
                     return found
         if node[0] != BYTE:
             return None
-        parts, plus = self.terms.linear(node[1])
+        parts, plus = self.moving.led(*self.terms.linear(node[1]), head)
         moving = [one for one in parts if (self.moving.step(one, head) or 0) > 0]
         if len(moving) != 1 or parts[moving[0]] != 1:
             return None
-        start = self.moving.sum(parts, plus, moving[0], head)
-        return None if start is None else ((start,), self.moving.step(moving[0], head) or 1)
+        step = self.moving.step(moving[0], head) or 1
+        # a byte that goes round the loop beside its pointer was read a round before
+        start = self.moving.sum(parts, plus - step * min(level, 1), moving[0], head)
+        return None if start is None else ((start,), step)

@@ -6,11 +6,11 @@ from . import bounds, bytesets, fold
 from .formats import only_numbers
 from .lift import ADD, EQ, LE, LT, SLE, SLT, SUB
 from .names import CONSUMED, NUMBER_END
+from .pieces import SPANS, Pieces
 from .state import Fact, State
 from .terms import BYTE, CONST, DERIVED, LOAD, OP, PHI, RESULT, Terms
 
 _STARTS = 3
-_SPANS = frozenset(("strspn", "strcspn"))
 _UNSIGNED = {SLT: LT, SLE: LE}
 _FIRST = frozenset(("strchr", "index", "memchr", "strchrnul", "strpbrk"))
 """Searches for the first of some bytes."""
@@ -22,6 +22,7 @@ class Ends:
     def __init__(self, terms: Terms, text: Callable[[int], str | None]) -> None:
         self.terms = terms
         self.text = text
+        self.pieces = Pieces(terms, text)
         self.walked: Callable[[int], frozenset[Fact]] = lambda _term: frozenset()
         """What is known of a string that a loop walked to its last byte."""
         self.extent: Callable[[State, int], int] = lambda _state, _text: 0
@@ -114,7 +115,7 @@ class Ends:
         node = self.terms.nodes[index]
         if node[0] == RESULT and node[2] == CONSUMED and node[3][0] == base:
             return self._scanned(state, base, node[3][1])
-        if node[0] != RESULT or node[2] not in _SPANS or len(node[3]) < 2 or node[3][0] != base:
+        if node[0] != RESULT or node[2] not in SPANS or len(node[3]) < 2 or node[3][0] != base:
             return False
         allowed = self.text(node[3][1])
         if allowed is None:
@@ -133,7 +134,7 @@ class Ends:
                 state.learn(frozenset({("lacks", *fact[1:3])}))
         for term, (low, _high) in list(state.ranges.items()):
             node = self.terms.nodes[term]
-            if node[0] == RESULT and node[2] in _SPANS and node[3] and low > 0:
+            if node[0] == RESULT and node[2] in SPANS and node[3] and low > 0:
                 length = self._longest(state, node[3][0])
                 if length is not None and length <= low:
                     self.spanned(state, term, node[3][0])
@@ -147,6 +148,8 @@ class Ends:
     def met(self, state: State, kind: int, a: int, b: int, truth: bool) -> None:
         """A text's beginning was compared with its end, `s < s + strlen(s)`, and there is nothing between them."""
         difference, constant = self.terms.linear(fold.binary(self.terms, SUB, a, b, self.terms.word))
+        if kind == EQ and truth and not constant:
+            state.learn(self.pieces.equal(difference))
         if constant or len(difference) != 1:
             return
         [(length, factor)] = difference.items()

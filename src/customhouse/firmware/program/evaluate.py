@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import fieldtests
+from . import fieldtests, pieces
 from .activation import Activation
 from .agenda import Agenda
 from .application import Application
@@ -14,6 +14,7 @@ from .instructions import Instructions
 from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
+from .piecewise import Piecewise
 from .returns import Returns
 from .selectors import selected
 from .state import Fact, State
@@ -46,6 +47,7 @@ class Evaluation:
         self.conditions = self.activation.conditions
         self.narrowing = self.activation.narrowing
         self.loops = Loops(function, self.position, whole.terms, whole.sets)
+        self.piecewise = Piecewise(function, whole.terms, self.loops, self.conditions.ends.pieces)
         self.conditions.ends.walked = self.loops.walked
         self.conditions.ends.extent = lambda state, text: self.activation.memory.text(state, text).extent
         self.ways = Ways(self.activation, self.loops, self.position)
@@ -219,6 +221,7 @@ class Evaluation:
         activation.now = state
         activation.looping = any(block.address in body for body in self.loops.bodies.values())
         activation.site = block.address
+        known = state.facts
         copy = self.word_copies.get(block.address)
         if copy is not None and copied(activation, state, copy):
             return [(one, state) for one in self.function.successors[block.address] if one != block.address]
@@ -236,6 +239,9 @@ class Evaluation:
             if target < VIRTUAL:
                 one.registers = {key: value for key, value in one.registers.items() if key < UNIQUE}
             self.loops.leave(block.address, target, one, tested)
+            self.piecewise.leave(block.address, target, one, self.heads)
+            if one.facts is not known:
+                one.learn(pieces.together(self.terms, one.facts, self.activation.image.big))
             if any(fact[0] == "first" for fact in one.facts):
                 self.conditions.ends.counted(one)
         return out

@@ -10,6 +10,8 @@ from .state import Fact, State
 from .terms import ADDR, PHI, STACK, Location, Terms
 
 _MAX_FACTS = 60
+_MAX_WAYS = 12
+"""Ways to a value that are told apart; of more than that nothing is known."""
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
 """For a phi: each value it may have, with the facts that held on the path that gave it."""
 
@@ -33,7 +35,7 @@ def join(
     common = _common(states)
     new.facts = common
     differs = any(one.facts != common for one in states)
-    _registers(terms, function, block, states, flags, new, implied if differs else None)
+    _registers(terms, function, block, states, flags, new, implied, differs)
     if stack >= 0 and all(stack in one.registers for one in states):
         new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])
     _words(terms, function, block, states, new)
@@ -111,7 +113,8 @@ def _registers(
     states: list[State],
     flags: frozenset[int],
     new: State,
-    implied: Implied | None,
+    implied: Implied,
+    differs: bool,
 ) -> None:
     registers = new.registers
     made: dict[tuple[int, ...], int] = {}
@@ -146,7 +149,7 @@ def _registers(
             terms.joined.setdefault((function, block), {})[phi] = None
             registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
-            if implied is not None:
+            if differs or any(one in implied for one in values):
                 implied[phi] = _implied(terms, states, key, implied)
     Alike(terms, states, new, made).rewrite()
     if compared:
@@ -241,7 +244,8 @@ def _implied(terms: Terms, states: list[State], key: int, implied: Implied) -> t
             low, high = state.ranges.get(other, (0, 1))
             known = terms.const(low) if low == high else other  # a test on the way told
             out.append((known, facts | state.facts))
-    return tuple(out[:12])
+    told = tuple(dict.fromkeys(out))
+    return told if len(told) <= _MAX_WAYS else ()
 
 
 def _words(terms: Terms, function: int, block: int, states: list[State], new: State) -> None:

@@ -10,7 +10,7 @@ from .bytesets import ByteSets
 from .code import Function
 from .lift import ADD, BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
-from .state import CHECKED, Fact, State
+from .state import CHECKED, UPTO, Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
 _DEPTH = 3
@@ -48,10 +48,17 @@ class Loops:
             return
         for term in [term for term in state.masks if block in self.heads_of(abs(term))]:
             del state.masks[term]
-        if any(fact[0] in CHECKED and block in self.heads_of(fact[1]) for fact in state.facts):
-            state.facts = frozenset(
-                fact for fact in state.facts if fact[0] not in CHECKED or block not in self.heads_of(fact[1])
-            )
+        gone = {fact for fact in state.facts if fact[0] in CHECKED and block in self._within(fact)}
+        if gone:
+            state.facts -= gone
+
+    def _within(self, fact: Fact) -> frozenset[int]:
+        """The loop heads whose phis a fact of checked bytes speaks of."""
+        return self.heads_of(fact[1]) | (self.heads_of(fact[2]) if fact[0] == UPTO else frozenset())
+
+    def again(self, head: int) -> None:
+        """More is known of the ways round a loop: what leaves it anywhere may conclude more now."""
+        self._dirty |= self.bodies[head]
 
     def changed(self, block: int) -> bool:
         if block in self._dirty:
@@ -67,7 +74,7 @@ class Loops:
             masks = dict(state.masks)
             if self.back[target].get(source) != masks:
                 self.back[target][source] = masks
-                self._dirty |= self.bodies[target]  # what leaves the loop anywhere may conclude more now
+                self.again(target)
         for head, body in self.bodies.items():
             if source in body and target not in body:
                 facts = self._concluded(head, state, condition)

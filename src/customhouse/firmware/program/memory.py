@@ -82,6 +82,7 @@ class Memory(Writing):
         node = self.terms.nodes[value]
         if size == 1 and node[0] != CONST:
             entry = state.words.get(spots[0]) if len(spots) == 1 else None
+            (self.moving_up.add if self._moves_up(address, value) else self.moving_up.discard)(self.site)
             self._byte(state, spots, value, self._emit(state, address, value, 1))
             if entry is not None and node[0] == BYTE and node[2] == GLOBAL and not node[4]:
                 state.words[spots[0]] = entry  # a part of initial data: of a word, it may be

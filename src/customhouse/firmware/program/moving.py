@@ -104,9 +104,13 @@ class Moving:
         """A term as a sum with numbers of the loop's head; as it is when it is none."""
         node = self.terms.nodes[term]
         if self._joins(node, head):
-            ways = [self.terms.linear(one) for one in self.terms.edges.get(term, ())]
-            if ways and all(parts == ways[0][0] for parts, _ in ways) and any(self.at(one, head) for one in ways[0][0]):
-                return ways[0][0], min(more for _, more in ways)
+            edges = self.terms.edges.get(term, ())
+            ways = [way for way in map(self.terms.linear, edges) if any(self.at(one, head) for one in way[0])]
+            if ways and all(parts == ways[0][0] for parts, _ in ways):
+                # a way that was not looked at again still has what the loop was entered with
+                begun = self.terms.alternatives.get(next(iter(ways[0][0])), set()) if len(ways[0][0]) == 1 else set()
+                if len(ways) + sum(one in begun for one in edges) == len(edges):
+                    return ways[0][0], min(more for _, more in ways)
         if node[0] == OP and node[1] in (MUL, SHL) and self.at(self.terms.based(node[2])[0], head):
             factor = self.terms.value(node[3])
             if factor is not None and factor <= _MAX_STEP:

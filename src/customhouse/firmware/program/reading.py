@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import fold, quoting
 from .fieldtests import HOLDS
-from .state import CHECKED, Content, Dep, Fact, State, changed, either, few, form, kept, settled
+from .state import CHECKED, UPTO, Content, Dep, Fact, State, changed, either, few, form, kept, settled
 from .summary import Summary, Verdicts
 from .terms import (
     ADDR,
@@ -258,6 +258,8 @@ class Reading:
     def _moved(self, fact: Fact) -> list[Fact]:
         """A fact in the caller's words."""
         kind = fact[0]
+        if kind == UPTO:
+            return [(kind, self.term(fact[1]), self.term(fact[2]), fact[3])]
         if kind == "eq" or kind in CHECKED:
             return [(kind, self.term(fact[1]), *fact[2:])]
         if kind == "most" and not self._counter(fact[2]):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from . import cases, fold
 from .conditions import Conditions
 from .lift import SELECT
+from .pieces import together
 from .state import Fact, State
 from .summary import Lacking, Verdicts
 from .terms import ADDR, CONST, GLOBAL, MERGE, OP, RESULT, Location, Terms
@@ -34,7 +35,8 @@ class Judging:
     def lacking(self, facts: Iterable[Fact], place: Location) -> Lacking:
         """Texts of the object in which a word lies, with what facts say that they lack."""
         known: dict[int, int] = {}
-        for fact in facts:
+        facts = frozenset(facts)
+        for fact in facts | together(self.terms, facts, self.conditions.sets.image.big):
             if fact[0] != "lacks":
                 continue
             for root, offset, _ in self.terms.locate(fact[1]):

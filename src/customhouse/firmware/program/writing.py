@@ -12,7 +12,7 @@ from .elf import Image
 from .keys import Keys
 from .letters import Letters
 from .state import CHECKED, Content, State, continued, cut, either, joined, kept, literal
-from .terms import CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
+from .terms import BYTE, CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 from .untold import aside
 
 
@@ -42,6 +42,8 @@ class Writing(Letters):
         self.keys = Keys(terms, image)
         self.poured: dict[tuple[int, int], dict[int, Content]] = {}
         """What was put piece by piece behind the start of a text, by the instruction that did it."""
+        self.moving_up: set[int] = set()
+        """Those of them that put bytes which another walk reads."""
 
     def write_text(
         self,
@@ -120,8 +122,19 @@ class Writing(Letters):
         if not poured or begin is None:
             return
         whole = functools.reduce(either, poured.values())
-        if not any(dep[0] == "T" and dep[1] == begin[0] for dep in whole.deps):
+        own = any(dep[0] == "T" and dep[1] == begin[0] for dep in whole.deps)
+        if not own or self.moving_up.issuperset(poured):
             state.texts[(*begin, 0)] = whole._replace(extent=0)
+
+    def _moves_up(self, address: int, value: int) -> bool:
+        """Whether a byte that is stored was read by a walk of its own: what is left out lets what follows move up."""
+        read: set[int] = set()
+        for variable in self.sets.variables(value):
+            for one in (variable, *self.terms.alternatives.get(variable, ())):
+                node = self.terms.nodes[one]
+                if node[0] == BYTE:
+                    read.add(self.terms.based(node[1])[0])
+        return bool(read) and self.terms.based(address)[0] not in read
 
     def whole_object(self, pointer: int, size: int | None) -> None:
         """So many bytes of what the pointer points to are cleared or sent: it is as large."""
