@@ -1,7 +1,8 @@
+import gc
 import threading
 import time
 
-from customhouse.firmware.program.limit import processor_time
+from customhouse.firmware.program.limit import processor_time, uncollected
 
 
 def spin(seconds: float) -> None:
@@ -37,3 +38,13 @@ def test_another_thread_is_not_limited_and_not_harmed() -> None:
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_nothing_is_collected_while_a_program_is_read_and_it_goes_on_behind_it() -> None:
+    assert gc.isenabled()
+    with uncollected():
+        assert not gc.isenabled()
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -11,7 +11,7 @@ from customhouse.model import ExportRole, Model, Outcome, ProgramFacts
 from .callers import callers, towards
 from .elf import Image
 from .libraries import models, roles
-from .limit import processor_time
+from .limit import processor_time, uncollected
 from .loader import NotAProgram, load
 from .multicall import applets, judged, unsure
 from .prefilter import speaks, unwanted
@@ -34,7 +34,11 @@ class Budget(Model, frozen=True, kw_only=True):
 
 def analyse(data: bytes, libraries: Iterable[ExportRole] = (), budget: Budget | None = None) -> ProgramFacts:
     """What the machine code of one program or library does with bytes from outside. Never raises for bad bytes."""
-    budget = budget or Budget()
+    with uncollected():
+        return _analyse(data, libraries, budget or Budget())
+
+
+def _analyse(data: bytes, libraries: Iterable[ExportRole], budget: Budget) -> ProgramFacts:
     try:
         image = load(data)
     except NotAProgram as error:

@@ -4,6 +4,7 @@ The engine looks at its own deadline where it can; this is for where it does not
 time (ITIMER_PROF), so the limit does not depend on what else the machine is doing.
 """
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -45,3 +46,17 @@ def processor_time(seconds: float) -> Iterator[Limit]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without garbage collection: what is made in one reading is many small objects that nearly all stay to its end.
+    Looking through them again and again is dear, and in a large process one such look takes as long as a reading may.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

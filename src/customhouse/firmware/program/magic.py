@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal
 
+from .dispatched import Chain, Dispatched
 from .state import Dep, Fact
+from .terms import RESULT
 from .whole import Whole
 
 _SHORTEST = 3
@@ -24,30 +26,43 @@ class Magics:
         self.terms = whole.terms
         self.receivers = receivers
 
-    def of(self, facts: Iterable[Fact], trail: Iterable[Fact]) -> str:
+    def of(self, facts: Iterable[Fact], trail: Iterable[Fact], chain: Chain) -> str:
         """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none.
         What holds at the sink tells more than what held where its text was stored (`trail`), unless only there the
-        packet's own beginning was looked at.
+        packet's own beginning was looked at. The row of a table by which the sink's function is called says as much.
         """
         here, before = self._found(facts), self._found(trail)
         heads = [one for one in (*here, *before) if one[1][0] >= _FIRST]
+        row = next(self._dispatched.words(chain), "") if not heads else ""
+        if row:
+            here.append((row, (_FIXED, 1)))
         return max(heads or here or before, key=lambda one: (one[1], len(one[0]), one[0]), default=("", (0, 0)))[0]
 
     def _found(self, facts: Iterable[Fact]) -> list[_Found]:
         facts = list(facts)
         found = self._words(facts)
         for fact in facts:
-            if fact[0] == "eq" and len(str(fact[2])) >= 2:
+            if fact[0] == "eq" and len(str(fact[2])) >= (_SHORTEST if self._is_found(fact[1]) else 2):
                 found.append((str(fact[2]), self._rank(fact[1])))
         return found
 
+    def _is_found(self, pointer: int) -> bool:
+        """Whether a search gave the pointer: what it found may stand anywhere."""
+        return bool(self.terms.nodes[pointer][0] == RESULT)
+
     def _rank(self, pointer: int) -> tuple[int, int]:
         """The head of a packet is at a fixed place; words that a parser looks for further in are not."""
+        if self._is_found(pointer):
+            return (_SOMEWHERE, 0)
         places = self.terms.locate(pointer)
         early = [self._received[root, offset] for root, offset, _ in places if (root, offset) in self._received]
         if any(stride for _, _, stride in places):
             return (_FIRST, min(early)) if early and len(early) == len(places) else (_SOMEWHERE, 0)
         return (_BEGINS, max(early)) if early else (_FIXED, 0)
+
+    @cached_property
+    def _dispatched(self) -> Dispatched:
+        return Dispatched(self.whole)
 
     @cached_property
     def _received(self) -> dict[_Place, int]:
@@ -70,8 +85,13 @@ class Magics:
     def _words(self, facts: Iterable[Fact]) -> list[_Found]:
         cells: dict[int, dict[int, bytes]] = {}
         order: Literal["big", "little"] = "big" if self.whole.image.big else "little"
-        # of words at one place the widest counts
-        for _, root, offset, size, value in sorted((one for one in facts if one[0] == "word"), key=lambda one: one[1:]):
+        values: dict[tuple[int, int, int], set[int]] = {}
+        for _, root, offset, size, value in (one for one in facts if one[0] == "word"):
+            values.setdefault((root, offset, size), set()).add(int(value))
+        # of words at one place the widest counts; where it may be one or the other, neither is a must
+        for (root, offset, size), (value, *others) in sorted(values.items()):
+            if others:
+                continue
             raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)
             cells.setdefault(root, {})[int(offset)] = raw
         # numbers stand beside the text (a state, a length): what can be read counts, with a blank that ends a word

@@ -281,7 +281,7 @@ class Reporter:
             port=port,
             port_certainty=certainty,
             protocol=protocol,
-            magic=self.magics.of(facts, self.store.trail),
+            magic=self.magics.of(facts, self.store.trail, chain),
             command=content.template,
             path=steps,
             confidence=confidence,

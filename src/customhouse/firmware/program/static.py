@@ -6,7 +6,6 @@ symbol where the program has symbols, else by what it does. What stays without a
 call whose effect is unknown, and is said.
 """
 
-import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,14 +158,10 @@ class Library:
     @contextmanager
     def _timed(self) -> Iterator[None]:
         began = time.process_time()
-        collecting = gc.isenabled()
-        gc.disable()  # decoded code is many small objects that all stay: looking through them again and again is dear
         try:
             yield
         finally:
             self.spent += time.process_time() - began
-            if collecting:
-                gc.enable()
 
     # -- names
     def _is_library(self, target: int) -> bool:
