@@ -3,6 +3,7 @@
 This is what models of the library act on (`library.Caller`), and what summaries are read in at a call.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import bounds, reach, untold
@@ -79,6 +80,7 @@ class Activation:
         """Places that were written, with the comparisons of parameters that held each time."""
         self.looks: untold.Looks = untold.NOTHING
         """Where functions that are called read texts."""
+        self.rounds: Callable[[int], int | None] = lambda _moving: None  # how often a loop adds to a number at most
         self.stored: dict[Location, dict[Content, tuple[frozenset[Fact], frozenset[Fact]]]] = {}
         """Texts that were set aside, by their places: the comparisons that held each time, and all that ever held."""
         self.under: frozenset[Fact] = frozenset()
@@ -196,8 +198,10 @@ class Activation:
 
     def whole_copy(self, state: State, target: int, size: int, limit: int | None = None) -> reach.Reach:
         """A copy by the object's start and the bytes from there on; see `reach`."""
-        found = reach.of(self.terms, self.conditions, state, target, size, limit)
-        return reach.Reach(target, size) if found is None else found
+        at = self.function.address
+        found = reach.of(self.terms, self.conditions, state, target, size, limit, at) or reach.Reach(target, size)
+        pieces, one = self.rounds(found.moving) if found.moving is not None else None, self.limit(state, size)
+        return found if pieces is None or one is None else found._replace(size=self.terms.const(pieces * one))
 
     # -- how much a call moves
     def limit(self, state: State, size: int) -> int | None:

@@ -206,14 +206,19 @@ def between(terms: Terms, states: list[State], made: Mapping[tuple[int, ...], in
     the phis by their values on the ways.
     """
     bases = {values: [terms.based(one) for one in values] for values in made}
+    lowers = [(other, bases[values]) for values, other in made.items()]
+    below: dict[int, set[int]] = {}
+    for state in states:
+        for fact in state.facts:
+            if fact[0] == "most":
+                below.setdefault(fact[2], set()).add(fact[1])
     out: set[Fact] = set()
     for upper, phi in made.items():
-        for lower, other in made.items():
+        same = {one for base, _ in bases[upper] for one in below.get(base, ()) if terms.nodes[base][0] != CONST}
+        for other, lower in [*lowers, *((one, [(one, 0)] * len(states)) for one in sorted(same))]:
             if phi == other or len(out) >= room:
                 continue
-            above = [
-                _above(terms, state, *both) for state, *both in zip(states, bases[lower], bases[upper], strict=True)
-            ]
+            above = [_above(terms, state, *both) for state, *both in zip(states, lower, bases[upper], strict=True)]
             known = [one for one in above if one is not None]
             if len(known) == len(above):
                 out.add(("most", other, phi, max(known)))
@@ -281,8 +286,8 @@ def _common_bits(left: int, right: int, mask: bool) -> int:
 
 
 def _swapped(terms: Terms, node: tuple[Any, ...]) -> bool:
-    """`x << 8 | x >> 8` of a halfword is a halfword."""
+    """`x << 8 | x >> 8` is made of a halfword, whatever width it was read with, and is one."""
     left, right = terms.nodes[node[2]], terms.nodes[node[3]]
     if left[0] != OP or right[0] != OP or {left[1], right[1]} != {lift.SHL, lift.SHR} or left[2] != right[2]:
         return False
-    return terms.value(left[3]) == 8 == terms.value(right[3]) and most(terms, left[2], {}) <= 65535
+    return terms.value(left[3]) == 8 == terms.value(right[3])

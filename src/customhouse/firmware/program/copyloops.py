@@ -8,7 +8,7 @@ it. A loop that something else may end, of which we cannot say when, is believed
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import bounds, fold
+from . import bounds, fold, reach
 from .activation import Activation
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
 from .loops import Loops
@@ -21,6 +21,8 @@ _COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
 _MAX_PARTS = 4
 _DEEP = 10
+_STRIDE = 256
+"""Bytes of an entry, at most, that a loop goes on by."""
 
 
 class _Store(NamedTuple):
@@ -55,6 +57,7 @@ class CopyLoops:
         self.terms = activation.terms
         self.loops = loops
         self.moving = Moving(activation.terms, loops)
+        self.striding = Moving(activation.terms, loops, _STRIDE)
         self.stores: dict[int, _Store] = {}
         self.tests: dict[int, int] = {}
         """The condition with which a block was last left."""
@@ -181,11 +184,29 @@ class CopyLoops:
             return None
         return [*every, self.terms.const(max(abs(self.terms.signed(value)) for value in values if value is not None))]
 
-    def _rounds(self, condition: int, head: int) -> list[int] | None:
+    def rounds_of(self, moving: int) -> int | None:
+        """How often the one loop that adds to a number goes round at most, by tests that every round passes."""
+        walks = reach.growing(self.terms, moving)
+        heads = {head for head in self.loops.bodies for walk in walks if any(self.moving.at(one, head) for one in walk)}
+        if len(heads) != 1:
+            return None
+        head = heads.pop()
+        found: list[int] = []
+        for block in sorted(self.loops.bodies[head]):
+            condition = self.tests.get(block)
+            ways = self.activation.function.successors.get(block, ())
+            if condition is None or all(way in self.loops.bodies[head] for way in ways):
+                continue
+            if not self._comes_back(head, head, {block}):
+                values = [self.terms.value(one) for one in self._rounds(condition, head, self.striding) or ()]
+                found += [abs(self.terms.signed(value)) for value in values if value is not None]
+        return min(found, default=None)
+
+    def _rounds(self, condition: int, head: int, moving: Moving | None = None) -> list[int] | None:
         """The numbers of rounds that a condition lets pass, None when that is not known of one of its comparisons."""
         out: list[int] = []
         for atom in self._atoms(condition):
-            told = self._told(atom, head)
+            told = self._told(atom, head, moving or self.moving)
             if told is None:
                 return None
             out += told
@@ -242,7 +263,7 @@ class CopyLoops:
         """Whether a number is what a comparison and something else have in common."""
         return node[1] == AND and any(self._logical(one) for one in node[2:])
 
-    def _told(self, atom: int, head: int) -> list[int] | None:
+    def _told(self, atom: int, head: int, by: Moving) -> list[int] | None:
         """The numbers of rounds that a comparison lets pass; empty when it looks at bytes only, None when it is not
         known what it looks at.
         """
@@ -255,15 +276,15 @@ class CopyLoops:
             more, constant = self.terms.linear(right, -1)
             for one, count in more.items():
                 parts[one] = parts.get(one, 0) + count
-            parts, plus = self.moving.led(parts, plus + constant, head)
-            moving = {one: step for one in parts if parts[one] and (step := self.moving.step(one, head)) is not None}
-            if moving:
-                return self.moving.rounds(parts, plus, moving, head)
+            parts, plus = by.led(parts, plus + constant, head)
+            steps = {one: step for one in parts if parts[one] and (step := by.step(one, head)) is not None}
+            if steps:
+                return by.rounds(parts, plus, steps, head)
             if any(self.terms.nodes[one] == (UNKNOWN, "deep") for one in parts):
                 return None
         if self._of_bytes(atom, head):
             return []
-        return None if self.moving.varies(atom, head) else []
+        return None if by.varies(atom, head) else []
 
     def _sides(self, node: tuple[int, ...]) -> tuple[int, int]:
         """What a comparison compares; one of numbers with a sign may be written as that of two flags."""

@@ -53,6 +53,7 @@ class Evaluation:
         self.ways = Ways(self.activation, self.loops, self.position)
         self.activation.memory.written = self.ways.written
         self.copies = CopyLoops(self.activation, self.loops)
+        self.activation.rounds = self.copies.rounds_of
         self.instructions = Instructions(self.activation, self.loops, self.copies)
         self.calls = Calls(self.activation)
         self.returns = Returns(self.activation)

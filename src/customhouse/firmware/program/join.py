@@ -161,7 +161,7 @@ def _learned(terms: Terms, states: list[State], key: int, phi: int, new: State, 
     mask = _mask(terms, states, key)
     if mask is not None:
         new.masks[phi] = mask
-    span = _span(terms, states, key)
+    span = _span(terms, states, [state.registers[key] for state in states])
     if span is not None:
         new.ranges[phi] = span
     if compared and len(new.facts) < _MAX_FACTS:
@@ -217,12 +217,11 @@ def _mask(terms: Terms, states: list[State], key: int) -> int | None:
     return out if tested else None
 
 
-def _span(terms: Terms, states: list[State], key: int) -> tuple[int, int] | None:
+def _span(terms: Terms, states: list[State], values: Sequence[int]) -> tuple[int, int] | None:
     """The range of a phi, when every path knows that of its value."""
     low, high = 1 << 62, -(1 << 62)
     tested = False
-    for state in states:
-        value = state.registers[key]
+    for state, value in zip(states, values, strict=True):
         span = bounds.span(terms, value, state.ranges)
         if span is None:
             return None
@@ -273,6 +272,9 @@ def _words(terms: Terms, function: int, block: int, states: list[State], new: St
             terms.add_alternative(phi, value)
         terms.edges[phi] = edges
         new.words[key] = (size, phi)
+        span = _span(terms, states, edges) if None not in values else None
+        if span is not None:
+            new.ranges[phi] = span
 
 
 def _overwritten(terms: Terms, place: Location, states: list[State]) -> bool:

@@ -11,7 +11,7 @@ from . import bounds, lift
 from .extents import Extents
 from .state import Content, Fact
 from .tables import table
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Location
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -62,6 +62,8 @@ class Lengths:
                 continue
             if self._counts(fact[2]) or self._made_of(fact[2], base, 0):
                 continue
+            if level + 3 > _DEPTH and self.terms.nodes[fact[2]][0] != CONST:
+                continue  # too far from what was asked for to say that we do not know it
             other = self.length(fact[2], facts - {fact}, level + 3)
             if other is None:
                 return 0  # compared with a size that we do not know
@@ -92,12 +94,12 @@ class Lengths:
         kind = node[0]
         if kind == CONST:
             return self.terms.signed(node[1])
+        size = int(node[5] if kind == BYTE else node[4]) if kind in (BYTE, LOAD) else 0
+        if 0 < size <= 2:
+            return (1 << (8 * size)) - 1
         if level > _DEPTH:
             return None
         if kind in (BYTE, LOAD):
-            size = int(node[5] if kind == BYTE else node[4])
-            if size <= 2:
-                return (1 << (8 * size)) - 1
             if self.tainted(term, 0):
                 return HUGE
             return self._stored(node, facts, level) if kind == LOAD else None
@@ -243,13 +245,21 @@ class Lengths:
         written = [
             self.longest(content, level + 1)
             for text_off, text_step, content in self.store.texts.get(base, ())
-            if (end is None or text_off < end) and self.store.covers(base, off, step, text_off, text_step, content)
+            if (end is None or text_off < end)
+            and self.store.covers(base, off, step, text_off, text_step, content)
+            and not self._ends_before((base, text_off, text_step), off)
         ]
         if written:
             known = [one for one in written if one is not None]
             told = (min if step else max)(known, default=None)  # of places not kept apart the least says enough
             self._known[place] = self._fitted(place, told)
         return self._known[place]
+
+    def _ends_before(self, place: Location, offset: int) -> bool:
+        """Whether what is written anywhere into an object of a frame is written into one that ends before an offset."""
+        base, start, step = place
+        room = self.extents.at(place) if step and self.terms.nodes[base][0] == STACK else None
+        return room is not None and start + room <= offset
 
     def _fitted(self, place: Location, written: int | None) -> int | None:
         """What is sure of a text that may be `written` long in an object. That it cannot be longer than the object does

@@ -14,9 +14,11 @@ _DEEP = 10
 class Moving:
     """The moving numbers of one function's loops."""
 
-    def __init__(self, terms: Terms, loops: Loops) -> None:
+    def __init__(self, terms: Terms, loops: Loops, widest: int = _MAX_STEP) -> None:
         self.terms = terms
         self.loops = loops
+        self.widest = widest
+        """How far a number moves at most in one round that only moves."""
         self._busy: set[int] = set()
 
     def at(self, term: int, head: int) -> bool:
@@ -49,7 +51,7 @@ class Moving:
         moves, step = self._moves(term, head), self.step(term, head)
         if moves is None or step is None:
             return None
-        backs = range(1, step + 1) if step > 0 else range(step, 0)
+        backs = range(0) if len(moves[1]) < 2 else range(1, step + 1) if step > 0 else range(step, 0)
         # what it was after the first round, when that was all that was known
         first = {one for one in moves[1] if not any(self.terms.add(one, -back) in moves[1] for back in backs)}
         return self.terms.merge(first) if first else None
@@ -67,7 +69,7 @@ class Moving:
             node = self.terms.nodes[one]
             if one == phi:
                 steps.add(more)
-                if abs(more) > _MAX_STEP:
+                if abs(more) > self.widest:
                     return None
             elif node[0] == ADDR and not node[3] and level <= _DEEP:
                 pending.append((node[1], more + node[2], level + 1))

@@ -42,7 +42,10 @@ class Overflows(Lengths):
             return self.extents.room(target) is not None and self.tainted(size, 0)
         if moving is not None:
             room = self.extents.room(target)
+            most = self.terms.value(size)
             if room is None or not (self.tainted(size, 0) or self.tainted(moving, 0)):
+                return False
+            if most is not None and most <= room:
                 return False
             whole_ = [self.held(one) for one, _ in sources]  # pieces of one text are no longer than that
             return not whole_ or any(one is None or one > room for one in whole_)
@@ -53,7 +56,7 @@ class Overflows(Lengths):
         room = self.extents.room(target, limit, limit is not None and limit not in _WIDTHS and self._in_frame(target))
         if room is None:
             return False
-        length = self.length(size, facts)
+        length = self.length(size, self._received(facts, content))
         known = [one for one in (length, limit) if one is not None]
         return bool(known) and min(known) > room and self.tainted(size, 0)
 
@@ -72,6 +75,20 @@ class Overflows(Lengths):
         texts = [self._text(content, (one,), facts) for one in sources] or [self._text(content, (), facts)]
         text = max(texts) // read * written if read else HUGE
         return bool(min([text, *bounds_]) > room)
+
+    def _received(self, facts: frozenset[Fact], content: Content) -> frozenset[Fact]:
+        """Facts, with what was received in place of a number that someone outside chooses and of which we do not know
+        how large it is: a count of bytes that came in pieces is no size of the target.
+        """
+        most = self.longest(content, 0)
+        if most is None or most >= HUGE:
+            return facts
+        out = set(facts)
+        for fact in facts:
+            if fact[0] == "most" and self.length(fact[2], frozenset(), 3) is None and self.tainted(fact[2], 0):
+                out.remove(fact)
+                out.add(("most", fact[1], self.terms.zero, most + fact[3]))
+        return frozenset(out)
 
     def _in_frame(self, target: int) -> bool:
         return all(

@@ -11,9 +11,11 @@ from typing import NamedTuple
 from . import bounds, fold, lift
 from .conditions import Conditions
 from .state import State
-from .terms import BYTE, CONST, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Terms
+from .terms import ADDR, BYTE, CONST, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Terms
 
 _DEPTH = 5
+_LINKS = 8
+"""Numbers that one is made of, one in the other."""
 _MOST_PARTS = 4
 _WIDTH = 0xFFFF
 """What two bytes can hold: a bound that no test made, and a length that nothing bounds is not known to be as long."""
@@ -33,10 +35,17 @@ class Reach(NamedTuple):
 
 
 def of(
-    terms: Terms, conditions: Conditions, state: State, target: int, size: int, limit: int | None = None
+    terms: Terms,
+    conditions: Conditions,
+    state: State,
+    target: int,
+    size: int,
+    limit: int | None = None,
+    function: int | None = None,
 ) -> Reach | None:
     """Where a copy really begins and how far it goes; None when it begins where it says, or when nothing is known.
-    `limit` is what bounds its length elsewhere.
+    `limit` is what bounds its length elsewhere; what loops add to is only asked for those of the `function` at hand: of
+    others it is not known here what they compared.
     """
     begun = _begin(terms, target)
     if begun is None:
@@ -52,12 +61,13 @@ def of(
         if len(ends) == 1 and not numbers:
             return Reach(start, ends.pop() or terms.zero)
     if limit is not None:
-        end = _end(terms, state, index, more + limit)
-        bound = None if end is None else terms.value(end)
-        if end is not None and bound is not None and bound < _WIDTH:
-            return Reach(start, end)
-    growing = None if _compared(terms, state, index) else next((one for one in index if _grows(terms, one)), None)
-    return None if growing is None else Reach(start, size, growing)
+        most = _end(terms, state, index, more + limit)
+        bound = None if most is None else terms.value(most)
+        if most is not None and bound is not None and bound < _WIDTH:
+            return Reach(start, most)
+    end = _sum(index, terms.linear(size)[0], 1)  # a number that a size is less by does not lead on
+    moving = next((one for one in index if end.get(one, 0) > 0 and _grows(terms, state, one, function)), None)
+    return None if moving is None else Reach(start, size, moving)
 
 
 def _cases(terms: Terms, conditions: Conditions, state: State, size: int) -> list[tuple[State, int]]:
@@ -106,16 +116,18 @@ def _walking(terms: Terms, pointer: int, parts: Parts, constant: int) -> tuple[i
         return None
     start = begun.pop()
     before, first = terms.linear(start)
-    if any(not terms.linear(one)[0].keys() & (phis | before.keys()) for one in leaves):
-        return None
+    for one in leaves:
+        inner, plus = terms.linear(one)
+        if not inner.keys() & (phis | before.keys()) and (before or not 0 <= plus - first < _WIDTH):
+            return None
     return start, _sum(parts, before, -1), constant - first
 
 
 def _is_place(terms: Terms, term: int) -> bool:
     """Whether the term is the address of one thing, with nothing but a constant added."""
     parts, constant = terms.linear(term)
-    if not parts:
-        return constant >= terms.floor
+    if not parts or constant >= terms.floor:
+        return not parts and constant >= terms.floor
     return list(parts.values()) == [1] and terms.nodes[next(iter(parts))][0] in (STACK, HEAP, PARAM, RESULT, LOAD)
 
 
@@ -130,7 +142,7 @@ def _leaves(terms: Terms, phi: int) -> tuple[set[int], set[int]]:
         if node[0] in (PHI, MERGE) and level < _DEPTH:
             if one not in phis:
                 phis.add(one)
-                work += [(other, level + 1) for other in (_ways(terms, one) if node[0] == PHI else node[1])]
+                work += [(other, level + 1) for other in _ways(terms, one)]
         else:
             out.add(one)
     return out, phis
@@ -138,7 +150,8 @@ def _leaves(terms: Terms, phi: int) -> tuple[set[int], set[int]]:
 
 def _ways(terms: Terms, phi: int) -> Iterable[int]:
     """What a phi is on the ways to its join: all that it ever was includes what loops were first looked at with."""
-    return terms.edges.get(phi) or terms.alternatives[phi]
+    node = terms.nodes[phi]
+    return node[1] if node[0] == MERGE else terms.edges.get(phi) or terms.alternatives[phi]
 
 
 def _sum(parts: Parts, other: Parts, factor: int) -> Parts:
@@ -153,15 +166,14 @@ def _ends(terms: Terms, state: State, total: Parts, constant: int) -> Iterator[i
     yield _end(terms, state, total, constant)
     total = _wide(terms, total)
     kin = _akin(terms, total)
-    for fact in state.facts:
-        if fact[0] == "most":
-            parts, more = terms.linear(fact[1])
-            parts = _wide(terms, parts)
-            if _akin(terms, parts) & kin:
-                above, plus = terms.linear(fact[2])
-                rest = _sum(_sum(total, parts, -1), _wide(terms, above), 1)
-                if len(rest) <= _MOST_PARTS:
-                    yield _end(terms, state, rest, constant - more + plus + fact[3])
+    for lower, upper, difference in _orders(state):
+        parts, more = terms.linear(lower)
+        parts = _wide(terms, parts)
+        if _akin(terms, parts) & kin:
+            above, plus = terms.linear(upper)
+            rest = _sum(_sum(total, parts, -1), _wide(terms, above), 1)
+            if len(rest) <= _MOST_PARTS:
+                yield _end(terms, state, rest, constant - more + plus + difference)
     for term, (_low, high) in state.ranges.items():
         if high >= bounds.HUGE or (terms.nodes[term][0] != OP and term not in terms.edges):
             continue
@@ -169,6 +181,14 @@ def _ends(terms: Terms, state: State, total: Parts, constant: int) -> Iterator[i
         parts = _wide(terms, parts)
         if (len(parts) > 1 or not parts.keys() <= total.keys()) and _akin(terms, parts) & kin:
             yield _end(terms, state, _sum(total, parts, -1), constant - more + high)
+
+
+def _orders(state: State) -> Iterator[tuple[int, int, int]]:
+    """Numbers that are at most other ones and so many more; also by what these are at most."""
+    orders = [fact[1:] for fact in state.facts if fact[0] == "most"]
+    for lower, upper, difference in orders:
+        yield lower, upper, difference
+        yield from ((lower, above, difference + more) for other, above, more in orders if other == upper)
 
 
 def _wide(terms: Terms, parts: Parts) -> Parts:
@@ -212,40 +232,63 @@ def _told_by_callers(terms: Terms, term: int) -> bool:
     return terms.nodes[term][0] in (PARAM, LOAD)
 
 
-def _positive(terms: Terms, state: State, term: int, level: int = 0) -> bool:
-    """Whether a number cannot be negative."""
+def _positive(terms: Terms, state: State, term: int, seen: frozenset[int] = frozenset()) -> bool:
+    """Whether a number cannot be negative. What a loop only adds such numbers to stays one."""
+    if term in seen:
+        return True
     node = terms.nodes[term]
     if state.ranges.get(term, (-1, 0))[0] >= 0 or (node[0] == CONST and terms.signed(node[1]) >= 0):
         return True
-    if node[0] in (PHI, MERGE) and level < _DEPTH:
-        return all(
-            _positive(terms, state, one, level + 1) for one in (_ways(terms, term) if node[0] == PHI else node[1])
-        )
+    parts: Iterable[int] = ()
+    if node[0] in (PHI, MERGE):
+        parts = _ways(terms, term)
+    elif node[0] == OP and node[1] == lift.ADD:
+        parts = node[2:4]
+    elif node[0] == ADDR and node[2] >= 0 and not node[3]:
+        parts = node[1:2]
+    if parts and len(seen) < _LINKS:
+        return all(_positive(terms, state, one, seen | {term}) for one in parts)
     return bool((node[0] == LOAD and node[4] <= 2) or (node[0] == BYTE and node[5] <= 2))
 
 
 def _kept(terms: Terms, parts: Parts, constant: int, seen: frozenset[object] = frozenset()) -> tuple[Parts, int]:
     """A sum of values that one join makes and that is the same on all ways to it, or the most that it is on any of
-    them: `out += n; left -= n`. A way round a loop that leaves the sum as it was or makes it smaller says nothing else.
+    them: `out += n; left -= n`. Of several joins the one that leaves the least to be known.
     """
+    best = parts, constant
     for block in {terms.nodes[one][1:3] for one in parts if one in terms.edges} - seen:
-        mine = [one for one in parts if one in terms.edges and terms.nodes[one][1:3] == block]
-        ways = {len(terms.edges[one]) for one in mine}
-        if len(ways) != 1 or len(seen) > _DEPTH:
-            continue
-        told: list[tuple[Parts, int]] = []
-        for way in range(ways.pop()):
-            there, more = {one: factor for one, factor in parts.items() if one not in mine}, constant
-            for one in mine:
-                value, plus = terms.linear(terms.edges[one][way], parts[one])
-                there, more = _sum(there, value, 1), more + plus
-            there, more = _kept(terms, there, more, seen | {block})
-            if not _lesser(terms, there, more, parts, constant):
-                told.append((there, more))
-        for rest, most in told:
-            if all(_lesser(terms, *one, rest, most) for one in told):
-                return _kept(terms, rest, most, seen | {block})
-    return parts, constant
+        found = _before(terms, parts, constant, block, seen | {block})
+        if found is not None and _unknown(found) < _unknown(best):
+            best = found
+    return best
+
+
+def _unknown(total: tuple[Parts, int]) -> tuple[int, int]:
+    """How much of a sum needs an upper bound."""
+    return sum(factor > 0 for factor in total[0].values()), len(total[0])
+
+
+def _before(
+    terms: Terms, parts: Parts, constant: int, block: object, seen: frozenset[object]
+) -> tuple[Parts, int] | None:
+    """A sum before one join. A way round a loop that leaves the sum as it was or makes it smaller says nothing else."""
+    mine = [one for one in parts if one in terms.edges and terms.nodes[one][1:3] == block]
+    ways = {len(terms.edges[one]) for one in mine}
+    if len(ways) != 1 or len(seen) > _DEPTH + 1:
+        return None
+    told: list[tuple[Parts, int]] = []
+    for way in range(ways.pop()):
+        there, more = {one: factor for one, factor in parts.items() if one not in mine}, constant
+        for one in mine:
+            value, plus = terms.linear(terms.edges[one][way], parts[one])
+            there, more = _sum(there, value, 1), more + plus
+        there, more = _kept(terms, there, more, seen)
+        if not _lesser(terms, there, more, parts, constant):
+            told.append((there, more))
+    for rest, most in told:
+        if all(_lesser(terms, *one, rest, most) for one in told):
+            return _kept(terms, rest, most, seen)
+    return None
 
 
 def _lesser(terms: Terms, parts: Parts, constant: int, other: Parts, more: int) -> bool:
@@ -254,21 +297,79 @@ def _lesser(terms: Terms, parts: Parts, constant: int, other: Parts, more: int) 
     return constant <= more and all(factor < 0 and _positive(terms, State(), one) for one, factor in rest.items())
 
 
-def _compared(terms: Terms, state: State, index: Parts) -> bool:
-    """Whether the index was compared with anything: with what we may not have understood."""
-    for fact in state.facts:
-        if fact[0] == "most" and terms.nodes[fact[2]][0] != CONST and terms.linear(fact[1])[0].keys() & index.keys():
-            return True
-    return any(state.ranges.get(one, (0, bounds.HUGE))[1] < bounds.HUGE for one in index)
-
-
-def _grows(terms: Terms, term: int) -> bool:
-    """Whether a loop adds something unknown to the value in its rounds."""
-    if terms.nodes[term][0] != PHI:
+def _grows(terms: Terms, state: State, term: int, function: int | None) -> bool:
+    """Whether a loop adds something unknown to the value in its rounds, and nothing was compared with what it has grown
+    to: not even in a way that we may not have understood.
+    """
+    found = growing(terms, term)
+    joins = {terms.nodes[one][1] for walk in found for one in walk if terms.nodes[one][0] == PHI}
+    if function is not None and joins != {function}:
         return False
-    leaves, phis = _leaves(terms, term)
-    for one in leaves:
-        parts, _more = terms.linear(one)
-        if parts.keys() & phis and any(factor > 0 for part, factor in parts.items() if part not in phis):
-            return True
+    return bool(found) and not any(_compared(terms, state, walk | {term}) for walk in found)
+
+
+def growing(terms: Terms, term: int) -> list[frozenset[int]]:
+    """The joins of loops, loop by loop, at which something unknown has been added to the value."""
+    return [walk for walk in _walks(terms, term) if _adds(terms, walk)]
+
+
+def _walks(terms: Terms, term: int) -> list[frozenset[int]]:
+    """The joins that a value goes through again and again as loops go round, loop by loop."""
+    after = {term: _joined(terms, term)}
+    work = [term]
+    while work:
+        for one in after[work.pop()]:
+            if one not in after and len(after) < _LINKS * _LINKS:
+                after[one] = _joined(terms, one)
+                work.append(one)
+    reached = {one: _reached(after, one) for one in after}
+    loops = {frozenset(other for other in reached[one] if one in reached[other]) for one in after}
+    return [loop for loop in loops if loop]
+
+
+def _joined(terms: Terms, term: int) -> frozenset[int]:
+    """The joins that a value is made of."""
+    leaves, phis = _leaves(terms, term) if terms.nodes[term][0] in (PHI, MERGE) else ({term}, set())
+    parts = {part for one in leaves for part in terms.linear(one)[0] if terms.nodes[part][0] in (PHI, MERGE)}
+    return frozenset((parts | phis) - {term} if term not in parts else parts | phis)
+
+
+def _reached(after: dict[int, frozenset[int]], term: int) -> set[int]:
+    out: set[int] = set()
+    work = [term]
+    while work:
+        fresh = after.get(work.pop(), frozenset()) - out
+        out |= fresh
+        work += fresh
+    return out
+
+
+def _adds(terms: Terms, walk: frozenset[int]) -> bool:
+    """Whether something unknown is added on the way round."""
+    for phi in walk:
+        for one in _leaves(terms, phi)[0]:
+            parts, _more = terms.linear(one)
+            if parts.keys() & walk and any(factor > 0 for part, factor in parts.items() if part not in walk):
+                return True
     return False
+
+
+def _compared(terms: Terms, state: State, walk: frozenset[int]) -> bool:
+    """Whether any number of a walk was compared, alone or in a sum, or what it leaves of another one."""
+    tested = [fact[1] for fact in state.facts if fact[0] == "most" and not _own(terms, fact[2], walk)]
+    tested += [one for one, (_low, high) in state.ranges.items() if high < bounds.HUGE and not _is_truth(terms, one)]
+    left = [terms.linear(fact[2])[0] for fact in state.facts if fact[0] == "most"]
+    return any(terms.linear(one)[0].keys() & walk for one in tested) or any(
+        parts.get(one, 0) < 0 for parts in left for one in walk
+    )
+
+
+def _own(terms: Terms, term: int, walk: frozenset[int]) -> bool:
+    """Whether a number is a constant or made of a walk: that another of the walk is at most as much, joins tell."""
+    parts = terms.linear(term)[0]
+    return not parts or any(factor > 0 and one in walk for one, factor in parts.items())
+
+
+def _is_truth(terms: Terms, term: int) -> bool:
+    node = terms.nodes[term]
+    return bool(node[0] == OP and node[1] in fold.BOOLEAN)

@@ -45,6 +45,13 @@ class Reading:
         """The objects that the callee makes for its caller, by this call."""
         self.known: dict[int, int] = dict(self.made)
         self.recursive = caller.terms.unknown("recursive")
+        self._level = 0
+        self._partial: set[int] = set()
+        """Terms that were read on the way to one that they are made of as its loop goes round."""
+        self._met = False
+        """Whether such a one was met."""
+        self._first: dict[int, int] = {}
+        """What such terms were read as then: what is read anew may be too deep."""
         self.parts: dict[tuple[Dep, tuple[quoting.Places, ...]], Content] = {}
         self.texts: dict[Content, Content] = {}
         """Texts, and parts of them, in the caller's words. Nothing is written before all is read, so that one answer
@@ -73,11 +80,24 @@ class Reading:
         """The callee's term in the caller's words."""
         found = self.known.get(term)
         if found is not None:
+            self._met = self._met or found == self.recursive or term in self._partial
             return found
         if not self.terms.open[term] and self.terms.nodes[term][0] in _SAME and not self._is_made(term):
             return term
+        before, self._met = self._met, False
         self.known[term] = self.recursive
-        found = self.known[term] = self._term(term)
+        self._level += 1
+        found = self._term(term)
+        if term in self._first and self.terms.nodes[found] == (UNKNOWN, "deep"):
+            found = self._first[term]
+        self.known[term] = found
+        self._level -= 1
+        if not self._level:
+            self._first.update((one, self.known.pop(one)) for one in self._partial)
+            self._partial.clear()
+        elif self._met:
+            self._partial.add(term)
+        self._met = (before or self._met) and self._level > 0
         return found
 
     def _term(self, term: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order

@@ -4,7 +4,7 @@ from typing import Any
 
 from . import lift
 from .alternatives import Alternatives
-from .nodes import ADDR, CONST, OP, PHI, both
+from .nodes import ADDR, CONST, MERGE, OP, PHI, both
 
 
 class Sums(Alternatives):
@@ -28,6 +28,9 @@ class Sums(Alternatives):
             sides = ((node[2], factor), (node[3], factor if node[1] == lift.ADD else -factor))
         elif kind == OP and node[1] == lift.NEG:
             sides = ((node[2], -factor),)
+        elif kind == MERGE:
+            one, plus = self._moved_choice(term)
+            sides = ((one, factor),) if plus else ()
         if not sides or level > 8:
             return {self._twin(term, node): factor}, 0
         parts: dict[int, int] = {}
@@ -38,6 +41,24 @@ class Sums(Alternatives):
             for part, count in more.items():
                 parts[part] = parts.get(part, 0) + count
         return {part: count for part, count in parts.items() if count}, total
+
+    def _moved_choice(self, term: int) -> tuple[int, int]:
+        """One of several terms as another such choice and a constant that is added to each of them, when the program
+        has that other one; a constant among them does not show what was added to it.
+        """
+        parts = self.nodes[term][1]
+        placed = [self.nodes[one] for one in parts if self.nodes[one][0] == ADDR]
+        if len(placed) == len(parts):
+            return self.based(term)
+        if not placed or any(node[3] or node[2] != placed[0][2] for node in placed):
+            return term, 0
+        plus = placed[0][2]
+        rest = [one for one in parts if self.nodes[one][0] != ADDR]
+        if any(self.nodes[one][0] != CONST for one in rest):
+            return term, 0
+        before = frozenset([node[1] for node in placed] + [self.const(self.nodes[one][1] - plus) for one in rest])
+        found = self.index.get((MERGE, before))
+        return (term, 0) if found is None else (found, plus)
 
     def _twin(self, term: int, node: tuple[Any, ...]) -> int:
         """One name for the registers in which a loop keeps the same number, narrow and widened."""

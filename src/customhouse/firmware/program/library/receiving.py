@@ -30,6 +30,8 @@ def _receive(one: Call) -> int:
     for root, offset, _stride in one.terms.locate(one.nth(1))[:4]:
         if root == GLOBAL:
             one.caller.note(("input", offset))
+    if not limit and size is not None and whole is not None:
+        limit = one.caller.limit(one.state, size)
     if limit:
         one.caller.note(("limit", source, limit))
     if one.name in ("fgets", "__fgets_chk", "fgets_unlocked", "gets"):
