@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customhouse.firmware.program import fold
-from customhouse.firmware.program.lift import EQ, SHR, ZEROS
+from customhouse.firmware.program.lift import ADD, AND, EQ, LT, NE, SHR, SUB, ZEROS
 from customhouse.firmware.program.terms import Terms
 
 
@@ -23,3 +23,26 @@ def test_as_many_leading_zeros_as_there_are_bits_is_a_comparison_with_zero() -> 
 def test_leading_zeros_of_a_known_number_are_counted(value: int) -> None:
     terms = Terms(4)
     assert terms.value(fold.unary(terms, ZEROS, terms.const(value), 4)) == f"{value:032b}1".index("1")
+
+
+def test_below_one_is_nothing() -> None:
+    terms = Terms(4)
+    number, one = terms.param(0), terms.const(1)
+    assert fold.binary(terms, LT, number, one, 4) == fold.binary(terms, EQ, number, terms.zero, 4)
+    assert fold.binary(terms, LT, terms.zero, number, 4) == fold.binary(terms, NE, number, terms.zero, 4)
+    assert fold.binary(terms, LT, number, terms.const(2), 4) != fold.binary(terms, EQ, number, terms.zero, 4)
+
+
+def test_a_number_and_what_is_left_beside_it_are_the_whole() -> None:
+    terms = Terms(4)
+    part, whole = terms.param(0), terms.param(1)
+    left = fold.binary(terms, SUB, whole, part, 4)
+    assert fold.binary(terms, ADD, part, left, 4) == fold.binary(terms, ADD, left, part, 4) == whole
+    assert fold.binary(terms, ADD, whole, left, 4) != whole
+
+
+def test_of_a_negated_truth_a_mask_takes_its_bits() -> None:
+    terms = Terms(8)
+    truth = fold.binary(terms, EQ, terms.param(0), terms.zero, 1)
+    negated = fold.binary(terms, SUB, terms.zero, truth, 4)
+    assert fold.binary(terms, AND, negated, terms.const(3), 4) != negated

@@ -82,3 +82,25 @@ def test_a_word_at_any_address_is_read_and_written_as_one_on_mips() -> None:
         kinds = [(op[0], op[4]) for op in block.ops]
         assert kinds[:4] == [(lift.ADD, 4), (lift.LOAD, 4), (lift.ADD, 4), (lift.STORE, 4)]
         assert [~op[3] for op in block.ops[:4] if op[0] == lift.ADD] == [5, 1]
+
+
+def test_a_word_that_is_written_at_any_address_in_a_delay_slot_is_written_as_one() -> None:
+    for big in (False, True):
+        first, second = (SWL, SWR) if big else (SWR, SWL)
+        order = ">" if big else "<"
+        store, other = (code << 26 | 5 << 21 | 2 << 16 | at for code, at in ((first, 1), (second, 4)))
+        code = bytearray(struct.pack(f"{order}4I", other, 0x03E00008, store, 0))
+        image = Image("mips", big, 4, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
+        [block] = Lifter(image).block(AT, False)
+        assert [(op[0], op[4]) for op in block.ops if op[0] == lift.STORE] == [(lift.STORE, 4)]
+        assert block.exit.kind == "ret"
+
+
+def test_the_counter_that_is_taken_from_the_stack_is_a_return() -> None:
+    for words, is_thumb in (((0xE49DF004,), False), ((0xE49DF008,), False), ((0xFB04F85D,), True)):
+        code = bytearray(struct.pack(f"<{len(words)}I", *words)) + bytes(16)
+        image = Image("arm", False, 4, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
+        assert Lifter(image).block(AT, is_thumb)[0].exit.kind == "ret"
+    code = bytearray(struct.pack("<I", 0xE493F004)) + bytes(16)  # from where another register points
+    image = Image("arm", False, 4, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
+    assert Lifter(image).block(AT, False)[0].exit.kind == "ijump"

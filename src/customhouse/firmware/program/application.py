@@ -25,8 +25,9 @@ class Application(Reading):
             self.note_events()
         guards = {place: self.facts(facts) for place, facts in summary.guards.items()}
         never = {place for place, facts in guards.items() if self.caller.refuted(facts)}
+        begun = {key[:2] for key in summary.texts}
         words = [
-            (key, self.address(*key), size, self._written(key, value), (*key[:2], 0) in summary.texts)
+            (key, self.address(*key), size, self._written(key, value), key[:2] in begun)
             for key, (size, value) in summary.words.items()
             if key not in never
         ]

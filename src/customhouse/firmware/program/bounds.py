@@ -172,7 +172,7 @@ def span(terms: Terms, term: int, ranges: Ranges) -> tuple[int, int] | None:
         low = known[0] + more if known[0] > -_UNBOUNDED else known[0]
         return (low, known[1] + more)
     high = most(terms, term, ranges)
-    return (0, high) if high < HUGE else None
+    return (0, high) if 0 < high < HUGE else None  # what is 0 at most is more often less: `-(strcmp(a, b) != 0)`
 
 
 def ordered(terms: Terms, merged: int, sides: Sequence[tuple[int, State]]) -> frozenset[Fact]:

@@ -8,7 +8,9 @@ checks nothing has none.
 from collections.abc import Iterable
 
 from . import fold
-from .lift import SELECT
+from .computed import again
+from .lift import EQ, LE, LT, NE, SELECT, SLE, SLT
+from .orders import signed_word
 from .state import Case, Fact, State
 from .terms import ADDR, CONST, OP, PHI, Terms
 
@@ -17,6 +19,7 @@ NONE = Case({}, frozenset(), {}, {})
 """What is so in any case."""
 _TELLING = frozenset(("lacks", "eq"))
 _DEPTH = 6
+_ORDERS = frozenset((EQ, NE, LT, LE, SLT, SLE))
 
 
 def met(terms: Terms, states: list[State], new: State) -> tuple[Case, ...]:
@@ -137,6 +140,24 @@ def settled(terms: Terms, state: State, case: Case) -> State:
     return out
 
 
+def truth_in(terms: Terms, term: int) -> int | None:
+    """The comparison of which a number is made, and of nothing else that is not known; itself, if it is one."""
+    for _ in range(_DEPTH):
+        node = terms.nodes[term]
+        if node[0] == ADDR and not node[3]:
+            term = node[1]
+            continue
+        if node[0] != OP:
+            return None
+        if node[1] in fold.BOOLEAN:
+            return term
+        parts = node[2:3] if node[1] == SELECT else [one for one in node[2:] if terms.nodes[one][0] != CONST]
+        if len(parts) != 1:
+            return None
+        term = parts[0]
+    return None
+
+
 def replaced(terms: Terms, term: int, values: dict[int, int], level: int = 0) -> int:
     """A term with phis replaced by what they are."""
     if not values:
@@ -148,7 +169,7 @@ def replaced(terms: Terms, term: int, values: dict[int, int], level: int = 0) ->
         return term
     if node[0] == ADDR:
         base = replaced(terms, node[1], values, level + 1)
-        return term if base == node[1] else terms.add(base, node[2], node[3])
+        return term if base == node[1] else terms.add(_extended(terms, base), node[2], node[3])
     if node[0] != OP:
         return term
     parts = [replaced(terms, one, values, level + 1) for one in node[2:]]
@@ -159,5 +180,13 @@ def replaced(terms: Terms, term: int, values: dict[int, int], level: int = 0) ->
         if decided[0] == CONST:
             return parts[1] if decided[1] else parts[2]
     elif len(parts) == 2:
-        return fold.again(terms, node[1], parts)
+        if node[1] in _ORDERS:
+            parts = [_extended(terms, one) for one in parts]
+        return again(terms, node[1], parts)
     return terms.make((OP, node[1], *parts), *parts)
+
+
+def _extended(terms: Terms, term: int) -> int:
+    """A constant int with its sign where words are wider: -1 is one number."""
+    node = terms.nodes[term]
+    return terms.const(signed_word(terms, node[1])) if node[0] == CONST else term

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from .fold import UNARY, again, constant
-from .lift import SELECT
+from .fold import UNARY, binary, constant, unary
+from .lift import BNOT, SELECT, ZEROS
 from .terms import ADDR, CONST, OP, Terms
 
 Given = Callable[[int, tuple[Any, ...]], int | None]
@@ -31,3 +31,12 @@ def computed(terms: Terms, term: int, given: Given) -> int | None:
     if node[1] in UNARY:
         return terms.value(again(terms, node[1], [terms.const(one) for one in numbers]))
     return constant(node[1], numbers[0], numbers[-1], terms.word)
+
+
+def again(terms: Terms, kind: int, parts: list[int]) -> int:
+    """An operation of a term, done with other operands."""
+    if kind == ZEROS:
+        return unary(terms, kind, parts[0], (terms.value(parts[1]) or 0) // 8)
+    if kind in UNARY:
+        return unary(terms, kind, parts[0], 1 if kind == BNOT else terms.word)
+    return binary(terms, kind, parts[0], parts[1], terms.word)

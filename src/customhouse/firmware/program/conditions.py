@@ -5,12 +5,12 @@ holds.
 from collections.abc import Callable
 from typing import Any
 
-from . import bounds, bytesets, composed, fold
+from . import bounds, bytesets, cases, composed, fold
 from .answers import Answers
 from .bytesets import ByteSets
 from .ends import Ends
 from .join import Implied, shared
-from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SLE, SLT, SUB, XOR
+from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
 from .orders import Orders, less, signed_word
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
@@ -49,19 +49,39 @@ class Conditions:
             return self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
         if kind in (BAND, BOR):
             return self._either(state, tuple(((one, truth),) for one in node[2:4]), level)
-        if kind in (EQ, NE):
-            state.ranges[term] = (int(truth),) * 2
-            return self._equality(state, node, (kind == EQ) == truth, level)
-        if kind in (LT, LE, SLT, SLE):
-            state.ranges[term] = (int(truth),) * 2
-            self.ends.met(state, kind, node[2], node[3], truth)
-            self.orders.compared(state, kind, node[2], node[3], truth)
-            return self._ordered_implied(state, node, truth)
+        if kind in (EQ, NE, LT, LE, SLT, SLE):
+            return self._compared(state, term, truth, level)
         if kind == SELECT:
             if all(self.terms.value(one) is None for one in node[3:5]):
                 return self._chosen(state, node, truth, level)
             return self._select(state, node, lambda value: bool(value) == truth, level)
         return True
+
+    def _compared(self, state: State, term: int, truth: bool, level: int) -> bool:
+        node = self.terms.nodes[term]
+        kind = node[1]
+        made = self._made_of_truth(term, node)
+        if made is not None:
+            inner, yes, no = made
+            return self.refine(state, inner, yes == truth, level + 1) if yes != no else yes == truth
+        state.ranges[term] = (int(truth),) * 2
+        if kind in (EQ, NE):
+            return self._equality(state, node, (kind == EQ) == truth, level)
+        self.ends.met(state, kind, node[2], node[3], truth)
+        self.orders.compared(state, kind, node[2], node[3], truth)
+        return self._ordered_implied(state, node, truth)
+
+    def _made_of_truth(self, term: int, node: tuple[Any, ...]) -> tuple[int, bool, bool] | None:
+        """The comparison from which a number was made that is tested here, and what the test gives when that holds and
+        when it does not: `2 + 3 * (a == b) == 5`.
+        """
+        parts = [one for one in node[2:4] if self.terms.nodes[one][0] != CONST]
+        inner = cases.truth_in(self.terms, parts[0]) if len(parts) == 1 else None
+        if inner is None or inner == parts[0]:
+            return None
+        sides = [cases.replaced(self.terms, term, {inner: self.terms.const(one)}) for one in (1, 0)]
+        yes, no = map(self.terms.value, sides)
+        return None if yes is None or no is None else (inner, bool(yes), bool(no))
 
     def _chosen(self, state: State, node: tuple[Any, ...], truth: bool, level: int) -> bool:
         """A comparison that depends on one before it, as conditional compares of AArch64 make them."""
@@ -208,7 +228,8 @@ class Conditions:
             self._is(state, term, value)
         elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:
             state.ranges[term] = (1, max(1, state.ranges[term][1]))
-        possible = self._implied(state, term, lambda known: (known == value) == equal)
+        asked = signed_word(self.terms, value)
+        possible = self._implied(state, term, lambda known: (signed_word(self.terms, known) == asked) == equal)
         self.ends.counted(state)
         return possible
 
@@ -276,9 +297,19 @@ class Conditions:
             return self._against(state, node[2], 0, True, level + 1) and self._against(
                 state, node[3], 0, True, level + 1
             )
+        signed = self._sign_of(node) if value in (0, 1) else None
+        if signed is not None:
+            negative = fold.binary(self.terms, SLT, signed, self.terms.zero, self.terms.word)
+            return self.refine(state, negative, bool(value) == equal, level + 1)
         if kind == AND and equal:
             state.learn(frozenset({("masked", node[2], node[3], value)}))
         return True
+
+    def _sign_of(self, node: tuple[Any, ...]) -> int | None:
+        """The number whose sign bit a value is, as AArch64 code tests it (`tbnz w0, #31`)."""
+        if node[1] == AND and self.terms.value(node[3]) == 1:
+            node = self.terms.nodes[node[2]]
+        return node[2] if node[:2] == (OP, SHR) and self.terms.value(node[3]) in (31, 63) else None
 
     def _select(self, state: State, node: tuple[Any, ...], holds: Callable[[int], bool], level: int) -> bool:
         """A conditional value: when only one of its sides fits, its condition is known too."""
@@ -312,20 +343,25 @@ class Conditions:
         self, state: State, value: int, facts: frozenset[Fact], holds: Callable[[int], bool]
     ) -> frozenset[Fact] | None:
         """What holds if the value is this one; None when it cannot be. A comparison that is given back is one that
-        held, or did not: `return text[strspn(text, digits)] == 0`.
+        held, or did not: `return text[strspn(text, digits)] == 0`, and a number that is made of one tells as much:
+        `return -(strcmp(text, "on") != 0)`.
         """
         known = self.terms.value(value)
         if known is not None:
             return facts if holds(known) else None
-        node = self.terms.nodes[value]
-        if node[0] != OP or node[1] not in fold.BOOLEAN:
+        truth = cases.truth_in(self.terms, value)
+        if truth is None:
             return facts
-        yes, no = holds(1), holds(0)
+        sides = [cases.replaced(self.terms, value, {truth: self.terms.const(one)}) for one in (1, 0)]
+        numbers = [one for one in map(self.terms.value, sides) if one is not None]
+        if len(numbers) < len(sides):
+            return facts
+        yes, no = map(holds, numbers)
         if yes == no:
             return facts if yes else None
         probe = State()
         probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
-        return probe.facts if self.refine(probe, value, yes) else None
+        return probe.facts if self.refine(probe, truth, yes) else None
 
     def _ordered_implied(self, state: State, node: tuple[Any, ...], truth: bool) -> bool:
         """`result < 0` and the like, for results whose values imply facts."""

@@ -7,7 +7,7 @@ from typing import Literal
 from . import quoting
 from .elf import Image
 from .state import EMPTY, Content, State, continued, either, kept, literal
-from .terms import BYTE, CONST, GLOBAL, HEAP, KEYED, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
+from .terms import BYTE, CONST, GLOBAL, HEAP, KEYED, LOAD, OP, PARAM, RESULT, STACK, Location, Terms, overlap
 
 MAX_TEXT = 512
 _MAX_TARGETS = 6
@@ -133,11 +133,12 @@ class Contents:
         if best is None:
             return None
         content = state.texts[best]
-        if not stride and not best[2]:
-            if content.extent and offset >= best[1] + content.extent:
-                return None
-            if not content.extent and offset - best[1] > _FAR and self.terms.nodes[root][0] in _UNSIZED:
-                return None
+        if content.extent:
+            return (best, content) if overlap(offset, stride, *best[1:], content.extent) else None
+        if root == GLOBAL and stride > 1 and not best[2] and best[1] < offset:
+            return None  # where an array begins is known of the whole program: see `Store.covers`
+        if not stride and not best[2] and offset - best[1] > _FAR and self.terms.nodes[root][0] in _UNSIZED:
+            return None
         return best, content
 
     def _covering(self, state: State, spot: Location) -> Content | None:

@@ -126,11 +126,30 @@ class Extents:
     def _beginnings(self) -> list[int]:
         """Addresses that the code names and that are written as texts, or as numbers of more than a byte."""
         found = {at for at, step, _content in self.store.texts.get(GLOBAL, ()) if not step}
-        for event in self.whole.events:
-            if event[0] == "word" and event[1] == GLOBAL and event[4] > 1 and not self._cleared(event[5]):
-                found.add(event[2])
+        words = [event for event in self.whole.events if event[0] == "word" and event[1] == GLOBAL and event[4] > 1]
+        goes_on = set[int]()
+        for _, _root, at, step, size, value in words:
+            if not step and self._is_piece(value, size):
+                goes_on.update(range(at + 1, at + size + 1))
+        for _, _root, at, _step, size, value in words:
+            if not self._cleared(value) and not (at in goes_on and self._is_piece(value, size, ended=True)):
+                found.add(at)
         return sorted(found & set(self.whole.references))
 
     def _cleared(self, value: int) -> bool:
         """Zeroes, and words that were read as they are, are written in the middle of buffers too."""
         return all(self.terms.value(one) == 0 or self.terms.nodes[one][0] == LOAD for one in self.terms.flat(value))
+
+    def _is_piece(self, value: int, size: int, ended: bool = False) -> bool:
+        """Whether a word is a piece of a constant string that goes on behind it, or with `ended` may end in it:
+        `strcpy(host, "time.windows.com")` after the compiler.
+        """
+        parts = [one for one in self.terms.flat(value) if self.terms.nodes[one][0] != LOAD]
+        for number in map(self.terms.value, parts):
+            if number is None:
+                return False
+            raw = (number & ((1 << (8 * size)) - 1)).to_bytes(size, "big" if self.whole.image.big else "little")
+            text = raw.rstrip(b"\0") if ended else raw
+            if not text or not all(32 <= one < 127 for one in text):
+                return False
+        return bool(parts)

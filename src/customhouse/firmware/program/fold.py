@@ -131,15 +131,6 @@ def unary(terms: Terms, kind: int, a: int, size: int) -> int:
     return terms.make((OP, kind, a, terms.zero), a)
 
 
-def again(terms: Terms, kind: int, parts: list[int]) -> int:
-    """An operation of a term, done with other operands."""
-    if kind == ZEROS:
-        return unary(terms, kind, parts[0], (terms.value(parts[1]) or 0) // 8)
-    if kind in UNARY:
-        return unary(terms, kind, parts[0], 1 if kind == BNOT else terms.word)
-    return binary(terms, kind, parts[0], parts[1], terms.word)
-
-
 def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
     left, right = terms.nodes[a], terms.nodes[b]
     if left[0] == CONST and right[0] == CONST:
@@ -151,6 +142,9 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
             return terms.add(a, _near(right[1], size, terms))
         if left[0] == CONST:
             return terms.add(b, _near(left[1], size, terms))
+        for one, other in ((a, right), (b, left)):
+            if other[:2] == (OP, SUB) and other[3] == one:
+                return int(other[2])  # `x + (y - x)`: with a carry behind it, how Thumb code tells that x is 0
         return _multiple(terms, a, b, 1) or _sum(terms, a, b)
     if kind == SUB:
         if right[0] == CONST:
@@ -203,6 +197,10 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         compared = _signed_order(terms, kind, a, b) or _flags_of_one_choice(terms, kind, a, b)
         if compared is not None:
             return compared
+    elif kind == LT and right[0] == CONST and right[1] == 1:
+        return binary(terms, EQ, a, terms.zero, size)  # below 1, unsigned: how MIPS code asks for 0
+    elif kind == LT and left[0] == CONST and not left[1]:
+        return binary(terms, NE, b, terms.zero, size)
     elif kind in (BAND, BOR):
         return _logic(terms, kind, a, b)
     elif kind == OR and (_is_sign(terms, a) or _is_sign(terms, b)):
@@ -367,7 +365,7 @@ def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
     low = ~mask & full
     if low < 16 and not low & (low + 1) and not _is_small(terms, a):
         return a  # alignment, or the mode bit of a code pointer
-    if not mask & (mask + 1) and 0 <= bounds.most(terms, a, {}) <= mask:
+    if not mask & (mask + 1) and 0 < bounds.most(terms, a, {}) <= mask:
         return a
     if node[0] == OP and node[1] == AND and terms.nodes[node[3]][0] == CONST:
         return (

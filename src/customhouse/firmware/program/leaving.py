@@ -75,7 +75,7 @@ class Leaving(Straight):
             self._keep_mode(self._operand(node))
         if code == _CALLIND:
             return Exit("icall", self._operand(node), 0, after, site)
-        if code == _RETURN:
+        if code == _RETURN or (self.lifter.arm and self._pops_counter()):
             return Exit("ret", site=site)
         return Exit("ijump", self._operand(node), site=site)
 
@@ -87,6 +87,13 @@ class Leaving(Straight):
                 if kind == AND and b == ~_EVEN:
                     self.ops[index] = (MOV, target, a, 0, size, at)
                 return
+
+    def _pops_counter(self) -> bool:
+        """`ldr pc, [sp], #4`: how compilers return from a function that keeps nothing but where it was called from."""
+        number = self.lifter.image.number
+        if self.thumb:
+            return number(self.here, 2) == 0xF85D and ((number(self.here + 2, 2) or 0) & 0xFF00) == 0xFB00
+        return ((number(self.here, 4) or 0) & 0x0FFFF000) == 0x049DF000
 
     def _reads_counter(self, target: int) -> bool:
         """i386: a function `mov (%esp), register; ret` gives the address behind its call; done here, without a call."""

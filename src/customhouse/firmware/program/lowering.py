@@ -139,7 +139,7 @@ class Straight:
         """What the instruction at hand wrote unconditionally."""
         self.repeated = False
         self.untouched: int | None = None
-        """What the second half of an access in a delay slot would write: a register, or -1 for memory."""
+        """What one half of an access in a delay slot would write: a register, or -1 for memory."""
 
     def _mark(self, op: pypcode.PcodeOp) -> bool:
         nodes = op.inputs
@@ -156,7 +156,7 @@ class Straight:
         self.repeated = self.lifter.x86 and (self._repeat(first) or self._bytes_swapped(first))
         if self.lifter.image.architecture == "mips":
             self.repeated = len(nodes) == 1 and self._unaligned(first)
-            self.untouched = self._second_half(nodes[1].offset) if len(nodes) > 1 else None
+            self.untouched = self._half_in_slot(nodes[1].offset) if len(nodes) > 1 else None
         return True
 
     def _unaligned(self, address: int) -> bool:
@@ -181,11 +181,11 @@ class Straight:
             self.ops.append((LOAD, register, place, 0, 4, address))
         return True
 
-    def _second_half(self, address: int) -> int | None:
-        word = self.lifter.image.number(address, 4) or 0
-        first = _HALVES.get(word >> 26)
-        if first is None or first == self.lifter.image.big:
+    def _half_in_slot(self, address: int) -> int | None:
+        """The same in a delay slot: what the half there writes was written with the whole word, or is now."""
+        if not self._unaligned(address):
             return None
+        word = self.lifter.image.number(address, 4) or 0
         return -1 if word >> 26 >= _FIRST_STORE else self._general(word >> 16 & 31)
 
     def _general(self, number: int) -> int:

@@ -78,8 +78,12 @@ class Memory(Writing):
             self.keys.written(state, address, self.text(state, value))
 
     def _tell(self, state: State, spots: tuple[Location, ...], address: int, value: int, size: int) -> None:
-        """What a store does to the text there."""
+        """What a store does to the text there. A byte that may be the one that lay there before is no new text."""
         node = self.terms.nodes[value]
+        if node[0] == MERGE and size == 1:
+            parts = {one for one in node[1] if self.terms.nodes[one][2:5] not in spots}
+            value = self.terms.merge(parts or node[1])
+            node = self.terms.nodes[value]
         if size == 1 and node[0] != CONST:
             entry = state.words.get(spots[0]) if len(spots) == 1 else None
             (self.moving_up.add if self._moves_up(address, value) else self.moving_up.discard)(self.site)

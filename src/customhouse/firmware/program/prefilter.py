@@ -1,5 +1,6 @@
 """Programs that cannot hold a flow, told by their imports and the names in their data in a millisecond."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ _VARIABLES = tuple(f"{name}\0".encode() for name in _NAMES["cgi"]) + tuple(
 )
 _CONNECTIONS = frozenset(_NAMES["connections"])
 _SERVICES = frozenset(_NAMES["services"])
+_OPTIONS = frozenset(("getsockopt", "setsockopt"))
+_PATIENCE = frozenset(("alarm", "select", "poll"))
+_LINE = re.compile(rb"[0-9A-Za-z]\r\n\0")
 MEMORY = frozenset(("BIO_read", "BIO_gets"))
 """Readers of what is only memory, a file or a filter in programs that make no connection of it."""
 
@@ -55,9 +59,15 @@ def inherits(image: Image) -> bool:
     """Whether a program looks like a service that inetd starts: what it reads from its standard input is a connection.
 
     It asks who is at the other end, or it writes a log beside what it answers, as no filter of the command line does.
+    Or it sets options of a socket that it did not make, or it ends its lines as the protocols of the network do and
+    waits for the next one only so long.
     """
     imported = {*image.import_address}
-    return not imported & {"accept", "accept4", "listen"} and bool(imported & _SERVICES)
+    if imported & {"accept", "accept4", "listen"}:
+        return False
+    if imported & _SERVICES or (imported & _OPTIONS and "socket" not in imported):
+        return True
+    return bool(imported & _PATIENCE) and any(_LINE.search(one.data) for one in image.segments)
 
 
 def _named(image: Image, texts: tuple[bytes, ...]) -> bool:

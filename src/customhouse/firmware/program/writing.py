@@ -15,6 +15,9 @@ from .state import CHECKED, Content, State, continued, cut, either, joined, kept
 from .terms import BYTE, CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 from .untold import aside
 
+_PRINTED = frozenset((*range(32, 127), *b"\t\n\r"))
+"""Bytes of constant texts; words with others are numbers that lie before a text."""
+
 
 class Writing(Letters):
     """Texts that one function's evaluation writes. `note` receives what outlives the function."""
@@ -194,7 +197,7 @@ class Writing(Letters):
             if entry is None or self.terms.nodes[entry[1]][0] != CONST or entry[0] < back:
                 continue
             raw = (self.terms.nodes[entry[1]][1] & ((1 << (8 * entry[0])) - 1)).to_bytes(entry[0], order)[:back]
-            return raw.decode("latin-1") if 0 not in raw else None
+            return raw.decode("ascii") if all(one in _PRINTED for one in raw) else None
         for key in state.texts.of(root):
             text = state.texts[key]
             if not key[2] and not text.deps and text.template and key[1] + len(text.template) == end:
