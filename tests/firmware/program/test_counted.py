@@ -111,3 +111,40 @@ _STEP = "if (!isalnum((unsigned char)s[i])) return 0;"
 def test_a_loop_with_a_fixed_end_checks_so_many_bytes(tmp_path: Path, check: str, flows: int, level: str) -> None:
     facts = analyse(built(tmp_path, "x86-64", FIRST_BYTES.replace("CHECK", check), level))
     assert len([flow for flow in facts.flows if flow.confidence is Confidence.HIGH]) == flows
+
+
+RECEIVED = """
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+static __attribute__((noinline)) void take(char *b, int n) {
+    char path[128], *end = strchr(b, ':');
+    BODY
+    unlink(path);
+}
+int main(void) {
+    char b[1501];
+    int n, s = socket(AF_INET, SOCK_DGRAM, 0);
+    while ((n = recv(s, b, sizeof b - 1, 0)) > 4) { b[n] = 0; take(b, n); }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "mips", "x86-64"])
+@pytest.mark.parametrize(
+    "body, flows",
+    [
+        ('if (n > 100) return; sprintf(path, "/tmp/%s.cfg", b + 4);', 0),
+        ('if (n > 1000) return; sprintf(path, "/tmp/%s.cfg", b + 4);', 1),
+        ("if (!end || end - b > 127) return; memcpy(path, b, end - b); path[end - b] = 0;", 0),
+        ("if (!end) return; memcpy(path, b, end - b); path[end - b] = 0;", 1),
+    ],
+)
+def test_a_text_is_as_long_as_what_was_received_or_what_was_found_in_it(
+    tmp_path: Path, architecture: str, body: str, flows: int
+) -> None:
+    found = analyse(built(tmp_path, architecture, RECEIVED.replace("BODY", body))).flows
+    assert len({flow.sink for flow in found}) == flows

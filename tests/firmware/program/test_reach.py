@@ -1,9 +1,13 @@
 """How far copies reach: pieces put one behind the other, what bounds them, and lengths that can be negative."""
 
+from pathlib import Path
+
 import pytest
+from tests.firmware.program.compiled import built
 from tests.firmware.program.test_bounds import compared, conditions, terms
 
 from customhouse.firmware.program import bounds, fold, reach
+from customhouse.firmware.program.analysis import analyse
 from customhouse.firmware.program.conditions import Conditions
 from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, NE, SBORROW, SELECT, SLE, SLT, SUB
 from customhouse.firmware.program.state import Content, State, joined, literal
@@ -113,3 +117,40 @@ def test_a_bound_of_the_width_alone_is_no_size(terms: Terms, conditions: Conditi
     state = compared(conditions, LE, used, terms.const(100), True)
     assert conditions.refine(state, terms.make((OP, LE, length, terms.const(120)), length), True)
     assert reach.of(terms, conditions, state, target, length) == (buffer, terms.const(220), None)
+
+
+RECORDS = """
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+static void join(int s, unsigned char *b, int n) {
+    unsigned char out[100];
+    int i = 0, filled = 0;
+    while (i + 2 <= n) {
+        int more = b[i + 1];
+        if (i + 2 + more > n || CHECK) break;
+        memcpy(out + filled, b + i + 2, more);
+        filled += more;
+        i += 2 + more;
+    }
+    send(s, out, filled, 0);
+}
+int main(void) {
+    unsigned char b[600];
+    int n, s = socket(AF_INET, SOCK_DGRAM, 0);
+    while ((n = recv(s, b, sizeof b, 0)) > 0) join(s, b, n);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "arm64", "mips", "x86-64"])
+def test_pieces_that_are_joined_stay_inside_when_their_sum_does(tmp_path: Path, architecture: str) -> None:
+    text = RECORDS.replace("CHECK", "filled + more > (int)sizeof out")
+    assert analyse(built(tmp_path, architecture, text)).flows == ()
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "mips", "x86-64"])
+def test_pieces_that_are_joined_pass_the_end_when_each_is_tested_alone(tmp_path: Path, architecture: str) -> None:
+    flows = analyse(built(tmp_path, architecture, RECORDS.replace("CHECK", "more > 200"))).flows
+    assert {flow.kind for flow in flows} == {"overflow"}

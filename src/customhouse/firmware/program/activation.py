@@ -186,7 +186,7 @@ class Activation:
                 limit,
                 content,
                 -1 if size is None else size,
-                state.facts,
+                state.facts | bounds.given(self.terms, state.ranges),
                 ((self.function.address, self.site),),
                 tuple(told),
                 literal,

@@ -45,6 +45,31 @@ class Alike:
             common = self._alike(values, known, 0)
             if common is not None and common != phi:
                 self._replace(phi, common)
+        for values, phi in self.made.items():
+            total = self._summed(values, phi) if phi in self.new.ranges else None
+            if total is not None:
+                self._replace(phi, total)
+
+    def _summed(self, values: tuple[int, ...], phi: int) -> int | None:
+        """A bounded number that is the sum of two others on every path: `filled + more <= room` in a loop whose first
+        round, where nothing is filled, is written out in front of it.
+        """
+        terms = self.terms
+        for before, filled in self.made.items():
+            if terms.zero not in before:
+                continue
+            path = before.index(terms.zero)
+            for beside, more in self.made.items():
+                if beside[path] == values[path] and more != phi and self._adds(before, beside, values):
+                    return fold.binary(terms, ADD, filled, more, terms.word)
+        return None
+
+    def _adds(self, ones: tuple[int, ...], others: tuple[int, ...], sums: tuple[int, ...]) -> bool:
+        return all(
+            fold.binary(self.terms, ADD, one, other, self.terms.word) == total
+            or fold.binary(self.terms, ADD, other, one, self.terms.word) == total
+            for one, other, total in zip(ones, others, sums, strict=True)
+        )
 
     def _replace(self, phi: int, common: int) -> None:
         for key, held in self.new.registers.items():

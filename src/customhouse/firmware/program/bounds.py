@@ -5,13 +5,16 @@ from typing import Any, NamedTuple
 
 from . import lift
 from .state import Fact, State
-from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PHI, RESULT, UNKNOWN, Terms
+from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PARAM, PHI, RESULT, UNKNOWN, Terms
 
 HUGE = 1 << 40
 RECURSIVE = (UNKNOWN, "recursive")
 """What a value is made of as its loop goes round: where each round makes it smaller, it bounds nothing."""
 _UNBOUNDED = 1 << 62
 _MAX_LOOPS = 3
+_MOST_GIVEN = 6
+_WIDTH = 0xFFFF
+"""A bound that no test made, but the width of a number."""
 _SIGNED = frozenset(("swap4", "atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
 """Calls that give a number as someone outside wrote it, of the whole width of an int."""
 
@@ -199,6 +202,16 @@ def ordered(terms: Terms, merged: int, sides: Sequence[tuple[int, State]]) -> fr
                 above[fact[2]] = min(fact[3] + more, above.get(fact[2], HUGE))
         common = above if common is None else {one: max(common[one], above[one]) for one in common if one in above}
     return frozenset(("most", merged, one, more) for one, more in (common or {}).items() if one != merged)
+
+
+def given(terms: Terms, ranges: Ranges) -> frozenset[Fact]:
+    """Bounds of what callers give, as facts in their words: the number may be how much they received."""
+    out = [
+        ("most", term, terms.zero, high)
+        for term, (_low, high) in ranges.items()
+        if 0 < high < _WIDTH and terms.nodes[term][0] == PARAM
+    ]
+    return frozenset(out[:_MOST_GIVEN])
 
 
 def between(terms: Terms, states: list[State], made: Mapping[tuple[int, ...], int], room: int) -> frozenset[Fact]:

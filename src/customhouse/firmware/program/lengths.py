@@ -119,7 +119,10 @@ class Lengths:
         return 0 if node == bounds.RECURSIVE else None
 
     def _distance(self, node: tuple[Any, ...]) -> int | None:
-        """Where a distance between two pointers begins, when that is a constant address."""
+        """Where a distance between two pointers begins, when that is a constant address or a place of a frame."""
+        inner = self.terms.nodes[node[1]]
+        if inner[0] == OP and inner[1] == lift.SUB and self.terms.nodes[inner[3]][0] == STACK and not node[3]:
+            return self.terms.add(inner[3], -int(node[2])) if self.terms.rank(inner[2]) >= 1 else None
         start = -int(node[2])
         if node[3] or start < self.terms.floor or self.terms.nodes[node[1]][0] != DERIVED:
             return None
