@@ -10,13 +10,13 @@ from . import bounds, reach, untold
 from .application import Application
 from .code import Function
 from .conditions import Conditions
-from .lift import ADD
+from .measured import Measured
 from .memory import Memory
 from .narrowing import Narrowing
 from .rows import Rows
 from .state import Content, Fact, Places, State, comparisons
 from .summary import Event, Verdicts
-from .terms import ADDR, LOAD, OP, PARAM, RESULT, STACK, Location, Terms
+from .terms import ADDR, LOAD, PARAM, STACK, Location, Terms
 from .verdicts import Judging
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Activation:
         self.site = 0
         self.looping = False
         """Whether the block at hand lies in a loop."""
-        self._lengths: dict[int, frozenset[int]] = {}
+        self.measured = Measured(whole.terms)
         self.verdicts: dict[Event, Verdicts] = {}
         """What the block at hand stores into words of memory, with what that says of the texts beside them."""
         self.judging = Judging(whole.terms, self.conditions)
@@ -207,55 +207,23 @@ class Activation:
     def limit(self, state: State, size: int) -> int | None:
         """An upper bound of a length here, None when nothing bounds it but the width of a word."""
         found = min(bounds.most(self.terms, size, state.ranges), bounds.part(self.terms, size, state.ranges))
+        if self.terms.rank(size) != 1 or found >= bounds.HUGE:
+            found = min(found, self.measured.inside(state, size))
         return found if 0 <= found < bounds.HUGE else None
 
     def string_limit(self, state: State, source: int) -> int | None:
         """A length that was tested: bytes of the text at `source` with its end, when `strlen(source)` has a bound
         here.
         """
-        return self.string_limits(state).get(source)
-
-    def string_limits(self, state: State) -> dict[int, int]:
-        """The texts whose lengths were tested, each with the most bytes that it has, its end included."""
-        out: dict[int, int] = {}
-        for term, (_low, high) in state.ranges.items():
-            for source in self._measured(term):
-                if 0 < high + 1 < min(1 << 31, out.get(source, 1 << 31)):
-                    out[source] = high + 1
-        for fact in state.facts:
-            sources = self._measured(fact[1]) if fact[0] == "most" else ()
-            known = bounds.span(self.terms, fact[2], state.ranges) if sources else None
-            if known is not None:
-                most = known[1] + fact[3] + 1
-                out.update((source, most) for source in sources if 0 < most < min(1 << 31, out.get(source, 1 << 31)))
-        return out
+        return self.measured.limits(state).get(source)
 
     def separate(self, state: State, sources: frozenset[int]) -> bool:
-        """Whether no test was of the lengths of several texts together: such a one bounds each, and their sum."""
-        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
-        summed = (one for one in terms if self.terms.nodes[self.terms.based(one)[0]][0] == OP)
-        return not any(self._measured(one) & sources for one in summed)
+        """Whether no test was of the lengths of several texts together."""
+        return self.measured.separate(state, sources)
 
     def measures(self, state: State, pointer: int) -> bool:
         """Whether the length of a text was compared with anything."""
-        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
-        return any(pointer in self._measured(one) for one in terms)
-
-    def _measured(self, term: int, level: int = 0) -> frozenset[int]:
-        """The texts whose length the number is, or of which it is the length and more."""
-        found = self._lengths.get(term)
-        if found is None:
-            node = self.terms.nodes[term]
-            found = frozenset()
-            if node[0] == RESULT and node[2] in ("strlen", "strnlen") and node[3]:
-                found = frozenset(node[3][:1])
-            elif node[0] == OP and node[1] == ADD and level < 4:
-                found = self._measured(node[2], level + 1) | self._measured(node[3], level + 1)
-            elif node[0] == ADDR and not node[3]:
-                found = self._measured(node[1], level + 1)
-            if not level:
-                self._lengths[term] = found
-        return found
+        return self.measured.compared(state, pointer)
 
     def range_of(self, state: State, term: int) -> tuple[int, int] | None:
         """What is known of a number's size: constants, tests in force, widths of loads."""

@@ -249,7 +249,7 @@ class Application(Reading):
                 low = low if size == before else bounds.least(self.terms, self.state, size)
             limit = bounds.lower(limit if size == before else None, self._limit(size))
         if self._lengths is None:
-            self._lengths = self.caller.string_limits(self.state)
+            self._lengths = self.caller.measured.limits(self.state)
         told = []
         for source, known in sources:
             pointer = self.term(source)

@@ -72,7 +72,9 @@ def _made(terms: Terms, term: int, node: tuple[Any, ...], ranges: Ranges, walk: 
     if kind == PHI:
         return _around(terms, term, ranges, walk)
     if kind == MERGE:
-        return max((most(terms, one, ranges, walk.into()) for one in terms.flat(term) if one != term), default=HUGE)
+        return max(
+            (most(terms, one, ranges, walk.into()) for one in node[1]), default=HUGE
+        )  # not flat: what grows counts
     if kind == RESULT:
         return 65535 if node[2] == "swap2" else HUGE
     if kind == OP:

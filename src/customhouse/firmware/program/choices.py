@@ -44,16 +44,20 @@ def normal(terms: Terms, condition: int, truth: bool, level: int = 0) -> tuple[A
 
 def settle(terms: Terms, state: State, condition: int, truth: bool) -> None:
     """On the way where the condition is (not) true, what it chose between is one of the two."""
-    now: tuple[Any, ...] | None = None
     for register, value in state.registers.items():
-        node = terms.nodes[value]
-        if node[0] != OP or node[1] != SELECT:
-            continue
-        now = now or normal(terms, condition, truth)
-        if normal(terms, node[2], True) == now:
-            state.registers[register] = node[3]
-        elif normal(terms, node[2], False) == now:
-            state.registers[register] = node[4]
+        if terms.nodes[value][:2] == (OP, SELECT):
+            state.registers[register] = chosen(terms, condition, truth, value)
+
+
+def chosen(terms: Terms, condition: int, truth: bool, value: int) -> int:
+    """What a value is where the condition is (not) true: the side that this chooses, if it is a choice by it."""
+    node = terms.nodes[value]
+    if node[0] != OP or node[1] != SELECT:
+        return value
+    now = normal(terms, condition, truth)
+    if normal(terms, node[2], True) == now:
+        return int(node[3])
+    return int(node[4]) if normal(terms, node[2], False) == now else value
 
 
 class Choices:
@@ -151,6 +155,7 @@ class Choices:
     def _flag(self, condition: int, yes: int, no: int) -> int:
         """A flag that a conditional compare sets: `condition ? yes : no` as and/or."""
         terms = self.terms
+        yes, no = self._where(condition, True, yes), self._where(condition, False, no)
         if terms.value(no) is not None:
             if terms.value(no):
                 inverted = fold.unary(terms, BNOT, condition, 1)
@@ -162,14 +167,30 @@ class Choices:
             return fold.binary(terms, BAND, fold.unary(terms, BNOT, condition, 1), no, 1)
         return fold.select(terms, condition, yes, no)
 
+    def _where(self, condition: int, truth: bool, flag: int) -> int:
+        """What a flag is where the condition is (not) true: known, when that is a part of the condition."""
+        flag = chosen(self.terms, condition, truth, flag)
+        now = normal(self.terms, condition, truth)
+        parts = now[1] if now[0] == BAND else (now,)
+        for known in (True, False):
+            if self.terms.value(flag) is None and normal(self.terms, flag, known) in parts:
+                return self.terms.const(int(known))
+        return flag
+
     def settle(self, state: State, term: int, truth: bool) -> None:
         """Behind a branch by the condition of conditional instructions, which of two pointers they chose is known."""
         settle(self.terms, state, term, truth)
-        for register, (merged, condition, yes, no) in self.open.items():
-            if state.registers.get(register) != merged:
-                continue
-            now = normal(self.terms, term, truth)
-            if normal(self.terms, condition, True) == now:
-                state.registers[register] = yes
-            elif normal(self.terms, condition, False) == now:
-                state.registers[register] = no
+        for register, (merged, *_) in self.open.items():
+            if state.registers.get(register) == merged:
+                state.registers[register] = self.side(merged, term, truth)
+
+    def side(self, value: int, term: int, truth: bool) -> int:
+        """What a value that a conditional instruction of the block chose is where a condition is (not) true."""
+        for merged, condition, yes, no in self.open.values():
+            if merged == value:
+                now = normal(self.terms, term, truth)
+                if normal(self.terms, condition, True) == now:
+                    return yes
+                if normal(self.terms, condition, False) == now:
+                    return no
+        return value

@@ -11,7 +11,7 @@ from .bytesets import ByteSets
 from .ends import Ends
 from .join import Implied, shared
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
-from .orders import Orders, less, signed_word
+from .orders import Orders, less, plain, signed_word, together
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
@@ -48,7 +48,7 @@ class Conditions:
         if (kind == BAND and truth) or (kind == BOR and not truth):
             return self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
         if kind in (BAND, BOR):
-            return self._either(state, tuple(((one, truth),) for one in node[2:4]), level)
+            return self._one_side(state, node, truth, level)
         if kind in (EQ, NE, LT, LE, SLT, SLE):
             return self._compared(state, term, truth, level)
         if kind == SELECT:
@@ -83,28 +83,21 @@ class Conditions:
         yes, no = map(self.terms.value, sides)
         return None if yes is None or no is None else (inner, bool(yes), bool(no))
 
+    def _one_side(self, state: State, node: tuple[Any, ...], truth: bool, level: int) -> bool:
+        """One side of `or` is true, or one of `and` is false."""
+        whole = together(self.terms, node)
+        if whole is not None:
+            return self.refine(state, whole, truth == (node[1] == BOR), level + 1)
+        return self._either(state, tuple(((one, truth),) for one in node[2:4]), level)
+
     def _chosen(self, state: State, node: tuple[Any, ...], truth: bool, level: int) -> bool:
         """A comparison that depends on one before it, as conditional compares of AArch64 make them."""
         decided = self._decided(state, node[2])
         if decided is not None:
             return self.refine(state, node[3] if decided else node[4], truth, level + 1)
         ways = [((node[2], side), (one, truth)) for side, one in ((True, node[3]), (False, node[4]))]
-        possible = [way for way in ways if self._plain(*way[0]) != self._plain(way[1][0], not truth)]
+        possible = [way for way in ways if plain(self.terms, *way[0]) != plain(self.terms, way[1][0], not truth)]
         return bool(possible) and self._either(state, tuple(possible), level)
-
-    def _plain(self, term: int, truth: bool) -> tuple[int, bool]:
-        """A condition without its negations, and whether that has to hold."""
-        node = self.terms.nodes[term]
-        while node[0] == OP and (
-            node[1] == BNOT or (node[1] == EQ and self.terms.value(node[3]) == 0 and self._is_condition(node[2]))
-        ):
-            term, truth = node[2], not truth
-            node = self.terms.nodes[term]
-        return term, truth
-
-    def _is_condition(self, term: int) -> bool:
-        node = self.terms.nodes[term]
-        return bool(node[0] == OP and node[1] in fold.BOOLEAN)
 
     def _decided(self, state: State, term: int) -> bool | None:
         """Whether an equality holds, when the value it asks for is known here."""

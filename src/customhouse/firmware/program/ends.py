@@ -1,6 +1,6 @@
 """Where a string ends: what a NUL byte says of the string that was walked to it, and of its length."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from . import bounds, bytesets, fold
 from .formats import only_numbers
@@ -8,7 +8,7 @@ from .lift import ADD, EQ, LE, LT, SLE, SLT, SUB
 from .names import CONSUMED, NUMBER_END
 from .pieces import SPANS, Pieces
 from .state import Fact, State
-from .terms import BYTE, CONST, DERIVED, LOAD, OP, PHI, RESULT, Terms
+from .terms import BYTE, CONST, DERIVED, LOAD, OP, PHI, RESULT, STACK, Terms
 
 _STARTS = 3
 _UNSIGNED = {SLT: LT, SLE: LE}
@@ -89,7 +89,9 @@ class Ends:
         """A NUL byte is put where one of a set of bytes stands first: what is before it has none of them. Put where a
         walk came to, it is as long as the walk.
         """
-        self._lasts(state, *self.terms.based(address))
+        base, more = self.terms.based(address)
+        self._lasts(state, base, more)
+        state.learn(frozenset(("ends", text, length) for text, length in self._before(state, address)))
         node = self.terms.nodes[address]
         if node[0] == DERIVED:
             name = self.terms.nodes[node[2]]
@@ -102,6 +104,25 @@ class Ends:
             for base, index in self._indexed(address):
                 if self.terms.nodes[index][0] == RESULT and self.terms.nodes[index][2] in ("strspn", "strcspn"):
                     self.spanned(state, index, base)
+
+    def _before(self, state: State, address: int) -> Iterator[tuple[int, int]]:
+        """The texts that lie before an address, and how far: what the address is so far behind of, and what begins in
+        the same buffer.
+        """
+        base, more = self.terms.based(address)
+        if self.terms.nodes[base][0] not in (CONST, STACK):
+            if 0 < more < self.terms.floor:
+                yield base, more
+            for node in (self.terms.nodes[term] for term in state.ranges):
+                if node[0] == RESULT and node[2] == "strlen":
+                    text, first = self.terms.based(node[3][0])
+                    if text == base and 0 < first < more:
+                        yield node[3][0], more - first
+            return
+        for root, offset, _ in self.terms.places(address)[:1]:
+            starts = [at for _root, at, stride in state.texts.of(root) if at < offset and not stride]
+            if starts:
+                yield self.terms.add(address, max(starts) - offset), offset - max(starts)
 
     def _indexed(self, address: int) -> list[tuple[int, int]]:
         """The ways to read an address as a base and an index; of an array at a known place, the place is the base."""

@@ -33,6 +33,7 @@ class Extents:
             if event[0] == "alloc":
                 self.sizes.setdefault(event[1], set()).add(self.terms.value(event[2]))
         self._globals: list[int] | None = None
+        self._filled: dict[int, dict[int, set[int]]] | None = None
         self._covers: list[tuple[int, int]] = []
 
     def room(self, target: int, own: int | None = None, told: bool = False) -> int | None:
@@ -72,7 +73,7 @@ class Extents:
             return None
         if own and (offset, own) in self.whole.objects.get(root, ()):
             return own
-        starts = self.whole.buffers.get(root, {})
+        starts = self._starts(root)
         covers = [
             (start, start + size)
             for start, sizes in starts.items()
@@ -91,6 +92,22 @@ class Extents:
         room = end - offset
         # nobody reads 4095 bytes into 4040 by mistake: such a neighbour has its place at another time
         return min(room * 3 // 2, -offset) if told else room
+
+    def _starts(self, root: int) -> dict[int, set[int]]:
+        """Where buffers of a frame begin, and how many bytes are written there: as the function itself knows it, and
+        else by others that are told how large the buffer is.
+        """
+        if self._filled is None:
+            self._filled = {}
+            for event in self.whole.events:
+                size = self.terms.value(event[6]) if event[0] == "over" and event[6] != -1 else None
+                if size is None or not _OWN <= size < 1 << 20:
+                    continue
+                for base, offset, stride in self.store.points(event[3]):
+                    if not stride and base != GLOBAL and self.terms.nodes[base][0] == STACK:
+                        self._filled.setdefault(base, {}).setdefault(offset, set()).add(size)
+        own, filled = self.whole.buffers.get(root, {}), self._filled.get(root, {})
+        return {**filled, **own}
 
     def _kept(self, root: int) -> int:
         """Where the registers that the function keeps for its caller begin, at the top of the frame."""

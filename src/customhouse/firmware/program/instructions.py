@@ -1,6 +1,6 @@
 """Straight code: what the operations of a block do to registers and memory."""
 
-from . import cases, fold, library
+from . import bounds, cases, fold, library
 from .activation import Activation
 from .choices import Choices
 from .copyloops import CopyLoops
@@ -28,6 +28,7 @@ from .lift import (
 )
 from .lift import LOAD as OP_LOAD
 from .loops import Loops
+from .measured import ended
 from .state import State
 from .terms import CONST, OP
 
@@ -128,8 +129,11 @@ class Instructions:
         self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, None)
-        if size == 1 and value == self.terms.zero:
+        if size == 1 and self._is_zero(state, value):
             self.activation.conditions.ends.cut(state, address)
+
+    def _is_zero(self, state: State, value: int) -> bool:
+        return value == self.terms.zero or bounds.span(self.terms, value, state.ranges) == (0, 0)
 
     def _overwritten(self, state: State, address: int, value: int, condition: tuple[int, bool] | None) -> None:
         constant = self.terms.value(value)
@@ -148,7 +152,7 @@ class Instructions:
         if size > self.terms.word:
             self._wide_store(state, address, operand, size, decided is None)
             return
-        value = self.activation.value(state, operand)
+        value = self.choices.side(self.activation.value(state, operand), condition, truth)
         if decided is not None:
             self._store(state, address, value, size)
             return
@@ -162,6 +166,17 @@ class Instructions:
         state.masks = masks
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, (condition, truth))
+        if size == 1 and self._is_zero(state, value):
+            self._cut(state, address, condition, truth)
+
+    def _cut(self, state: State, address: int, condition: int, truth: bool) -> None:
+        """A NUL byte is put there on a condition, which may be that the text is longer."""
+        stored, kept = state.probe(), state.probe()
+        stored.texts = state.texts
+        conditions = self.activation.conditions
+        if conditions.refine(stored, condition, truth) and conditions.refine(kept, condition, not truth):
+            conditions.ends.cut(stored, address)
+            state.learn(ended(self.terms, (stored, kept)))
 
     def _wide_store(self, state: State, address: int, operand: int, size: int, weak: bool) -> None:
         """A vector register holds several words; each is stored where it goes."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from . import bounds, cases, private, untold
 from .alike import Alike, is_byte
 from .fields import checked, meet
+from .measured import ended
 from .state import Fact, State
 from .terms import ADDR, PHI, STACK, Location, Terms
 
@@ -35,6 +36,8 @@ def join(
     common = _common(states)
     new.facts = common
     differs = any(one.facts != common for one in states)
+    if differs:
+        new.facts = new.facts | ended(terms, states)
     _registers(terms, function, block, states, flags, new, implied, differs)
     if stack >= 0 and all(stack in one.registers for one in states):
         new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])

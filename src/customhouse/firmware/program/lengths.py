@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from . import bounds, lift
 from .extents import Extents
 from .state import Content, Fact
+from .summary import LOOP, Event
 from .tables import table
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -24,6 +25,10 @@ _NAMES = table("libc.toml")["names"]
 _ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
 """What gives text of any length."""
 _DEPTH = 8
+_JOINS = 4
+"""Joins through which a counter goes round its loop."""
+Sources = tuple[tuple[int, int | None], ...]
+"""Texts that are copied, each with a bound of its length when one is known."""
 
 
 class Lengths:
@@ -45,6 +50,7 @@ class Lengths:
                 self.limits.setdefault(one, sites[node[1:3]])  # the same call, in the words of a caller
         self._busy: set[int] = set()
         self._known: dict[Location, int | None] = {}
+        self._loops = [event for event in whole.events if event[0] == "over" and event[1] == LOOP]
         self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
 
     def length(self, term: int, facts: frozenset[Fact], level: int = 0) -> int | None:
@@ -60,7 +66,7 @@ class Lengths:
         for fact in facts:
             if fact[0] != "most" or (fact[1] != base and not bounds.summand(self.terms, base, fact[1])):
                 continue
-            if self._counts(fact[2]) or self._made_of(fact[2], base, 0):
+            if self._counts(fact[2]) or self._made_of(fact[2], base, 0) or self._one_of(fact[2], base):
                 continue
             if level + 3 > _DEPTH and self.terms.nodes[fact[2]][0] != CONST:
                 continue  # too far from what was asked for to say that we do not know it
@@ -72,14 +78,28 @@ class Lengths:
         return best
 
     def _counts(self, term: int) -> bool:
-        """Whether the term is a counter of a loop: that a length is below it tells how the loop ended."""
-        node = self.terms.nodes[term]
-        if node[0] == PHI:
-            return any(
-                self.terms.based(one)[0] == term or self.terms.nodes[one][0] == OP
-                for one in self.terms.alternatives[term]
-            )
+        """Whether the term is a counter of a loop, or what one came to: that a length is below it tells how the loop
+        ended.
+        """
+        top = self.terms.nodes[term]
+        if top[0] == OP and top[1] == lift.ADD:  # what is added to as the loop goes round
+            rounds = [one for one in top[2:] if self.terms.nodes[one][0] == PHI]
+            return any(term in self.terms.alternatives[one] or self._counts(one) for one in rounds)
+        joins = [term] if top[0] == PHI else []
+        for one in joins:
+            node = self.terms.nodes[one]
+            for value in self.terms.alternatives[one] if node[0] == PHI else node[1]:
+                base, more = self.terms.based(value)
+                kind = self.terms.nodes[base][0]
+                if kind == OP or (base in joins and (more or base == one == term)):
+                    return True
+                if kind in (PHI, MERGE) and base not in joins and len(joins) < _JOINS:
+                    joins.append(base)
         return False
+
+    def _one_of(self, term: int, values: int) -> bool:
+        """Whether one number is some of the values that the other can be: that tells nothing of how large those are."""
+        return self.terms.nodes[term][0] in (PHI, MERGE) and self.terms.flat(term) <= self.terms.flat(values)
 
     def _made_of(self, term: int, part: int, level: int) -> bool:
         """Whether one number is computed from the other: a comparison of the two bounds neither."""
@@ -246,7 +266,7 @@ class Lengths:
         own = self.extents.at(place)
         end = off + own if step and own is not None else None  # somewhere in an object is not in the next one
         written = [
-            self.longest(content, level + 1)
+            self._filled(base, text_off) if content.grown and not content.extent else self.longest(content, level + 1)
             for text_off, text_step, content in self.store.texts.get(base, ())
             if (end is None or text_off < end)
             and self.store.covers(base, off, step, text_off, text_step, content)
@@ -264,6 +284,16 @@ class Lengths:
         room = self.extents.at(place) if step and self.terms.nodes[base][0] == STACK else None
         return room is not None and start + room <= offset
 
+    def _filled(self, root: int, offset: int) -> int | None:
+        """The most bytes that loops copy to a place, or to the one before, with an end."""
+        found = []
+        for event in self._loops:
+            starts = {at for base, at, _step in self.store.points(event[3]) if base == root}
+            if starts & {offset, offset - 1}:
+                told = self.counted(event)
+                found.append(None if told is None else self.copied(event, told) + 1)
+        return max((one for one in found if one is not None), default=None)
+
     def _fitted(self, place: Location, written: int | None) -> int | None:
         """What is sure of a text that may be `written` long in an object. That it cannot be longer than the object does
         not say that it can be as long: where the object ends is not known to the byte, and of a global only when
@@ -277,3 +307,81 @@ class Lengths:
         if place[0] == GLOBAL and not any(received):
             return None
         return own // 2
+
+    def text(self, content: Content, sources: Sources, facts: frozenset[Fact], separate: bool = False) -> int:
+        """The most bytes that the texts from outside make, with the end; 0 when several of them were measured, unless
+        that was by tests of each of them (`separate`).
+        """
+        if not sources:
+            return self.longest(content, 0) or 0
+        total = chosen = 1
+        tested = found = False
+        for source, limit in sources:
+            if self._fixed(source):
+                continue
+            known = limit if limit is not None else self._measured(source, facts)
+            outside = self._outside(source)
+            held = self.held(source)
+            if held is None and self._allocated(source):  # nobody else reaches it: what lies there is told by the copy
+                outside = outside or bool(self.store.origins(content))
+                held = self.extents.room(source) or self.longest(content._replace(grown=False), 0)
+            tested = tested or known is not None
+            found = found or (outside and known is None)
+            here = content.extent or None if len(sources) == 1 else None  # as it is at the copy, by whatever wrote it
+            bounds_ = [one for one in (held, known, here) if one is not None]
+            if bounds_ and (outside or min(bounds_) < HUGE):
+                total += min(bounds_) - 1
+                chosen += min(bounds_) - 1 if outside else 0
+        if found or (tested and len(sources) == 1):
+            return total
+        if tested and separate:
+            return chosen
+        return 0 if tested else max(total, self.longest(content, 0) or 0)
+
+    def _fixed(self, pointer: int) -> bool:
+        """Whether it can only point to constant text."""
+        places = self.store.points(pointer)
+        return bool(places) and all(
+            root == GLOBAL and (off < self.terms.floor or self.whole.image.constant(off)) for root, off, _ in places
+        )
+
+    def _allocated(self, pointer: int) -> bool:
+        places = self.store.points(pointer)
+        return bool(places) and all(self.terms.nodes[root][0] == HEAP for root, _off, _step in places)
+
+    def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:
+        """The bound that a comparison of the text's length gives; 0 when it is one that we do not know."""
+        for fact in sorted(one for one in facts if one[0] == "most"):
+            if self._measures(fact[1], source) and not self._counts(fact[2]):
+                other = self.length(fact[2], facts - {fact}, 3)
+                if other is not None:
+                    return other + int(fact[3]) + 1
+                if self.terms.nodes[fact[1]][1] != "strlen":
+                    return 0  # compared, but with what?
+        return None
+
+    def _measures(self, term: int, source: int) -> bool:
+        node = self.terms.nodes[term]
+        if node[0] == OP and node[1] == lift.ADD:
+            return any(self._measures(self.terms.based(one)[0], source) for one in node[2:4])
+        if node[0] != RESULT or node[2] not in ("strlen", "strnlen") or not node[3]:
+            return False
+        (measured, before), (copied, begin) = self.terms.based(node[3][0]), self.terms.based(source)
+        return bool(measured == copied and before <= begin)
+
+    def counted(self, event: Event) -> list[int] | None:
+        """The bounds that the tests of a copying loop give; None when it is compared with what we do not know."""
+        limit, size, facts = event[4], event[6], event[7]
+        told = self.length(size, facts) if size != -1 else None
+        if size != -1 and (told is None or (self.terms.value(size) is None and not self.tainted(size, 0))):
+            return None
+        return [one for one in (told, limit) if one is not None]
+
+    def copied(self, event: Event, bounds_: list[int]) -> int:
+        """The most bytes that a loop copies: it ends with the text that it reads, or when what it compares says so.
+        `read` bytes of the text make `written` of the copy; 0 when each is asked for.
+        """
+        content, facts, sources, (read, written) = event[5], event[7], event[9], event[10]
+        texts = [self.text(content, (one,), facts) for one in sources] or [self.text(content, (), facts)]
+        text = max(texts) // read * written if read else HUGE
+        return min([text, *bounds_])

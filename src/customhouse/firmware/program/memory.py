@@ -173,7 +173,7 @@ class Memory(Writing):
         for root, offset, stride in spots[:4]:
             self.poured.setdefault((root, offset), {})[self.site] = content
             if stride or (root, offset, 0) in state.texts:
-                self.write_text(state, (root, offset, 0), content, weak=True)
+                self.write_text(state, (root, offset, 0), content, weak=True, begins=not size)
             else:
                 self.write_text(state, (root, offset, 0), content, weak=False, begins=False)
 

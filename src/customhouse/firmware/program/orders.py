@@ -1,9 +1,11 @@
 """What comparisons of numbers tell: ranges, and which number is at most which other."""
 
-from . import bounds
-from .lift import BNOT, LE, LT, SLE, SLT
+from typing import Any
+
+from . import bounds, fold
+from .lift import BNOT, BOR, EQ, LE, LT, NE, SLE, SLT
 from .state import State
-from .terms import CONST, OP, RESULT, Terms
+from .terms import CONST, MERGE, OP, RESULT, Terms
 
 _ANY = -(1 << 62)
 
@@ -18,6 +20,45 @@ def signed_word(terms: Terms, value: int) -> int:
 def less(kind: int, a: int, b: int) -> bool:
     """Whether the comparison of two known numbers holds."""
     return a < b if kind in (LT, SLT) else a <= b
+
+
+def plain(terms: Terms, term: int, truth: bool) -> tuple[int, bool]:
+    """A condition without its negations, and whether that has to hold."""
+    node = terms.nodes[term]
+    while node[0] == OP and (
+        node[1] == BNOT or (node[1] == EQ and terms.value(node[3]) == 0 and _is_condition(terms, node[2]))
+    ):
+        term, truth = node[2], not truth
+        node = terms.nodes[term]
+    return term, truth
+
+
+def _is_condition(terms: Terms, term: int) -> bool:
+    node = terms.nodes[term]
+    return bool(node[0] == OP and node[1] in fold.BOOLEAN)
+
+
+def together(terms: Terms, node: tuple[Any, ...]) -> int | None:
+    """`a < k || a - k == 0` as one comparison, or (of `and`) that it is not so: of one of several values the difference
+    is one of several again, and does not tell of the values.
+    """
+    for one, other in (node[2:4], node[3:1:-1]):
+        (equal, is_equal), (ordered, is_less) = (plain(terms, side, node[1] == BOR) for side in (one, other))
+        zero, order = terms.nodes[equal], terms.nodes[ordered]
+        if zero[0] != OP or order[0] != OP or zero[1] not in (EQ, NE) or (zero[1] == EQ) != is_equal:
+            continue
+        a, b = order[2:4] if is_less else order[3:1:-1]
+        kind = _WITH_EQUAL.get((order[1], is_less))
+        limit = terms.value(b)
+        if kind is None or limit is None or terms.nodes[a][0] != MERGE or terms.value(zero[3]) != 0:
+            continue
+        if terms.add(a, -terms.signed(limit)) == zero[2]:
+            return terms.make((OP, kind, a, b), a, b)
+    return None
+
+
+_WITH_EQUAL = {(LT, True): LE, (SLT, True): SLE, (LE, False): LE, (SLE, False): SLE}
+"""What an order becomes when the two may also be equal; `not b <= a` is `a < b`."""
 
 
 class Orders:

@@ -7,15 +7,13 @@ large.
 
 from typing import Any
 
-from . import lift
-from .lengths import HUGE, Lengths
+from .lengths import HUGE, Lengths, Sources
 from .state import Content, Fact
 from .summary import LOOP
-from .terms import GLOBAL, HEAP, OP, RESULT, STACK
+from .terms import GLOBAL, STACK
 
 _WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
 """Limits that come of a number's width rather than of a test."""
-Sources = tuple[tuple[int, int | None], ...]
 
 
 class Overflows(Lengths):
@@ -32,7 +30,7 @@ class Overflows(Lengths):
                 return room is not None and self._outside(moving) and (self.held(moving) or 0) > room
             # a test of several texts together counts what stands between them as well
             beside = literal if separate else 0
-            return room is not None and self._text(content, sources, facts, separate) + beside > room
+            return room is not None and self.text(content, sources, facts, separate) + beside > room
         if self._within(target, sources):
             return False
         whole = self.terms.reach(target, size)
@@ -61,20 +59,15 @@ class Overflows(Lengths):
         return bool(known) and min(known) > room and self.tainted(size, 0)
 
     def _loop(self, event: tuple[Any, ...]) -> bool:
-        """Whether a loop that copies bytes can pass the end of its target: it ends with the text that it reads, or when
-        what it compares says so. `read` bytes of the text make `written` of the copy; 0 when each is asked for.
-        """
-        _, _name, _site, target, limit, content, size, facts, _chain, sources, (read, written), *_ends = event
-        told = self.length(size, facts) if size != -1 else None
-        if size != -1 and (told is None or (self.terms.value(size) is None and not self.tainted(size, 0))):
+        """Whether a loop that copies bytes can pass the end of its target."""
+        target, sources = event[3], event[9]
+        told = self.counted(event)
+        if told is None:
             return False  # compared with what we do not know: believed
-        bounds_ = [one for one in (told, limit) if one is not None]
-        room = self.extents.room(target, min(bounds_, default=None), True)
+        room = self.extents.room(target, min(told, default=None), True)
         if room is None or self._within(target, sources):
             return False
-        texts = [self._text(content, (one,), facts) for one in sources] or [self._text(content, (), facts)]
-        text = max(texts) // read * written if read else HUGE
-        return bool(min([text, *bounds_]) > room)
+        return self.copied(event, told) > room
 
     def _received(self, facts: frozenset[Fact], content: Content) -> frozenset[Fact]:
         """Facts, with what was received in place of a number that someone outside chooses and of which we do not know
@@ -106,64 +99,3 @@ class Overflows(Lengths):
             return root, 0
         end = self.extents.at((root, offset, 0))
         return root, offset + end if end is not None else 0
-
-    def _text(self, content: Content, sources: Sources, facts: frozenset[Fact], separate: bool = False) -> int:
-        """The most bytes that the texts from outside make, with the end; 0 when several of them were measured, unless
-        that was by tests of each of them (`separate`).
-        """
-        if not sources:
-            return self.longest(content, 0) or 0
-        total = chosen = 1
-        tested = found = False
-        for source, limit in sources:
-            if self._fixed(source):
-                continue
-            known = limit if limit is not None else self._measured(source, facts)
-            outside = self._outside(source)
-            held = self.held(source)
-            if held is None and self._allocated(source):  # nobody else reaches it: what lies there is told by the copy
-                outside = outside or bool(self.store.origins(content))
-                held = self.extents.room(source) or self.longest(content._replace(grown=False), 0)
-            tested = tested or known is not None
-            found = found or (outside and known is None)
-            here = content.extent or None if len(sources) == 1 else None  # as it is at the copy, by whatever wrote it
-            bounds_ = [one for one in (held, known, here) if one is not None]
-            if bounds_ and (outside or min(bounds_) < HUGE):
-                total += min(bounds_) - 1
-                chosen += min(bounds_) - 1 if outside else 0
-        if found or (tested and len(sources) == 1):
-            return total
-        if tested and separate:
-            return chosen
-        return 0 if tested else max(total, self.longest(content, 0) or 0)
-
-    def _fixed(self, pointer: int) -> bool:
-        """Whether it can only point to constant text."""
-        places = self.store.points(pointer)
-        return bool(places) and all(
-            root == GLOBAL and (off < self.terms.floor or self.whole.image.constant(off)) for root, off, _ in places
-        )
-
-    def _allocated(self, pointer: int) -> bool:
-        places = self.store.points(pointer)
-        return bool(places) and all(self.terms.nodes[root][0] == HEAP for root, _off, _step in places)
-
-    def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:
-        """The bound that a comparison of the text's length gives; 0 when it is one that we do not know."""
-        for fact in sorted(one for one in facts if one[0] == "most"):
-            if self._measures(fact[1], source):
-                other = self.length(fact[2], facts - {fact}, 3)
-                if other is not None:
-                    return other + int(fact[3]) + 1
-                if self.terms.nodes[fact[1]][1] != "strlen":
-                    return 0  # compared, but with what?
-        return None
-
-    def _measures(self, term: int, source: int) -> bool:
-        node = self.terms.nodes[term]
-        if node[0] == OP and node[1] == lift.ADD:
-            return any(self._measures(self.terms.based(one)[0], source) for one in node[2:4])
-        if node[0] != RESULT or node[2] not in ("strlen", "strnlen") or not node[3]:
-            return False
-        (measured, before), (copied, begin) = self.terms.based(node[3][0]), self.terms.based(source)
-        return bool(measured == copied and before <= begin)

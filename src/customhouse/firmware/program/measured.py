@@ -1,0 +1,106 @@
+"""What tests of the lengths of texts say, in force at one place of a function."""
+
+from collections.abc import Sequence
+
+from . import bounds
+from .lift import ADD
+from .state import Fact, State
+from .terms import ADDR, DERIVED, OP, RESULT, Terms
+
+
+def ended(terms: Terms, states: Sequence[State]) -> frozenset[Fact]:
+    """Where texts end at the latest whichever way was taken: a NUL was put there, or a test says that they are no
+    longer: `if (strlen(text) > 79) text[79] = 0`.
+    """
+    out: set[Fact] = set()
+    for pointer in {fact[1] for one in states for fact in one.facts if fact[0] == "ends"}:
+        longest = [_longest(terms, one, pointer) for one in states]
+        if None not in longest:
+            out.add(("ends", pointer, max(one for one in longest if one is not None)))
+    return frozenset(out)
+
+
+def _longest(terms: Terms, state: State, pointer: int) -> int | None:
+    known = [fact[2] for fact in state.facts if fact[0] == "ends" and fact[1] == pointer]
+    for term, (_low, high) in state.ranges.items():
+        node = terms.nodes[term]
+        if node[0] == RESULT and node[2] == "strlen" and node[3][:1] == (pointer,) and 0 <= high < bounds.HUGE:
+            known.append(high)
+    return min(known, default=None)
+
+
+class Measured:
+    """The lengths of texts that were measured and compared."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self._known: dict[int, frozenset[int]] = {}
+
+    def limits(self, state: State) -> dict[int, int]:
+        """The texts whose lengths were tested, each with the most bytes that it has, its end included."""
+        out: dict[int, int] = {}
+        for term, (_low, high) in state.ranges.items():
+            for source in self._of(term):
+                if 0 < high + 1 < min(1 << 31, out.get(source, 1 << 31)):
+                    out[source] = high + 1
+        for fact in state.facts:
+            if fact[0] == "ends":
+                out[fact[1]] = min(fact[2] + 1, out.get(fact[1], 1 << 31))
+            sources = self._of(fact[1]) if fact[0] == "most" else ()
+            known = bounds.span(self.terms, fact[2], state.ranges) if sources else None
+            if known is not None:
+                most = known[1] + fact[3] + 1
+                out.update((source, most) for source in sources if 0 < most < min(1 << 31, out.get(source, 1 << 31)))
+        return out
+
+    def separate(self, state: State, sources: frozenset[int]) -> bool:
+        """Whether no test was of the lengths of several texts together: such a one bounds each, and their sum."""
+        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
+        summed = (one for one in terms if self.terms.nodes[self.terms.based(one)[0]][0] == OP)
+        return not any(self._of(one) & sources for one in summed)
+
+    def compared(self, state: State, pointer: int) -> bool:
+        """Whether the length of a text was compared with anything."""
+        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
+        return any(pointer in self._of(one) for one in terms)
+
+    def _of(self, term: int, level: int = 0) -> frozenset[int]:
+        """The texts whose length the number is, or of which it is the length and more."""
+        found = self._known.get(term)
+        if found is None:
+            node = self.terms.nodes[term]
+            found = frozenset()
+            if node[0] == RESULT and node[2] in ("strlen", "strnlen") and node[3]:
+                found = frozenset(node[3][:1])
+            elif node[0] == OP and node[1] == ADD and level < 4:
+                found = self._of(node[2], level + 1) | self._of(node[3], level + 1)
+            elif node[0] == ADDR and not node[3]:
+                found = self._of(node[1], level + 1)
+            if not level:
+                self._known[term] = found
+        return found
+
+    def inside(self, state: State, size: int) -> int:
+        """A bound of a distance from a place in a text to one behind it: what was measured of the text."""
+        parts, constant = self.terms.linear(size)
+        ends = [one for one, factor in parts.items() if factor == 1]
+        starts = [one for one, factor in parts.items() if factor == -1]
+        if (
+            len(ends) != 1
+            or len(starts) > 1
+            or len(parts) != len(starts) + 1
+            or self.terms.nodes[ends[0]][0] != DERIVED
+        ):
+            return bounds.HUGE
+        start = self.terms.add(starts[0], -constant) if starts else self.terms.const(-constant)
+        measured = self.limits(state)
+        common = self._texts(ends[0]) & self._texts(start) if measured else frozenset()
+        return min((measured[one] - 1 for one in common if one in measured), default=bounds.HUGE)
+
+    def _texts(self, pointer: int) -> frozenset[int]:
+        """What a pointer was found in, by the searches that found it, with the pointer itself."""
+        out = {pointer}
+        while self.terms.nodes[pointer][0] in (ADDR, DERIVED):
+            pointer = self.terms.nodes[pointer][1]
+            out.add(pointer)
+        return frozenset(out)
