@@ -154,3 +154,38 @@ def test_pieces_that_are_joined_stay_inside_when_their_sum_does(tmp_path: Path, 
 def test_pieces_that_are_joined_pass_the_end_when_each_is_tested_alone(tmp_path: Path, architecture: str) -> None:
     flows = analyse(built(tmp_path, architecture, RECORDS.replace("CHECK", "more > 200"))).flows
     assert {flow.kind for flow in flows} == {"overflow"}
+
+
+FRAGMENTS = """
+#include <string.h>
+#include <unistd.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+static int get(int s, unsigned char *p, int n) {
+    int done = 0, k;
+    while (done < n) { if ((k = recv(s, p + done, n - done, 0)) <= 0) return -1; done += k; }
+    return done;
+}
+int main(void) {
+    unsigned char block[1024], head[4];
+    int fill = 0, s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    while (get(s, head, sizeof head) > 0) {
+        int more = head[2] << 8 | head[3];
+        if (head[0] & 1) fill = 0;
+        if (more > LIMIT) return 1;
+        if (more > 0 && get(s, block + fill, more) < 0) return 1;
+        fill += more;
+        if (head[0] & 2) { write(1, block, fill); fill = 0; }
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "mips", "x86-64"])
+@pytest.mark.parametrize("limit, kinds", [("1024 - fill", set()), ("1024", {"overflow"})])
+def test_fragments_stay_inside_when_each_is_at_most_the_room_left(
+    tmp_path: Path, architecture: str, limit: str, kinds: set[str]
+) -> None:
+    flows = analyse(built(tmp_path, architecture, FRAGMENTS.replace("LIMIT", limit))).flows
+    assert {flow.kind for flow in flows} == kinds

@@ -240,6 +240,36 @@ def between(terms: Terms, states: list[State], made: Mapping[tuple[int, ...], in
     return frozenset(out)
 
 
+def left(terms: Terms, states: list[State], made: Mapping[tuple[int, ...], int]) -> frozenset[Fact]:
+    """What is at most the rest of a room on every way to a join is at most the rest behind it: `n <= 1024 - used`,
+    where one way has nothing used and a test of its own.
+    """
+    out: set[Fact] = set()
+    for way, state in enumerate(states):
+        for _, small, rest, more in (fact for fact in state.facts if fact[0] == "most"):
+            node = terms.nodes[rest]
+            size = terms.value(node[2]) if node[0] == OP and node[1] == lift.SUB else None
+            if size is None:
+                continue
+            for values, phi in made.items():
+                if values[way] == node[3] and all(
+                    _fits(terms, other, small, value, node[2], more)
+                    for other, value in zip(states, values, strict=True)
+                ):
+                    term = terms.make((OP, lift.SUB, node[2], phi), node[2], phi)
+                    out.add(("most", small, term, more))
+    return frozenset(out)
+
+
+def _fits(terms: Terms, state: State, small: int, used: int, size: int, more: int) -> bool:
+    """Whether a number and what is used are at most a size, and `more`."""
+    rest = terms.index.get((OP, lift.SUB, size, used))
+    if rest is not None and ("most", small, rest, more) in state.facts:
+        return True
+    known, value = span(terms, small, state.ranges), terms.value(used)
+    return known is not None and value is not None and known[1] + terms.signed(value) <= (terms.value(size) or 0) + more
+
+
 def _above(terms: Terms, state: State, lower: tuple[int, int], upper: tuple[int, int]) -> int | None:
     """The difference that a value is at most above another one; None when it is not known."""
     found = [fact[3] for fact in state.facts if fact[0] == "most" and fact[1:3] == (lower[0], upper[0])]

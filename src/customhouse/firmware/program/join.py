@@ -156,6 +156,7 @@ def _registers(
                 implied[phi] = _implied(terms, states, key, implied)
     Alike(terms, states, new, made).rewrite()
     if compared:
+        new.facts = new.facts | bounds.left(terms, states, made)
         new.facts = new.facts | bounds.between(terms, states, made, _MAX_FACTS - len(new.facts))
 
 
