@@ -98,3 +98,38 @@ def test_numbers_that_lie_before_a_buffer_are_no_beginning_of_its_text(tmp_path:
     for form, found in (('"-A INPUT -s %s", text', ["command"]), ('"-A INPUT -s %d", atoi(text)', [])):
         flows = analyse(built(tmp_path, "arm64", COMMAND.replace("FORM", form), "-Os")).flows
         assert [flow.kind for flow in flows] == found
+
+
+UPDATE = """
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+static struct { int state; char place[200]; } update;
+__attribute__((noinline)) static int put(const char *text) {
+    if (strncmp(text, "http://", 7) || strlen(text) >= sizeof update.place) return -1;
+    for (const char *p = text; *p; p++) if (!isalnum((unsigned char)*p) && !strchr(":/._-" MORE, *p)) return -1;
+    memcpy(update.place, text, strlen(text) + 1);
+    return 0;
+}
+int main(void) {
+    char text[400], line[400];
+    struct sockaddr_in here = { AF_INET, htons(7000) };
+    int s = socket(AF_INET, SOCK_DGRAM, 0), n;
+    bind(s, (void *)&here, sizeof here);
+    while ((n = recv(s, text, sizeof text - 1, 0)) > 0) {
+        text[n] = 0;
+        if (text[0] == 'U') put(text + 1);
+        else { snprintf(line, sizeof line, "wget %s", update.place); system(line); }
+    }
+    return 0;
+}
+"""
+
+
+def test_a_checked_text_that_is_copied_by_its_first_word_and_the_aligned_rest_is_checked(tmp_path: Path) -> None:
+    for more, found in (('""', []), ('"`"', ["command"])):
+        flows = analyse(built(tmp_path, "x86-64", UPDATE.replace("MORE", more))).flows
+        assert [flow.kind for flow in flows] == found

@@ -3,7 +3,7 @@
 from . import bounds, cases, private
 from .join import shared
 from .reading import Reading
-from .state import Fact, State
+from .state import Content, Fact, State
 from .summary import LOOP, MAX_RETURNS, Event
 from .terms import HEAP, LOAD, STACK, Location
 
@@ -177,7 +177,7 @@ class Application(Reading):
         if kind == "service":
             return ("service", event[1], self.term(event[2]), self.content(event[3]), self.term(event[4]))
         if kind == "out":
-            moved = ("out", self.term(event[1]), self.content(event[2]), event[3])
+            moved = ("out", self.term(event[1]), self._block(event[2]), event[3])
             proof = self.caller.whole.proofs.get(event)
             if proof:
                 self.caller.whole.prove(moved, self.facts(proof))
@@ -190,6 +190,16 @@ class Application(Reading):
             _, site, target, arguments, function = event
             return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)
         return None
+
+    def _block(self, content: Content) -> Content:
+        """What is written out, with the texts of all fields where it is a structure of the caller's."""
+        out = self.content(content)
+        if content.verbatim and content.extent and len(content.deps) == 1:
+            kind, root, offset, stride, _ = next(iter(content.deps))
+            if kind == "T" and self.terms.open[root]:
+                found = self.memory.within(self.state, self.address(root, offset, stride), content.extent)
+                out = found if found.verbatim else out._replace(deps=out.deps | found.deps)
+        return out
 
     def _start(self, event: Event) -> Event | None:
         """A program started with arguments of ours: read again what it runs."""

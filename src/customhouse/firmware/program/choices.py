@@ -193,4 +193,4 @@ class Choices:
                     return yes
                 if normal(self.terms, condition, False) == now:
                     return no
-        return value
+        return chosen(self.terms, term, truth, value)

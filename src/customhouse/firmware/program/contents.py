@@ -88,7 +88,7 @@ class Contents:
         return self._clean(state, self.text_at(state, place, pointer), pointer, pointer)
 
     def within(self, state: State, pointer: int, size: int) -> Content:
-        """All texts of a block, for a structure that is written out whole."""
+        """All texts of a block, for a structure that is written out whole; of a caller's, how large it is."""
         content = self.text(state, pointer)
         for root, offset, stride in self.terms.places(pointer)[:3]:
             if stride:
@@ -97,7 +97,7 @@ class Contents:
                 text = state.texts[key]
                 if offset < key[1] < offset + size and text.deps:
                     content = Content(content.deps | text.deps, content.template or "%s")
-        return content
+        return content._replace(extent=size) if content.verbatim and not content.extent else content
 
     def _clean(self, state: State, content: Content, one: int, pointer: int) -> Content:
         """Marks what checks in force keep free of shell characters."""

@@ -199,14 +199,20 @@ class Instructions:
         for index, one in enumerate(values):
             state.registers[out + index * word] = one
 
-    def _bytes_of(self, count: int, size: int) -> tuple[int, int] | None:
+    def _bytes_of(self, state: State, where: int, origin: int, count: int, size: int) -> tuple[int, int] | None:
         """A copy of words as the copy of bytes that the compiler made it from, and how far before it that begins: the
-        first word and what is left of the last one are moved by themselves.
+        first word and what is left of the last one are moved by themselves, and the words between them where they are
+        aligned.
         """
         node = self.terms.nodes[count]
         shift = size.bit_length() - 1
         if not shift or node[0] != OP or node[1] != SHR or self.terms.value(node[3]) != shift:
             return None
+        for back in range(size, 0, -1):
+            spots = self.terms.locate(self.terms.add(where, -back))
+            first = state.words.get(spots[0]) if len(spots) == 1 else None
+            if first is not None and first == (size, self.memory.load(state, self.terms.add(origin, -back), size)):
+                return self.terms.add(node[2], back), -back
         whole, back = self.terms.based(node[2])
         return (whole, back) if -size <= back <= 0 else None
 
@@ -220,7 +226,7 @@ class Instructions:
         end = fold.binary(self.terms, ADD, where, total, self.terms.word)
         if copies:
             origin = self.activation.value(state, source)
-            before = self._bytes_of(length, size)
+            before = self._bytes_of(state, where, origin, length, size)
             if before is not None:
                 whole, back = before
                 to, start = self.terms.add(where, back), self.terms.add(origin, back)

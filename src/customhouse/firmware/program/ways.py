@@ -12,6 +12,8 @@ from .loops import Loops
 from .state import State
 from .terms import ADDR, OP, PHI
 
+_Way = tuple[State, int, int | None, int | None]
+"""What is known there, the address, the byte once it was read, and which values that can have."""
 _MAX_PATHS = 80
 """Ways that are gone back from a byte that is written."""
 
@@ -73,28 +75,39 @@ class Ways:
         out: list[tuple[int | None, quoting.Places]] = []
         seen: set[tuple[int, int, int, int | None]] = set()
         here = self.memory.byte_mask(state, value)
-        work: list[tuple[State, int, int | None, int | None]] = []
-        for condition, truth, where in self._sides(address):
-            probe = State()
-            probe.masks, probe.ranges, probe.facts = dict(state.masks), dict(state.ranges), state.facts
-            if self.conditions.refine(probe, condition, truth):
-                work.append((probe, where, value, self.memory.byte_mask(probe, value)))
-        work = work or [(state, address, value, here)]
+        work: list[_Way] = [(state, address, value, here)]
         while work:
             there, where, what, mask = work.pop()
+            sides = self._apart(there, where, what, mask) if _place(there, where) is None else []
+            if len(seen) > _MAX_PATHS:
+                return [(here, quoting.UNTOLD)]
+            if sides:
+                seen.add((-1, len(seen), where, mask))
+                work += sides
+                continue
             blocks = self.loops.heads_of(where)
             known = _place(there, where) if blocks else _place(there, where) or quoting.START
             if known is not None:
                 out.append((mask, known))
                 continue
             block = max(blocks, key=lambda one: self.position.get(one, -1))
-            if len(seen) > _MAX_PATHS:
-                return [(here, quoting.UNTOLD)]
             for edge in self._edges_to(block, where, mask, seen):
                 moved = self._carried_by(edge, block, where)
                 if moved != where:
                     work.append((edge, moved, *self._value_on(edge, block, what, mask)))
         return out or [(here, quoting.UNTOLD)]
+
+    def _apart(self, there: State, where: int, what: int | None, mask: int | None) -> list[_Way]:
+        """The ways on which an address that a condition chose is one or the other."""
+        out: list[_Way] = []
+        found = self._sides(where)
+        for condition, truth, side in found if all(one[2] != where for one in found) else ():
+            probe = there.probe()
+            if self.conditions.refine(probe, condition, truth):
+                more = None if what is None else self.memory.byte_mask(probe, what)
+                both = mask if more is None else more if mask is None else mask & more
+                out.append((probe, side, what, both))
+        return out
 
     def _sides(self, address: int) -> list[tuple[int, bool, int]]:
         """An address that a conditional move chose: what it is if the condition holds, and if not."""
