@@ -5,7 +5,7 @@ from typing import Literal
 from .contents import Contents
 from .elf import Image
 from .state import Dep, State
-from .terms import BYTE, CONST, GLOBAL, RESULT, STACK, Location, Terms, overlap
+from .terms import BYTE, CONST, GLOBAL, MERGE, RESULT, STACK, Location, Terms, overlap
 
 _LONGEST = 16
 """Entries of an array in a frame that are taken for its own when they are read one by one; what lies behind may be."""
@@ -70,6 +70,8 @@ class Words(Contents):
         wide, stored = state.words[spot]
         if wide == 1 and size == terms.word and terms.nodes[stored][0] == BYTE:
             return self._gathered(state, spot, stored)
+        if wide == 1 and size >= terms.word // 2 and terms.nodes[stored][0] == MERGE and spot in state.texts:
+            return None  # of a text that begins there, its first byte is not the word
         if wide == size or terms.nodes[stored][0] != CONST:
             return stored
         if wide < size:
