@@ -15,12 +15,13 @@ from .loops import Loops
 from .moving import Moving
 from .state import Content, State
 from .summary import LOOP, Event
-from .terms import ADDR, BYTE, CONST, OP, PHI, RESULT, STACK, UNKNOWN
+from .terms import ADDR, BYTE, CONST, MERGE, OP, PHI, RESULT, STACK, UNKNOWN
 
 _COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
 _MAX_PARTS = 4
 _DEEP = 10
+_MAX_COMPUTED = 100
 _STRIDE = 256
 """Bytes of an entry, at most, that a loop goes on by."""
 
@@ -91,7 +92,8 @@ class CopyLoops:
             if read is None:
                 continue
             sources, step = read
-            steps = (step, copy.step)
+            up, down = self._rate(store, copy)
+            steps = (step * down, copy.step * up)
             chain = ((self.activation.function.address, site),)
             told = tuple((one, self.activation.string_limit(store.state, one)) for one in sources)
             yield (
@@ -227,6 +229,18 @@ class CopyLoops:
                 if any(reached) and not all(reached):
                     yield one, condition
 
+    def _rate(self, store: _Store, copy: _Copy) -> tuple[int, int]:
+        """How many bytes are stored of how many that are read, where bits are gathered: six of eight in base64."""
+        for _block, condition in self._controlling(store, copy.head):
+            for atom in self._atoms(condition):
+                node = self.terms.nodes[atom]
+                for side in node[2:4] if node[0] == OP and node[1] in _COMPARED else ():
+                    for one in self.terms.linear(side)[0]:
+                        swing = self.moving.swings(one, copy.head)
+                        if swing is not None:
+                            return swing
+        return 1, 1
+
     def _comes_back(self, block: int, head: int, without: set[int]) -> bool:
         """Whether the loop can come to a block again without passing some others."""
         after = self.activation.function.successors.get(block, ())
@@ -282,6 +296,9 @@ class CopyLoops:
                 return by.rounds(parts, plus, steps, head)
             if any(self.terms.nodes[one] == (UNKNOWN, "deep") for one in parts):
                 return None
+            varying = [one for one in parts if self.moving.varies(one, head)]
+            if varying and all(self.moving.swings(one, head) is not None for one in varying):
+                return []
         if self._of_bytes(atom, head):
             return []
         return None if by.varies(atom, head) else []
@@ -325,7 +342,7 @@ class CopyLoops:
         only moved to the front of the text that they lie in.
         """
         found: tuple[tuple[int, ...], int] | None = None
-        for variable in sorted(self.activation.whole.sets.variables(store.value)):
+        for variable in sorted(self.activation.whole.sets.variables(store.value) or self._bytes(store.value)):
             found = found or self._walk(variable, copy.head, 0)
         if found is None:
             texts = {self.terms.add(*dep[1:4]) for dep in store.content.deps if dep[0] == "T"}
@@ -336,6 +353,21 @@ class CopyLoops:
         if any(self._same_text(copy.target, one) for one in found[0]):
             return None
         return found
+
+    def _bytes(self, value: int) -> set[int]:
+        """The bytes that a number is computed from: digits that are decoded, several of them to a byte."""
+        seen, work, out = {value}, [value], set[int]()
+        while work and len(seen) < _MAX_COMPUTED:
+            one = work.pop()
+            node = self.terms.nodes[one]
+            if node[0] == BYTE:
+                out.add(one)
+            parts = node[2:] if node[0] == OP else node[1:2] if node[0] == ADDR else node[1] if node[0] == MERGE else ()
+            for part in self.terms.alternatives[one] if node[0] == PHI else parts:
+                if part not in seen:
+                    seen.add(part)
+                    work.append(part)
+        return out
 
     def _calls(self, head: int) -> bool:
         blocks = self.activation.function.blocks
@@ -360,9 +392,9 @@ class CopyLoops:
             return None
         parts, plus = self.moving.led(*self.terms.linear(node[1]), head)
         moving = [one for one in parts if (self.moving.step(one, head) or 0) > 0]
-        if len(moving) != 1 or parts[moving[0]] != 1:
+        if len(moving) != 1 or parts[moving[0]] < 1:
             return None
-        step = self.moving.step(moving[0], head) or 1
+        step = (self.moving.step(moving[0], head) or 1) * parts[moving[0]]
         # a byte that goes round the loop beside its pointer was read a round before
         start = self.moving.sum(parts, plus - step * min(level, 1), moving[0], head)
         return None if start is None else ((start,), step)

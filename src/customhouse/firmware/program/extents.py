@@ -13,7 +13,7 @@ from .terms import GLOBAL, HEAP, LOAD, STACK, Location
 if TYPE_CHECKING:
     from .whole import Whole
 
-_OWN = 16
+OWN = 16
 """A buffer at least this large, known by what is written to it, is one of its own."""
 _FIELD, _HEADER = 4, 32
 """A write that begins closer to a buffer's start, or unaligned and not much further on, is one inside of it."""
@@ -84,7 +84,7 @@ class Extents:
         for start in sorted(starts):
             if start <= offset or start >= 0 or self._is_field(offset, start):
                 continue
-            if told and (start < offset + _OWN or not self._apart(start, starts)):
+            if told and (start < offset + OWN or not self._apart(start, starts)):
                 continue
             if not any(low <= offset and start < high for low, high in covers):
                 end = start
@@ -101,7 +101,7 @@ class Extents:
             self._filled = {}
             for event in self.whole.events:
                 size = self.terms.value(event[6]) if event[0] == "over" and event[6] != -1 else None
-                if size is None or not _OWN <= size < 1 << 20:
+                if size is None or not OWN <= size < 1 << 20:
                     continue
                 for base, offset, stride in self.store.points(event[3]):
                     if not stride and base != GLOBAL and self.terms.nodes[base][0] == STACK:
@@ -123,8 +123,8 @@ class Extents:
     def _apart(self, start: int, starts: dict[int, set[int]]) -> bool:
         """Whether a buffer is surely one of its own: large, and no other begins inside of it."""
         size = max(starts[start])
-        inside = [other for other in starts if start < other < start + size and max(starts[other]) >= _OWN]
-        return size >= _OWN and not inside
+        inside = [other for other in starts if start < other < start + size and max(starts[other]) >= OWN]
+        return size >= OWN and not inside
 
     def _global(self, address: int, own: int | None) -> int | None:
         segment = self.whole.image.segment(address)

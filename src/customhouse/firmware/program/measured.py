@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from . import bounds
-from .lift import ADD
+from .lift import ADD, DIV, MUL, SHL, SHR
 from .state import Fact, State
 from .terms import ADDR, DERIVED, OP, RESULT, Terms
 
@@ -39,7 +39,8 @@ class Measured:
     def limits(self, state: State) -> dict[int, int]:
         """The texts whose lengths were tested, each with the most bytes that it has, its end included."""
         out: dict[int, int] = {}
-        for term, (_low, high) in state.ranges.items():
+        for computed, (_low, most) in state.ranges.items():
+            term, high = self._undone(computed, most)
             for source in self._of(term):
                 if 0 < high + 1 < min(1 << 31, out.get(source, 1 << 31)):
                     out[source] = high + 1
@@ -52,6 +53,22 @@ class Measured:
                 most = known[1] + fact[3] + 1
                 out.update((source, most) for source in sources if 0 < most < min(1 << 31, out.get(source, 1 << 31)))
         return out
+
+    def _undone(self, term: int, high: int) -> tuple[int, int]:
+        """A bound of what a number was computed from: `strlen(text) * 3 / 4 < 96`."""
+        node = self.terms.nodes[term]
+        if node[0] != OP or not 0 <= high < 1 << 31:
+            return term, high
+        count = self.terms.value(node[3]) if node[1] in (SHR, DIV) else None
+        if count is not None and 0 < count < 1 << 16:
+            factor = 1 << min(count, 16) if node[1] == SHR else count
+            return self._undone(node[2], (high + 1) * factor - 1)
+        parts, more = self.terms.linear(term)
+        if len(parts) == 1 and (factor := next(iter(parts.values()))) > 1:
+            return next(iter(parts)), (high - more) // factor
+        if node[1] in (MUL, SHL) and (count := self.terms.value(node[3])) and count < 1 << 16:
+            return node[2], high // (count if node[1] == MUL else 1 << min(count, 16))
+        return term, high
 
     def separate(self, state: State, sources: frozenset[int]) -> bool:
         """Whether no test was of the lengths of several texts together: such a one bounds each, and their sum."""

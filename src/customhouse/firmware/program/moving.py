@@ -46,6 +46,16 @@ class Moving:
         steps = moves[0] - {0} if moves is not None else set[int]()
         return set() if steps and min(steps) < 0 < max(steps) else steps
 
+    def swings(self, term: int, head: int) -> tuple[int, int] | None:
+        """How far a number goes up and down as the loop goes round, as bits do that wait to be written: it bounds no
+        rounds. None when it does not do both.
+        """
+        moves = self._moves(term, head)
+        if moves is None or not moves[0] or not min(moves[0]) < 0 < max(moves[0]):
+            return None
+        up = max(moves[0])
+        return up, up - min(moves[0])
+
     def start(self, term: int, head: int) -> int | None:
         """What a moving number is before the first round."""
         moves, step = self._moves(term, head), self.step(term, head)

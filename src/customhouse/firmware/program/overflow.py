@@ -7,6 +7,7 @@ large.
 
 from typing import Any
 
+from .extents import OWN
 from .lengths import HUGE, Lengths, Sources
 from .state import Content, Fact
 from .summary import LOOP
@@ -32,7 +33,7 @@ class Overflows(Lengths):
             beside = literal if separate else 0
             return room is not None and self.text(content, sources, facts, separate) + beside > room
         if self._within(target, sources):
-            return False
+            return self._meets(event)
         whole = self.terms.reach(target, size)
         if whole is not None:  # what is left of a buffer: the program says how large that is
             target, size = whole[0], self.terms.const(whole[1])
@@ -92,6 +93,21 @@ class Overflows(Lengths):
         """Whether bytes are moved inside of one object: the rest of a buffer down to its start."""
         places = {self._object(*one) for one in self.store.points(target)}
         return bool(places) and places == {self._object(*spot) for one, _ in sources for spot in self.store.points(one)}
+
+    def _meets(self, event: tuple[Any, ...]) -> bool:
+        """Whether a copy reaches the place that it is made from, behind its target in one frame: what memcpy copies
+        does not overlap, so that a buffer which begins there is another one.
+        """
+        name, target, limit, size, sources = event[1], event[3], event[4], event[6], event[9]
+        places = [self.store.points(one) for one in (target, *(one for one, _ in sources))]
+        roots = {root for found in places for root, _off, _step in found}
+        if name != "memcpy" or limit is None or len(roots) != 1 or len(places[0]) != 1 or not self._in_frame(target):
+            return False
+        [(root, start, stride)] = places[0]
+        behind = min(offset for found in places[1:] for _root, offset, _step in found)
+        begun = max((one for one in self.whole.buffers.get(root, {}) if one <= behind), default=start)
+        apart = begun - start if not stride and begun >= start + OWN else limit
+        return bool(limit > apart) and self.terms.value(size) is None and self.tainted(size, 0)
 
     def _object(self, root: int, offset: int, _stride: int) -> tuple[int, int]:
         """The object that a place lies in; those of one frame, and globals, by where they end."""
