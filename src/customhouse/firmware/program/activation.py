@@ -145,7 +145,8 @@ class Activation:
     # -- what a call does
     def sink(self, state: State, name: str, content: Content, extra: str = "") -> None:
         if content.deps:
-            self.note(("sink", name, self.site, content, state.facts, ((self.function.address, self.site),), extra))
+            told = self.whole.readings.beside(content, state.facts)
+            self.note(("sink", name, self.site, told, state.facts, ((self.function.address, self.site),), extra))
 
     def start(self, state: State, name: str, path: int, vector: int) -> None:
         """A program is started with arguments that are not all known here."""
@@ -271,7 +272,7 @@ class Activation:
         if self.given is None:
             new = self.memory.storing
             return self.judging.of(self.now, place, event[5] if new is None else new)
-        here = self.judging.lacking(self.now.facts, place)
+        here = self.judging.lacking(self.now.facts, place) | self.judging.beside(self.now, place)
         return frozenset((value, lacking | here) for value, lacking in self.given)
 
     def reveal(self, state: State, looks: untold.Looks = None) -> None:

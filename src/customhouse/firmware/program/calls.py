@@ -5,6 +5,7 @@ from .activation import MAX_TARGETS, Activation
 from .answers import ASKING
 from .application import Application
 from .elf import IMPORT_BASE
+from .fieldtests import HOLDS
 from .join import join
 from .lift import AND, Block
 from .state import State
@@ -171,7 +172,14 @@ class Calls:
             self._looked(state, None)
             return self.terms.result(site, RECURSION, (self.terms.const(target),))
         self._looked(state, summary.looks)
+        self._tested(state, site)
         return Application(self.activation, state, summary, site).apply()
+
+    def _tested(self, state: State, site: int) -> None:
+        """Tests of words that mean the same everywhere: what is called is called only when they hold."""
+        held = frozenset(fact for fact in state.facts if fact[0] == HOLDS and not self.terms.open[fact[1]])
+        key = (self.function, site)
+        self.whole.asked[key] = self.whole.asked.get(key, held) & held
 
     def _looked(self, state: State, looks: Looks) -> None:
         """What is called reads texts at these places."""

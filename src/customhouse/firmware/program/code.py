@@ -384,3 +384,5 @@ class _Recovery:
                 function.tails[one] = function.tails[branch]
         if ends:
             function.order = loop_order(self.entry, function.blocks, function.successors)
+        for one in crossjumps.shared(function.blocks, function.successors, function.tails):
+            del function.tails[one]  # each way that leads there names another function

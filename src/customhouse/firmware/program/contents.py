@@ -66,7 +66,7 @@ class Contents:
             if content.verbatim and len(content.deps) == 1:
                 dep = next(iter(content.deps))
                 if dep[0] == "T":
-                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4])
+                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4] & quoting.OWN)
                     return Content(frozenset({moved}), "%s", 0, True)
             return Content(content.deps, "%s" if content.deps else "", grown=content.grown)
         moved = self._moved(state, spot)  # type: ignore[assignment]  # fields of a node are of any type
@@ -150,7 +150,7 @@ class Contents:
         dep = next(iter(content.deps))
         if dep[0] != "T":
             return content
-        return Content(frozenset({("T", dep[1], dep[2] + at, 1, dep[4])}), "%s", 0, True)
+        return Content(frozenset({("T", dep[1], dep[2] + at, 1, dep[4] & quoting.OWN)}), "%s", 0, True)
 
     def _moved(self, state: State, spot: Location) -> Content | None:
         """A text that was copied word by word, as compilers copy structures."""

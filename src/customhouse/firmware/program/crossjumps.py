@@ -4,6 +4,7 @@ Where two ways end in a comparison and share the branch behind it, nothing would
 the branch.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from .lift import LOAD, OTHER, REPEAT, STORE, UNIQUE, VIRTUAL, WEAK_STORE, Block
@@ -28,6 +29,14 @@ def copied(blocks: Mapping[int, Block], successors: Mapping[int, tuple[int, ...]
         for one in ways
         if blocks[one].exit.kind in ("jump", "fall") and successors.get(one) == (address,)
     }
+
+
+def shared(
+    blocks: Mapping[int, Block], successors: Mapping[int, tuple[int, ...]], tails: Mapping[int, int]
+) -> list[int]:
+    """The jumps through a register, for good, that several ways lead to."""
+    ways = Counter(one for after in successors.values() for one in after)
+    return [one for one in tails if blocks[one].exit.kind == "ijump" and ways[one] > 1]
 
 
 def joined(block: Block, branch: Block) -> Block:

@@ -5,7 +5,7 @@ Where the text beside such a word was stored under a check, the test tells of th
 
 from . import lift
 from .state import Fact
-from .terms import BYTE, CONST, LOAD, MERGE, OP, PHI, STACK, UNKNOWN, Location, Terms
+from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PHI, STACK, UNKNOWN, Location, Terms
 
 HOLDS = "holds"
 _DEPTH = 6
@@ -36,6 +36,20 @@ def deciding(terms: Terms, term: int) -> int | None:
         elif node[0] != CONST:
             found.add(one)
     return found.pop() if len(found) == 1 else None
+
+
+def constants(terms: Terms, term: int, level: int = 0) -> set[int]:
+    """The numbers that a condition is made with."""
+    node = terms.nodes[term]
+    if node[0] == CONST:
+        return {node[1]}
+    if node[0] == MERGE:
+        return set[int]().union(*(constants(terms, one, level + 1) for one in node[1])) if level < _DEPTH else set()
+    if node[0] == ADDR:
+        return {-node[2] & terms.mask}
+    if node[0] != OP or level > _DEPTH:
+        return set()
+    return set[int]().union(*(constants(terms, one, level + 1) for one in node[2:]))
 
 
 def _places(terms: Terms, word: int) -> list[tuple[Location, int]]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .code import Function
 from .order import natural_loops
+from .state import Fact
 
 if TYPE_CHECKING:
     from .whole import Whole
 
+_LEVELS = 6
 At = tuple[int, int]
 """A block of a function: the addresses of both."""
 
@@ -29,6 +31,9 @@ class Passages:
 
     def __init__(self, whole: "Whole") -> None:
         self.whole = whole
+        self._asked: dict[int, frozenset[Fact]] = {}
+        self._before: dict[int, dict[int, list[int]]] = {}
+        self._opened: dict[tuple[At, At, frozenset[At]], bool] = {}
 
     @cached_property
     def callers(self) -> dict[int, list[At]]:
@@ -41,6 +46,34 @@ class Passages:
                     out.setdefault(one, []).append((function, address))
         return out
 
+    def before(self, function: int, block: int) -> list[int]:
+        """The blocks from which control comes to a block of a function."""
+        found = self._before.get(function)
+        if found is None:
+            found = self._before[function] = {}
+            for address, after in self.whole.code.function(function).successors.items():
+                for one in after:
+                    found.setdefault(one, []).append(address)
+        return found.get(block, [])
+
+    def begins(self, function: int) -> bool:
+        """Whether the program begins with a function: its entry hands it to the library, and nobody else does."""
+        entry = self.whole.image.entry
+        by = {at[0] for at, targets in self.whole.handed.items() if function in targets}
+        return function == entry or by == {entry}
+
+    def asked(self, function: int, level: int = 0) -> frozenset[Fact]:
+        """The tests of words in memory that hold whenever a function is called."""
+        found = self._asked.get(function)
+        if found is not None or level > _LEVELS:
+            return found or frozenset()
+        self._asked[function] = frozenset()
+        sites = [at for at, targets in self.whole.called.items() if function in targets]
+        if sites and not any(function in targets for targets in self.whole.handed.values()):
+            told = [self.whole.asked.get(at, frozenset()) | self.asked(at[0], level + 1) for at in sites]
+            self._asked[function] = frozenset.intersection(*told)
+        return self._asked[function]
+
     def callees(self, function: Function, block: int) -> Iterable[int]:
         """The functions of the program that a block calls."""
         return self.whole.called.get((function.address, function.blocks[block].exit.site), ())
@@ -49,6 +82,12 @@ class Passages:
         """Whether control comes from behind a block to the goal without passing a closed one, also through the callers
         of its function. Where another thread or handler asks, whether anybody can look in between.
         """
+        asked = (start, goal, closed)
+        if asked not in self._opened:
+            self._opened[asked] = self._open(*asked)
+        return self._opened[asked]
+
+    def _open(self, start: At, goal: At, closed: frozenset[At]) -> bool:
         known: dict[int, Way] = {}
         waited = ended = False
         over: set[At] = {start}

@@ -21,6 +21,8 @@ SAFE = 7
 """A text that is safe whatever its beginning: a bit each."""
 CHANGED = 8
 """Beside those bits: bytes that were computed from the text (decoded, xored); no check of the text speaks of them."""
+OWN = 255
+"""These bits and room for more; above them is the number of the place where the text was read, see `readings`."""
 SPECIAL = SHELL | of("'\"\\")
 _ENDS_SINGLE, _ENDS_DOUBLE = of("'"), of('"$`\\')
 _HOLE = re.compile(r"%[sc]")
@@ -81,7 +83,7 @@ def plain(places: Places) -> Places:
 
 def inside(bits: int, where: Iterable[Places]) -> int:
     """For which beginnings of a line a text is safe that is put into it at all these places."""
-    changed, bits = bits & CHANGED, bits & SAFE
+    changed, bits = bits & ~SAFE, bits & SAFE
     out = SAFE if bits else 0
     for places in where:
         out &= sum(1 << begin for begin, place in enumerate(places) if bits >> place & 1 or bits == SAFE)
@@ -97,7 +99,7 @@ def needed(need: int, bits: int) -> int:
     """For which beginnings a text still has to be safe, when a part of it is for some. Behind bytes that were computed
     no check counts any more.
     """
-    left = need if need & CHANGED else need & ~bits
+    left = need if need & CHANGED else need & ~(bits & OWN)
     return left | bits & CHANGED if left else 0
 
 

@@ -218,20 +218,28 @@ class Reading:
             if dep[4] & quoting.CHANGED:
                 found = found._replace(deps=changed(found.deps))
             found = found._replace(deps=settled(found.deps, where))
-            if dep[4] and found.deps:
-                found = found._replace(deps=kept(found.deps, dep[4]))
+            if dep[4] & quoting.OWN and found.deps:
+                found = found._replace(deps=kept(found.deps, dep[4] & quoting.OWN))
+            found = self._read(found, dep)
             self.parts[(dep, where)] = found
         return found
+
+    def _read(self, content: Content, dep: Dep) -> Content:
+        """What a part of a text is to the caller, with the place where the callee read it."""
+        readings = self.caller.whole.readings
+        place = readings.place(dep) if content.deps else None
+        spots = () if place is None else self.terms.locate(self.address(*place))
+        return readings.read(content, spots[0]) if len(spots) == 1 else content
 
     def _dep(self, dep: Dep) -> Content:
         kind = dep[0]
         if kind == "X":
-            return Content(frozenset({("X", self.term(dep[1]), 0, 0, dep[4])}), "%s")
+            return Content(frozenset({("X", self.term(dep[1]), 0, 0, dep[4] & quoting.OWN)}), "%s")
         if kind == "V":
             return self._format(dep)
         root, offset, stride = dep[1], dep[2], dep[3]
         if self.terms.nodes[root][0] == STACK:
-            return Content(frozenset({dep}), "%s")
+            return Content(frozenset({(*dep[:4], dep[4] & quoting.OWN)}), "%s")
         address = self.address(root, offset, stride)
         if address == self.terms.zero:
             return Content(frozenset(), "")
@@ -250,7 +258,9 @@ class Reading:
                 part = fill(self.memory, self.state, text, arguments)
             elif value is None:
                 part = Content(
-                    frozenset({("V", one, arguments, 0, dep[4])}) | self.memory.text(self.state, one).deps, "%s"
+                    frozenset({("V", one, arguments, 0, dep[4] & quoting.OWN)})
+                    | self.memory.text(self.state, one).deps,
+                    "%s",
                 )
             else:
                 continue

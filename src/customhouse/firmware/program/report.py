@@ -172,6 +172,7 @@ class Reporter:
     def _command(self, event: tuple[Any, ...]) -> None:
         _, name, site, content, facts, chain, _extra = event
         content = self._told(content)
+        facts = facts | self.store.validity.passages.asked(chain[0][0])
         known = self.commands[site]
         if not known.inputs or len(content.template) > len(known.format):
             self.commands[site] = self._constructed(name, site, content, facts)

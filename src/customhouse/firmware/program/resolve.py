@@ -85,9 +85,10 @@ class Store(Channels):
         work: list[_Part] = [(dep, form(content), 1 << quoting.OUTSIDE, False, facts) for dep in sorted(content.deps)]
         while work and len(places) < _MAX_STEPS and len(seen) < _MAX_WAYS:
             dep, template, need, stored, facts = work.pop()
-            need = quoting.needed(need, dep[4])
-            if dep[0] == "T" and need and facts:
-                need = quoting.needed(need, self.validity.bits(dep[1:4], facts))
+            need = quoting.needed(need, dep[4] & quoting.OWN)
+            for place in (dep[1:4] if dep[0] == "T" else None, self.whole.readings.place(dep)):
+                if place is not None and need and facts:
+                    need = quoting.needed(need, self.validity.bits(place, facts))
             clean = not need
             need = quoting.reached(need, template)
             key = (*dep[:4], need)
@@ -192,7 +193,7 @@ class Store(Channels):
                 if content.verbatim and dep[0] == "T":
                     stride = both(around, text_step)
                     inside = (at - text_off) % stride if stride else at - text_off
-                    out.append((("T", dep[1], dep[2] + inside, dep[3], dep[4]), "%s", facts))
+                    out.append((("T", dep[1], dep[2] + inside, dep[3], dep[4] & quoting.OWN), "%s", facts))
                 else:
                     out.append((dep, form(content), facts))
         return out + [(one, "%s", _NO_FACTS) for one in self._moved(root, at, around, asked)]

@@ -107,7 +107,7 @@ def cut(content: Content, at: int) -> tuple[Content, Content] | None:
     kind, root, offset, stride, bits = next(iter(content.deps))
     if kind != "T":
         return None
-    rest = Content(frozenset({(kind, root, offset + at, stride, bits)}), "%s", content.extent - at, True)
+    rest = Content(frozenset({(kind, root, offset + at, stride, bits & quoting.OWN)}), "%s", content.extent - at, True)
     return content._replace(extent=at), rest
 
 

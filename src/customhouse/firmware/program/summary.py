@@ -22,7 +22,7 @@ MAX_RETURNS = 10
 class Sites(NamedTuple):
     """What each block of a function does that outlives it, in order, and what the words that it stores say."""
 
-    events: Mapping[int, Mapping[Event, object]]
+    events: Mapping[int, Mapping[Event, frozenset[Fact]]]
     verdicts: Mapping[int, Mapping[Event, Verdicts]]
 
 

@@ -7,49 +7,25 @@ where the text was known to be harmless, and when nobody puts another text there
 
 import functools
 import operator
-from collections.abc import Iterable
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from . import cases, lift, quoting
-from .fieldtests import HOLDS, is_place
+from . import quoting
+from .fieldtests import HOLDS
 from .nodes import both
+from .outcomes import ALIKE, Outcomes, Test
 from .passages import At, Passages
 from .state import Content, Dep, Fact, bare
-from .summary import Event, Lacking, Verdicts
-from .terms import CONST, GLOBAL, HEAP, LOAD, OP, PHI, STACK, Location, overlap
+from .stored import Stored, Stores
+from .summary import Lacking
+from .terms import GLOBAL, STACK, Location, overlap
 
 if TYPE_CHECKING:
     from .resolve import Store
 
 _LEVELS = 4
-_BITWISE = frozenset((lift.AND, lift.OR, lift.XOR, lift.NOT, lift.ZEXT, lift.TRUNC))
-_ALIKE = "alike"
-"""The outcome of a test of a value that passes it whenever the one before did."""
-
-
-class Test(NamedTuple):
-    """A condition on one word of memory, and where it was asked."""
-
-    offset: int
-    stride: int
-    size: int
-    word: int
-    condition: int
-    truth: bool
-    at: At
-
-
-class Stored(NamedTuple):
-    """A store somewhere in the program, into a place of a known object."""
-
-    at: At
-    order: int
-    event: Event
-    offset: int
-    stride: int
-    closed: bool
-    """Whether it needs no caller to be read."""
+_END = 1 << 30
+_FAR = 1 << 12
+"""Bytes between a text and a word of the same object, at most."""
 
 
 class Validity:
@@ -60,12 +36,17 @@ class Validity:
         self.whole = store.whole
         self.terms = store.terms
         self.passages = Passages(store.whole)
+        self.stores = Stores(store, self.passages)
+        self.outcomes = Outcomes(store.terms, store.image)
         self._known: dict[tuple[Location, Test], int] = {}
+        self._open: set[tuple[Location, Test]] = set()
+        """Questions that are being answered, and in `_assumed` those of them that were asked again meanwhile."""
+        self._assumed: set[tuple[Location, Test]] = set()
 
     def bits(self, place: Location, facts: frozenset[Fact]) -> int:
         """For which beginnings of a line the text at a place is safe, by tests of words beside it."""
         out = 0
-        if not self._judges:
+        if not self.stores.judge:
             return out
         bases = self.store.bases(*place)
         for fact in facts:
@@ -78,13 +59,25 @@ class Validity:
         return out
 
     def _tested(self, place: Location, test: Test) -> int:
-        if place[2] != test.stride or (test.stride and abs(place[1] - test.offset) >= test.stride):
+        if place[2] != test.stride or abs(place[1] - test.offset) >= (test.stride or _FAR):
             return 0
-        known = self._known.get((place, test))
-        if known is None:
-            self._known[place, test] = quoting.SAFE  # of copies that go round only what comes in counts
-            known = self._known[place, test] = self._find(place, test)
-        return known
+        asked = (place, test)
+        if asked in self._known:
+            if asked in self._open:
+                self._assumed.add(asked)
+            return self._known[asked]
+        self._open.add(asked)
+        found = quoting.SAFE  # of what goes round only what comes in counts
+        while True:
+            before = dict(self._known)
+            self._known[asked], guess = found, found
+            found &= self._find(place, test)
+            if found == guess or asked not in self._assumed:
+                break
+            self._known = before  # what was built on the guess is found out again
+        self._open.discard(asked)
+        self._known[asked] = found
+        return found
 
     def _find(self, place: Location, test: Test) -> int:
         out = quoting.SAFE
@@ -100,38 +93,65 @@ class Validity:
 
     def _beside(self, base: int, offset: int, stride: int, test: Test) -> int:
         """The same in one object; `test` is of a word in it."""
-        words = [
-            one
-            for one in self._stores.get(base, ())
-            if one.event[0] == "word" and self._is_in(base, one, test.offset, stride)
-        ]
+        words = self._words(base, stride, test)
         out = quoting.SAFE
+        place = (base, offset, stride)
+        if self._poured(place, test):
+            return 0
         for one in words:
-            out &= self._said(one, words, offset, test)
+            if self.stores.inner(one):
+                continue  # told again: the function that stores it knows best
+            out &= self._said(one, words, place, test)
             if not out:
                 return 0
-        if not self._all_known(base, offset, stride, words, test) or not any(self._passed(one, test) for one in words):
+        if not self._all_known(base, offset, stride, test) or not any(self._passed(one, test) for one in words):
             return 0
-        for one in self._stores.get(base, ()):
-            if (
-                one.closed
-                and one.event[0] == "text"
-                and self.store.covers(base, offset, stride, one.offset, one.stride, one.event[4])
-            ):
-                out &= self._written(one, words, base, offset, stride, test)
-                if not out:
-                    return 0
+        for one in self._texts(place):
+            out &= self._written(one, words, place, test)
+            if not out:
+                return 0
         return out
 
-    def _all_known(self, base: int, offset: int, stride: int, words: list[Stored], test: Test) -> bool:
+    def _poured(self, place: Location, test: Test) -> bool:
+        """Whether the word lies in a text that is written there from outside, and not with the object."""
+        base, offset, stride = place
+        return any(
+            one.closed
+            and one.event[0] == "text"
+            and one.event[4].extent > (8 if one.event[4].grown else 0)  # bytes put together may be the word itself
+            and one.event[4].deps
+            and self.store.covers(base, test.offset, stride, one.offset, one.stride, one.event[4])
+            and not self.store.covers(base, offset, stride, one.offset, one.stride, one.event[4])
+            for one in self.stores.of(base)
+        )
+
+    def _words(self, base: int, stride: int, test: Test) -> list[Stored]:
+        """The stores of the word that a test asks. Of a wider word what is put somewhere behind a place byte by byte is
+        no part: that is a text which is written, and ended.
+        """
+        stores = [one for one in self.stores.of(base) if one.event[0] == "word"]
+        found = [one for one in stores if self._is_in(base, one, test.offset, stride)]
+        wide = any(one.event[4] > 1 and one.offset == test.offset for one in found)
+        return [one for one in found if not wide or not _is_letter(one)]
+
+    def _texts(self, place: Location) -> list[Stored]:
+        """The stores of texts that lie at a place."""
+        return [
+            one
+            for one in self.stores.of(place[0])
+            if one.closed and one.event[0] == "text" and self.store.covers(*place, one.offset, one.stride, one.event[4])
+        ]
+
+    def _all_known(self, base: int, offset: int, stride: int, test: Test) -> bool:
         """Whether all that memory holds there was seen being stored: at least one text, and each of the words."""
         held = self.store.holding(base, offset, stride)
-        texts = [one for one in self._stores.get(base, ()) if one.event[0] == "text"]
+        texts = [one for one in self.stores.of(base) if one.event[0] == "text"]
         seen: dict[tuple[int, int], list[frozenset[Dep]]] = {(one.offset, one.stride): [] for one in texts}
         for one in texts:
             seen[one.offset, one.stride].append(bare(one.event[4]).deps)
         cells = self.store.words.get(base)
-        values = {one.event[5] for one in words}
+        words = [one for one in self.stores.of(base) if one.event[0] == "word"]
+        values = {one.event[5] for one in words if self._is_in(base, one, test.offset, stride) or _is_letter(one)}
         return (
             bool(held)
             and all(any(bare(text).deps <= one for one in seen.get((at, step), ())) for at, step, text in held)
@@ -149,14 +169,18 @@ class Validity:
         return overlap(offset, stride, one.offset, one.stride)
 
     # -- stores of the word
-    def _said(self, one: Stored, words: list[Stored], offset: int, test: Test, level: int = 0) -> int:
+    def _said(self, one: Stored, words: list[Stored], place: Location, test: Test, level: int = 0) -> int:
         """What the store of a value that passes the test says of the text; if nothing, what it says for each caller."""
         out = quoting.SAFE
-        for value, lacking in self._verdicts(one):
-            outcomes = {self._outcome(one, each, test) for each in self._values(value)}
-            if outcomes <= {False, _ALIKE}:
+        for value, lacking in self.stores.verdicts(one):
+            outcomes = {self.outcomes.outcome(one, each, test) for each in self.outcomes.values(value)}
+            if outcomes <= {False, ALIKE}:
                 continue
-            out &= self._copied(one, value, offset, test) or quoting.kept(_mask(lacking, offset - test.offset, test))
+            out &= (
+                self._copied(one, value, place[1], test)
+                or quoting.kept(_mask(lacking, place[1] - test.offset, test))
+                or self._handed_on(one, place)
+            )
         if out or level > _LEVELS:
             return out
         out = quoting.SAFE
@@ -164,23 +188,49 @@ class Validity:
         for at in callers:
             again = [other for other in words if other.at == at and other.event[4] == one.event[4]]
             for other in again:
-                out &= self._said(other, words, offset, test, level + 1)
+                out &= self._said(other, words, place, test, level + 1)
             if not again:
                 return 0
         return out if callers else 0
 
-    def _values(self, value: int) -> Iterable[int]:
-        """What a value may be; what lay in memory before is one thing."""
-        node = self.terms.nodes[value]
-        return (value,) if node[0] == PHI and is_place(node[3]) else self.terms.flat(value)
+    def _handed_on(self, one: Stored, place: Location) -> int:
+        """A word that is stored where a word beside it, or it itself, was tested: what that test says of the text, when
+        nobody puts another text there in between.
+        """
+        out = 0
+        for test in self._held(one):
+            if (place[0], test.offset) not in self.stores.speaking:
+                continue
+            if out == quoting.SAFE:
+                break
+            said = self._tested(place, test)
+            if said & ~out and not self._between(one, place, test):
+                out |= said
+        return out
+
+    def _held(self, one: Stored) -> list[Test]:
+        """The tests of words of the same object that held where something was stored in it."""
+        return [
+            Test(
+                one.offset + fact[2] - one.event[2], one.stride if fact[3] == one.event[3] else int(fact[3]), *fact[4:]
+            )
+            for fact in one.held
+            if fact[0] == HOLDS and fact[1] == one.event[1]
+        ]
+
+    def _between(self, one: Stored, place: Location, test: Test) -> bool:
+        """Whether a text that is not known to be safe can be put to a place behind a test and before a store."""
+        texts = [text for text in self._texts(place) if self._safe(text, place) != quoting.SAFE]
+        return any(
+            (text.at == own.at and text.order < own.order) or self.passages.open(text.at, own.at, frozenset((test.at,)))
+            for outer in texts
+            for text in self.stores.own(outer)
+            for own in self.stores.own(one)
+        )
 
     def _passed(self, one: Stored, test: Test) -> bool:
         """Whether a store may be what passed the test."""
-        values = {each for value, _ in self._verdicts(one) for each in self._values(value)}
-        return any(self._outcome(one, each, test) in (True, None) for each in values)
-
-    def _verdicts(self, one: Stored) -> Verdicts:
-        return self.whole.sites[one.at[0]].verdicts[one.at[1]].get(one.event, frozenset({(one.event[5], frozenset())}))
+        return not self._outcomes(one, test) <= {False, ALIKE}
 
     def _copied(self, one: Stored, value: int, offset: int, test: Test) -> int:
         """A word that is copied with its object says what it says there."""
@@ -190,80 +240,29 @@ class Validity:
         there = (moved[0], moved[1] + offset - test.offset, moved[2])
         return self._tested(there, test._replace(offset=moved[1], stride=moved[2]))
 
-    def _outcome(self, one: Stored, value: int, test: Test) -> bool | str | None:
-        """Whether a stored value passes the test; None when that is not known."""
-        number = self.terms.value(value)
-        if number is not None:
-            return self._passes(self._part(number, one, test), test)
-        cells = self._cells(value, one)
-        if not cells:
-            return None
-        # bits that are set or cleared: whether the test is one of them shows when each is tried
-        before, after = [], []
-        for bit in range(8 * self.terms.word):
-            for word in (1 << bit, self.terms.mask ^ 1 << bit):
-                number = self.terms.value(
-                    cases.replaced(self.terms, value, dict.fromkeys(cells, self.terms.const(word)))
-                )
-                before.append(self._passes(word, test))
-                after.append(None if number is None else self._passes(number, test))
-        if None in before or None in after:
-            return None
-        if not any(after):
-            return False
-        return _ALIKE if not any(now and not then for now, then in zip(after, before, strict=True)) else None
-
-    def _passes(self, number: int, test: Test) -> bool | None:
-        """Whether a number passes the test."""
-        more = self.terms.based(test.word)[1]
-        found = cases.replaced(self.terms, test.condition, {test.word: self.terms.const(number + more)})
-        known = self.terms.value(found)
-        return None if known is None else bool(known) == test.truth
-
-    def _part(self, number: int, one: Stored, test: Test) -> int:
-        """Of a number that is stored, what the test reads."""
-        size: int = one.event[4]
-        skip = 0 if one.stride or test.stride else test.offset - one.offset
-        read = min(test.size or size, size - skip)
-        if self.store.image.big:
-            skip = size - skip - read
-        return (number >> 8 * skip) & ((1 << 8 * read) - 1)
-
-    def _cells(self, value: int, one: Stored) -> list[int]:
-        """Within a stored value: what the word itself held before, if only its bits were changed."""
-        place = one.event[1:3]
-        out: list[int] = []
-        work = [(value, 0)]
-        while work:
-            term, level = work.pop()
-            node = self.terms.nodes[term]
-            if (node[0] == LOAD and node[1:3] == place) or (
-                node[0] == PHI and is_place(node[3]) and node[3][:2] == place
-            ):
-                out.append(term)
-            elif node[0] == OP and node[1] in _BITWISE and level < _LEVELS:
-                work += [(inner, level + 1) for inner in node[2:]]
-            elif node[0] != CONST:
-                return []
+    # -- stores of the text
+    def _safe(self, one: Stored, place: Location) -> int:
+        """For which beginnings a text that is put to a place is safe."""
+        content: Content = one.event[4]
+        out = quoting.SAFE
+        for dep in content.deps:
+            if dep[:4] != ("T", *place):
+                out &= dep[4] & quoting.SAFE if not dep[4] & quoting.CHANGED else 0
         return out
 
-    # -- stores of the text
-    def _written(self, one: Stored, words: list[Stored], base: int, offset: int, stride: int, test: Test) -> int:
+    def _written(self, one: Stored, words: list[Stored], place: Location, test: Test) -> int:
         """For which beginnings a text that is put there is safe, or not said to be."""
-        content: Content = one.event[4]
-        own = ("T", base, offset, stride)
-        deps = [dep for dep in content.deps if dep[:4] != own]
-        out = quoting.SAFE
-        for dep in deps:
-            out &= dep[4] & quoting.SAFE if not dep[4] & quoting.CHANGED else 0
+        out = self._safe(one, place)
         if out == quoting.SAFE:
             return out
+        base, offset, stride = place
+        content: Content = one.event[4]
         whole = self._with_word(content, one, offset, test)
         if whole is not None:
             return whole
         if content.extent and self.store.covers(base, test.offset, stride, one.offset, one.stride, content):
             return 0  # the word is a part of the text
-        return out if self._stale(one, words, test) else quoting.SAFE
+        return out if self._stale(one, words, base, test) else quoting.SAFE
 
     def _with_word(self, content: Content, one: Stored, offset: int, test: Test) -> int | None:
         """A text that is copied with its object, and the word with it, is as safe as it is there."""
@@ -277,13 +276,14 @@ class Validity:
         there = (root, start + inside + offset - test.offset, stride)
         return self._tested(there, test._replace(offset=start + inside, stride=stride))
 
-    def _stale(self, one: Stored, words: list[Stored], test: Test) -> bool:
+    def _stale(self, one: Stored, words: list[Stored], base: int, test: Test) -> bool:
         """Whether the test can be made of a word that was left as it was when the text was stored."""
-        words = [word for word in words if self._decides(word, test)]
-        closed = self._closed(words, test)
-        for own in self._own(one):
-            here = [word for word in words if word.at == own.at]
-            if any(word.order > own.order for word in here) or self._reset(own, words, test):
+        closed = self._closed([word for word in words if self._decides(word, test)], test)
+        for own in self.stores.own(one):
+            here = [word for word in words if word.at == own.at and self._decides(word, test)]
+            if any(word.order > own.order for word in here) or self._reset(own, words, base, test):
+                continue
+            if self._refused(one, own, words, test):
                 continue
             if self.passages.open(own.at, test.at, closed):
                 return True
@@ -291,14 +291,18 @@ class Validity:
 
     def _decides(self, word: Stored, test: Test) -> bool:
         """Whether a store decides the test on every way: one that sets another bit leaves it as it was."""
-        values = {each for value, _ in self._verdicts(word) for each in self._values(value)}
-        return all(self._outcome(word, each, test) != _ALIKE for each in values)
+        return ALIKE not in self._outcomes(word, test)
+
+    def _outcomes(self, word: Stored, test: Test) -> set[bool | str | None]:
+        """What the test says of the values that a store may put there."""
+        values = {each for value, _ in self.stores.verdicts(word) for each in self.outcomes.values(value)}
+        return {self.outcomes.outcome(word, each, test) for each in values}
 
     def _closed(self, words: list[Stored], test: Test) -> frozenset[At]:
         """The blocks behind which the word was stored anew; of a pass over an array, the head of the loop."""
         out: set[At] = set()
         for word in words:
-            if self._inner(word):
+            if self.stores.inner(word):
                 continue
             out.add(word.at)
             head = self.passages.pass_over(word.at, test.at) if word.stride and test.stride else None
@@ -306,89 +310,64 @@ class Validity:
                 out.add(head)
         return frozenset(out)
 
-    def _inner(self, one: Stored) -> list[Stored]:
-        """The stores into the same place by a function that is called there: they are what the caller tells again."""
-        function = self.whole.code.function(one.at[0])
-        callees = [
-            *self.passages.callees(function, one.at[1]),
-            *self.whole.handed.get((one.at[0], function.blocks[one.at[1]].exit.site), ()),
-        ]
-        place = (one.event[0], *one.event[1:4])
-        return [other for callee in callees for other in self._places.get((callee, *place), ())]
-
-    def _own(self, one: Stored, level: int = 0) -> list[Stored]:
-        """The stores behind one that a caller tells again."""
-        inner = self._inner(one) if level < 2 * _LEVELS else []
-        return [own for other in inner for own in self._own(other, level + 1)] if inner else [one]
-
-    def _reset(self, one: Stored, words: list[Stored], test: Test) -> bool:
-        """Whether the word was given a value that does not pass the test before the text is stored, on every way."""
-        function, block = one.at
-        code = self.whole.code.function(function)
-        before: dict[int, list[int]] = {}
-        for address, after in code.successors.items():
-            for other in after:
-                before.setdefault(other, []).append(address)
-        seen: set[int] = set()
-        work = [(block, one.order)]
-        while work:
-            address, end = work.pop()
-            here = [word for word in words if word.at == (function, address) and word.order < end]
-            if here:
-                last = max(here, key=lambda word: word.order)
-                if any(self._outcome(last, value, test) is not False for value, _ in self._verdicts(last)):
-                    return False
+    def _refused(self, one: Stored, own: Stored, words: list[Stored], test: Test) -> bool:
+        """Whether the text was only stored where the word had been found to be what does not pass the test, and was not
+        stored anew since.
+        """
+        for held in self._held(one):
+            if (held.offset, held.stride) != (test.offset, test.stride) or not self.outcomes.exclude(held, test):
                 continue
-            if address == code.order[0] or not before.get(address):
-                return False
-            work += [(other, 1 << 30) for other in before[address] if other not in seen]
-            seen.update(before[address])
+            between = [word.at for word in words if self._passed(word, test)]
+            if not any(self.passages.open(at, own.at, frozenset((held.at,))) for at in between):
+                return True
+        return False
+
+    def _reset(self, one: Stored, words: list[Stored], base: int, test: Test) -> bool:
+        """Whether the word was given a value that does not pass the test before the text is stored, on every way; what
+        it is when the program begins counts.
+        """
+        seen: set[tuple[At, int]] = set()
+        work = [(one.at, one.order)]
+        while work:
+            at, end = work.pop()
+            function, address = at
+            here = [word for word in words if word.at == at and word.order < end]
+            settled = False
+            for word in sorted(here, key=lambda word: -word.order):
+                outcomes = self._outcomes(word, test)
+                if not outcomes <= {False, ALIKE}:
+                    return False
+                # of several functions that are called there each may be the last
+                settled = outcomes == {False} and not self.stores.inner(word)
+                if settled:
+                    break
+            if settled:
+                continue
+            before: list[tuple[At, int]] = [
+                ((function, other), _END) for other in self.passages.before(function, address)
+            ]
+            if not before or address == self.whole.code.function(function).order[0]:
+                callers = self.passages.callers.get(function, [])
+                if not callers and not self._fails_at_first(function, base, test):
+                    return False
+                before += [(other, 0) for other in callers]
+                if any(word.at in callers and not self.stores.inner(word) for word in words):
+                    return False  # before the call, or behind it
+            work += [other for other in before if other not in seen]
+            seen.update(before)
         return True
 
-    @cached_property
-    def _all(self) -> list[Stored]:
-        """All stores of words and texts under roots that mean the same everywhere."""
-        out: list[Stored] = []
-        for function, sites in self.whole.sites.items():
-            told, summary = self.whole.closed.get(function, {}), self.whole.summaries.get(function)
-            aside = {event[1] for events in sites.events.values() for event in events if event[0] == "shared"}
-            aside |= summary.fresh if summary is not None else frozenset()
-            for block, events in sites.events.items():
-                for index, event in enumerate(events):
-                    inner = event[1] if event[0] in ("private", "untold") else event
-                    if inner[0] not in ("word", "text") or self.terms.open[inner[1]]:
-                        continue
-                    if event[0] != "private" or inner[1] not in aside:
-                        known = inner in told or (event[0] == "untold" and not self.whole.is_open(inner))
-                        out.append(Stored((function, block), index, inner, inner[2], inner[3], known))
-        return out
+    def _fails_at_first(self, function: int, base: int, test: Test) -> bool:
+        """Whether a function is where the program begins, and the word then does not pass the test."""
+        if base != GLOBAL or not self.passages.begins(function):
+            return False
+        number = self.store.image.number(test.offset, test.size or self.terms.word // 2)
+        return number is not None and self.outcomes.passes(number, test) is False
 
-    @cached_property
-    def _judges(self) -> bool:
-        """Whether any word of the program says anything of a text."""
-        return any(lacking for one in self._all if one.event[0] == "word" for _, lacking in self._verdicts(one))
 
-    @cached_property
-    def _places(self) -> dict[tuple[object, ...], list[Stored]]:
-        """The stores by function, kind and place."""
-        out: dict[tuple[object, ...], list[Stored]] = {}
-        for one in self._all:
-            out.setdefault((one.at[0], one.event[0], *one.event[1:4]), []).append(one)
-        return out
-
-    @cached_property
-    def _stores(self) -> dict[int, list[Stored]]:
-        """The stores by the object."""
-        out: dict[int, list[Stored]] = {}
-        for one in self._all:
-            for root, offset, stride in self._objects(one.event):
-                out.setdefault(root, []).append(one._replace(offset=offset, stride=stride))
-        return out
-
-    def _objects(self, event: Event) -> list[Location]:
-        if event[1] == GLOBAL or self.terms.nodes[event[1]][0] in (HEAP, STACK):
-            return [event[1:4]]
-        return self.store.bases(*event[1:4])
+def _is_letter(one: Stored) -> bool:
+    """Whether a store puts one byte somewhere behind a place."""
+    return one.stride == 1 and one.event[4] == 1
 
 
 def _mask(lacking: Lacking, distance: int, test: Test) -> int:

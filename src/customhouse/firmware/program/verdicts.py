@@ -6,7 +6,7 @@ each with the bytes that it lacks.
 
 from collections.abc import Iterable
 
-from . import cases, fold
+from . import cases, fold, quoting
 from .conditions import Conditions
 from .lift import SELECT
 from .pieces import together
@@ -16,6 +16,8 @@ from .terms import ADDR, CONST, GLOBAL, MERGE, OP, RESULT, Location, Terms
 
 _Way = tuple[int, frozenset[Fact]]
 _LEVELS = 3
+_FAR = 1 << 12
+"""Bytes between a word and the texts that it speaks of, at most."""
 
 
 class Judging:
@@ -30,7 +32,19 @@ class Judging:
         node = self.terms.nodes[value]
         parts = sorted(node[1]) if node[0] == MERGE else [value]
         ways = [way for one in parts for way in self._ways(state, one)]
-        return frozenset((one, self.lacking(facts, place)) for one, facts in ways)
+        beside = self.beside(state, place)
+        return frozenset((one, self.lacking(facts, place) | beside) for one, facts in ways)
+
+    def beside(self, state: State, place: Location) -> Lacking:
+        """Texts of the object in which a word lies that are made of harmless parts, as they were put there."""
+        root, start, _ = place
+        return frozenset(
+            (key[1] - start, quoting.SPECIAL)
+            for key in state.texts.of(root)
+            if key[2] == place[2]
+            and abs(key[1] - start) < _FAR
+            and all(dep[4] & (quoting.SAFE | quoting.CHANGED) == quoting.SAFE for dep in state.texts[key].deps)
+        )
 
     def lacking(self, facts: Iterable[Fact], place: Location) -> Lacking:
         """Texts of the object in which a word lies, with what facts say that they lack."""

@@ -14,6 +14,7 @@ from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
 from .lifter import Lifter
+from .readings import Readings
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
@@ -55,6 +56,8 @@ class Whole:
         """Of each function: what its blocks do."""
         self.called: dict[tuple[int, int], dict[int, None]] = {}
         """Functions of the program by the function and the site that call them."""
+        self.asked: dict[tuple[int, int], frozenset[Fact]] = {}
+        """Tests of words in memory that hold where a function and a site call functions of the program."""
         self.waiting: set[tuple[int, int]] = set()
         """The functions and sites that call what lets time pass, or lets others look at memory."""
         self.handed: dict[tuple[int, int], dict[int, None]] = {}
@@ -73,6 +76,7 @@ class Whole:
         """Addresses in data that the code names, in order."""
         self.walked: list[int] = []
         """Addresses at which the code reads or writes with an index, in order."""
+        self.readings = Readings()
         self.store = Store(self)
 
     def prove(self, what: Content | Event, facts: frozenset[Fact]) -> None:
