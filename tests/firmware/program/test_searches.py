@@ -111,3 +111,50 @@ int main(void) {
 def test_a_table_of_handlers_by_number_may_leave_some_out(tmp_path: Path, architecture: str) -> None:
     facts = analyse(built(tmp_path, architecture, NUMBERED))
     assert {flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH} == {"ls %s"}
+
+
+UNROLLED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+struct conn { int fd, fill; char line[300]; };
+static struct conn conns[4];
+static char *note;
+static int show(struct conn *c, char *arg) { char s[400]; snprintf(s, sizeof s, "cat '%s'", note); return system(s); }
+static int keep(struct conn *c, char *arg) { note = strdup(KEPT); return note ? c->fd : -1; }
+static const struct { const char *verb; int (*run)(struct conn *, char *); } verbs[] = {
+    {"SHOW ", show}, {"KEEP ", keep},
+};
+static int request(struct conn *c) {
+    size_t i;
+    for (i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (!strncmp(c->line, verbs[i].verb, strlen(verbs[i].verb)))
+            return verbs[i].run(c, c->line + strlen(verbs[i].verb));
+    return -1;
+}
+__attribute__((noinline)) static int take(struct conn *c) {
+    int n = recv(c->fd, c->line + c->fill, sizeof c->line - 1 - c->fill, 0);
+    if (n <= 0) return -1;
+    c->fill += n;
+    c->line[c->fill] = 0;
+    return strchr(c->line, 10) ? request(c) : 0;
+}
+int main(void) {
+    int i, s = socket(AF_INET, SOCK_STREAM, 0);
+    for (;;) {
+        for (i = 0; i < 4; i++) if (conns[i].fd && take(&conns[i]) < 0) memset(&conns[i], 0, sizeof conns[i]);
+        for (i = 0; i < 4; i++) if (!conns[i].fd) conns[i].fd = accept(s, 0, 0);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["x86-64", "arm64", "mips"])
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_handlers_that_a_jump_chooses_at_the_end_are_called(tmp_path: Path, architecture: str, level: str) -> None:
+    """A search that the compiler wrote out ends in one jump to what it found."""
+    facts = analyse(built(tmp_path, architecture, UNROLLED, level, "-DKEPT=arg"))
+    assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["cat '%s'"]
+    facts = analyse(built(tmp_path, architecture, UNROLLED, level, '-DKEPT="motd"'))
+    assert not facts.flows

@@ -218,8 +218,7 @@ class _Recovery:
         self.thumb = self.arm and bool(address & 1)
         self.entry = address & ~1 if self.arm else address
         self.leaders: set[int] = {self.entry}
-        self.known: dict[int, dict[int, constants.Known]] = {}
-        self.spans: list[tuple[int, int]] = []
+        self.jumped: dict[int, int] = {}  # where computed jumps go, by the way on which they were first met
         mips = code.image.architecture == "mips" and code.image.gp is not None
         self.lasting = code.lifter.registers["gp"] if mips else None
         self.stack = code.lifter.registers[code.lifter.convention.stack]
@@ -231,13 +230,12 @@ class _Recovery:
         blocks = self.function.blocks
         while pending:
             address, registers, _ = pending.pop()
-            if address in blocks:
+            if address in blocks or (address < VIRTUAL and self._split(address)):
+                self._other_target(blocks[address], registers)
                 continue
             if len(blocks) >= _MAX_BLOCKS:
                 self.function.cut = True
                 break
-            if address < VIRTUAL and self._split(address):
-                continue
             limit = min((one for one in self.leaders if one > address), default=1 << 62)
             made = self.code.lifter.block(address, self.thumb, limit)
             for one in made:
@@ -266,6 +264,8 @@ class _Recovery:
                     self.function.successors[block.address] = (address,)
                     if block.address in self.function.tails:
                         self.function.tails[address] = self.function.tails.pop(block.address)
+                    if block.address in self.jumped:
+                        self.jumped[address] = self.jumped.pop(block.address)
                     return True
         return False
 
@@ -359,11 +359,25 @@ class _Recovery:
         if not isinstance(value, int):
             count = switches.bound(block, self.function.blocks, self.function.successors)
             return switches.targets(self.image, value, count, self._near)
+        self.jumped[block.address] = value
         if self.image.architecture != "mips" and self._near(value) and not self.image.import_name(value):
             return [self.image.even(value)]
         if self.image.import_name(value) or self.image.executable(self.image.even(value)):
             self.function.tails[block.address] = value
         return []
+
+    def _other_target(self, block: Block, registers: dict[int, constants.Known]) -> None:
+        """A computed jump that goes elsewhere on another way to it is a call of what was chosen before, at the end."""
+        value = self.jumped.get(block.address)
+        if value is None or block.exit.value < 0 or self.code.name(value):
+            return
+        other = constants.run(block.ops, dict(registers), self.image, self.lasting).get(block.exit.value)
+        if other == value:
+            return
+        self.function.tails.pop(block.address, None)
+        if isinstance(other, int) and self.image.executable(self.image.even(other)):
+            self.function.successors[block.address] = ()
+            self.code.starts.update((value, other))
 
     def _near(self, target: int) -> bool:
         target = target & ~1 if self.arm else target
