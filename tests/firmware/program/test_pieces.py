@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 from tests.firmware.program.compiled import built
-from tests.firmware.program.test_bounds import terms
+from tests.firmware.program.test_bounds import conditions, terms
 
 from customhouse.firmware.program import bounds, fold
 from customhouse.firmware.program.analysis import analyse
+from customhouse.firmware.program.conditions import Conditions
 from customhouse.firmware.program.join import join
-from customhouse.firmware.program.lift import ADD, OR, SHL, SHR, SUB
+from customhouse.firmware.program.lift import ADD, BAND, EQ, LE, NE, OR, SELECT, SHL, SHR, SUB
 from customhouse.firmware.program.state import State
-from customhouse.firmware.program.terms import STACK, Terms
+from customhouse.firmware.program.terms import OP, STACK, Terms
 
-__all__ = ["terms"]
+__all__ = ["conditions", "terms"]
 
 PROGRAM = r"""
 #include <netinet/in.h>
@@ -206,3 +207,34 @@ def test_a_choice_is_the_same_choice_with_a_constant_added(terms: Terms) -> None
         {choice: 1, terms.param(1): 1},
         2,
     )
+
+
+def test_what_is_taken_from_a_small_number_is_no_pointer(terms: Terms) -> None:
+    data, used = terms.load(terms.param(0), 8, 0, 4), terms.load(terms.param(0), 12, 0, 4)
+    assert terms.rank(used) == terms.rank(data)
+    fold.binary(terms, SUB, terms.const(4096), used, 4)
+    assert terms.rank(used) < terms.rank(data)
+    assert terms.locate(fold.binary(terms, ADD, used, data, 4)) == ((data, 0, 1),)
+
+
+def test_a_shift_leaves_nothing_of_a_halfword(terms: Terms) -> None:
+    half = terms.load(terms.param(0), 0, 0, 2)
+    assert fold.binary(terms, SHR, half, terms.const(16), 4) == terms.zero
+    either = terms.merge({half, terms.load(terms.param(1), 0, 0, 2)})
+    assert fold.binary(terms, SHR, either, terms.const(24), 4) == terms.zero
+    assert fold.binary(terms, SHR, half, terms.const(8), 4) != terms.zero
+    assert fold.binary(terms, SHR, half, terms.const(31), 4) != terms.zero
+
+
+def test_a_conditional_compare_holds_when_the_first_one_let_it_happen(terms: Terms, conditions: Conditions) -> None:
+    """`n > 1024 ? n == 1024 : tag == 27`, as Thumb and AArch64 compare twice for one branch."""
+    number, tag = terms.load(terms.param(0), 0, 0, 4), terms.load(terms.param(0), 4, 0, 4)
+    above = fold.binary(terms, BAND, *(terms.make((OP, kind, *pair), *pair) for kind, pair in (
+        (LE, (terms.const(1024), number)), (NE, (number, terms.const(1024))),
+    )), 1)  # fmt: skip
+    sides = [terms.make((OP, EQ, one, terms.const(two)), one) for one, two in ((number, 1024), (tag, 27))]
+    chosen = terms.make((OP, SELECT, above, *sides), above, *sides)
+    state = State()
+    assert conditions.refine(state, terms.make((OP, EQ, chosen, terms.zero), chosen), False)
+    assert state.ranges[number][1] == 1024
+    assert state.ranges[tag] == (27, 27)

@@ -146,6 +146,11 @@ def _over(terms: Terms, state: State, term: int, level: int) -> list[int | None]
     return found
 
 
+def shifted_out(terms: Terms, term: int, bits: int) -> bool:
+    """Whether a shift leaves nothing of bytes or halfwords that were read; the sign of wider ones others ask for."""
+    return terms.nodes[term][0] in (LOAD, BYTE, MERGE) and bits <= 24 and not most(terms, term, {}) >> bits
+
+
 def part(terms: Terms, term: int, ranges: Ranges) -> int:
     """An upper bound from a test of a sum that the term is a part of: `used + n <= 512` bounds n too."""
     best = HUGE

@@ -219,8 +219,8 @@ class Conditions:
                 state.ranges[term] = (self.terms.signed(value),) * 2
         if equal:
             self._is(state, term, value)
-        elif value == 0 and term in state.ranges and state.ranges[term][0] == 0:
-            state.ranges[term] = (1, max(1, state.ranges[term][1]))
+        elif term in state.ranges and state.ranges[term][0] == value:
+            state.ranges[term] = (value + 1, max(value + 1, state.ranges[term][1]))
         asked = signed_word(self.terms, value)
         possible = self._implied(state, term, lambda known: (signed_word(self.terms, known) == asked) == equal)
         self.ends.counted(state)
@@ -279,6 +279,8 @@ class Conditions:
                 term = self.terms.make(node)
                 return self.refine(state, term, bool(value) == equal, level + 1)
             return True
+        if kind == SELECT and value in (0, 1) and all(self._is_condition(one) for one in node[3:5]):
+            return self._chosen(state, node, bool(value) == equal, level + 1)
         if kind == SELECT:
             return self._select(state, node, lambda known: (known == value) == equal, level)
         if kind == SUB or (kind == XOR and not value):

@@ -177,7 +177,7 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
         return binary(terms, EQ, left[2], terms.zero, size)  # only nothing has as many zeros as there are bits
     if kind == AND and right[0] == CONST:
         return _masked(terms, a, right[1], size)
-    if kind == XOR and a == b:
+    if (kind == XOR and a == b) or (kind == SHR and right[0] == CONST and bounds.shifted_out(terms, a, right[1])):
         return terms.zero
     if kind in (OR, XOR, SHL, SHR, SAR) and right[0] == CONST and not right[1]:
         return a

@@ -17,6 +17,8 @@ told by what leads to it.
 from collections.abc import Sequence
 from typing import Any
 
+from .lift import LE, LT, SLE, SLT, SUB
+
 (CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN, KEYED) = range(14)
 
 GLOBAL = 0
@@ -24,6 +26,9 @@ GLOBAL = 0
 RECURSION = "recursion"
 """Name of the result of a function that is being evaluated; the argument is its address."""
 
+_ORDERED = frozenset((SUB, LT, LE, SLT, SLE))
+_SMALL = 4096
+"""A number up to this is rather a size than an address."""
 MAX_DEPTH = 20
 _KEYED_DEPTH = 12
 """A deeper term does not get a key: what is built on it would be unknown."""
@@ -48,6 +53,8 @@ class Nodes:
         self.open: list[bool] = [False]
         """Whether the term speaks of a parameter."""
         self.index: dict[tuple[Any, ...], int] = {self.nodes[0]: 0}
+        self.counts: set[int] = set()
+        """Terms that the program treats as numbers."""
         self.zero = self.const(0)
 
     def make(self, node: tuple[Any, ...], *parts: int) -> int:
@@ -69,7 +76,16 @@ class Nodes:
         self.depth.append(depth)
         self.open.append(is_open)
         self.index[node] = number
+        if node[0] == OP and node[1] in _ORDERED:
+            self._count(node[1], node[2], node[3])
         return number
+
+    def _count(self, kind: int, left: int, right: int) -> None:
+        """What is less than a small number, or what is taken from one, is no pointer."""
+        for one, other in ((left, right), (right, left)):
+            value = self.value(one)
+            if value is not None and 0 < value <= _SMALL and (kind != SUB or one == left):
+                self.counts.add(self.based(other)[0])
 
     def const(self, value: int) -> int:
         node = (CONST, value & self.mask)

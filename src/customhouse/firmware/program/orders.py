@@ -72,6 +72,8 @@ class Orders:
         node = self.terms.nodes[condition]
         while node[0] == OP and node[1] == BNOT:
             node, truth = self.terms.nodes[node[2]], not truth
+        if node[0] == OP and node[1] in (EQ, NE) and (node[1] == EQ) == truth:
+            return self._equals(state, node[2], node[3])
         if node[0] != OP or node[1] not in (LT, LE, SLT, SLE):
             return True
         kind, a, b = node[1:4]
@@ -83,6 +85,13 @@ class Orders:
         return not any(
             fact[0] == "most" and fact[1:3] == (other, base) and fact[3] + difference < 0 for fact in state.facts
         )
+
+    def _equals(self, state: State, term: int, other: int) -> bool:
+        """Whether a number can be a constant, by what is known of the number."""
+        base, more = self.terms.based(term)
+        span, value = state.ranges.get(base), self.terms.value(other)
+        wanted = -1 if value is None else self.terms.signed(value) - more
+        return span is None or wanted < 0 or span[0] <= wanted <= span[1]
 
     def _fits(self, state: State, kind: int, term: int, limit: int, truth: bool) -> bool:
         base, more = self.terms.based(term)

@@ -302,6 +302,8 @@ class Terms(Sums):
 
     def rank(self, term: int, level: int = 0) -> float:
         """How much a term looks like a pointer rather than an index."""
+        if term in self.counts and self.nodes[term][0] == LOAD:
+            return -1
         known = self._ranks.get(term)
         if known is not None:
             if self._trace is not None:
