@@ -158,3 +158,38 @@ def test_handlers_that_a_jump_chooses_at_the_end_are_called(tmp_path: Path, arch
     assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["cat '%s'"]
     facts = analyse(built(tmp_path, architecture, UNROLLED, level, '-DKEPT="motd"'))
     assert not facts.flows
+
+
+FILLED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static unsigned char packet[300];
+static int count;
+static int (*handlers[128])(const unsigned char *, int);
+static int show(const unsigned char *p, int n) { return printf("%d", p[1]); }
+static int keep(const unsigned char *p, int n) { return count = p[1]; }
+static int run(const unsigned char *p, int n) { char s[400]; sprintf(s, "ping %s", SHOWN); return system(s); }
+static int none(const unsigned char *p, int n) { return puts("none"); }
+static void fill(void) {
+    handlers[0x03] = show; handlers[0x04] = show; handlers[0x06] = keep; handlers[0x10] = run; handlers[0x11] = none;
+}
+int main(void) {
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    fill();
+    for (;;) {
+        int n = recv(s, packet, sizeof packet - 1, 0);
+        if (n < 8) continue;
+        packet[n] = 0;
+        if (packet[0] < 128 && handlers[packet[0]]) handlers[packet[0]](packet, n);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["x86-64", "armhf", "mips"])
+def test_a_table_that_is_filled_entry_by_entry_is_one_table(tmp_path: Path, architecture: str) -> None:
+    facts = analyse(built(tmp_path, architecture, FILLED, "-DSHOWN=p+2"))
+    assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["ping %s"]
+    assert not analyse(built(tmp_path, architecture, FILLED, '-DSHOWN="host"')).flows

@@ -11,7 +11,7 @@ from .bytesets import ByteSets
 from .ends import Ends
 from .join import Implied, shared
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
-from .orders import Orders, less, plain, signed_word, together
+from .orders import Orders, is_condition, less, plain, signed_word, together
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
@@ -279,7 +279,7 @@ class Conditions:
                 term = self.terms.make(node)
                 return self.refine(state, term, bool(value) == equal, level + 1)
             return True
-        if kind == SELECT and value in (0, 1) and all(self._is_condition(one) for one in node[3:5]):
+        if kind == SELECT and value in (0, 1) and all(is_condition(self.terms, one) for one in node[3:5]):
             return self._chosen(state, node, bool(value) == equal, level + 1)
         if kind == SELECT:
             return self._select(state, node, lambda known: (known == value) == equal, level)

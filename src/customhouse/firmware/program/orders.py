@@ -26,14 +26,14 @@ def plain(terms: Terms, term: int, truth: bool) -> tuple[int, bool]:
     """A condition without its negations, and whether that has to hold."""
     node = terms.nodes[term]
     while node[0] == OP and (
-        node[1] == BNOT or (node[1] == EQ and terms.value(node[3]) == 0 and _is_condition(terms, node[2]))
+        node[1] == BNOT or (node[1] == EQ and terms.value(node[3]) == 0 and is_condition(terms, node[2]))
     ):
         term, truth = node[2], not truth
         node = terms.nodes[term]
     return term, truth
 
 
-def _is_condition(terms: Terms, term: int) -> bool:
+def is_condition(terms: Terms, term: int) -> bool:
     node = terms.nodes[term]
     return bool(node[0] == OP and node[1] in fold.BOOLEAN)
 

@@ -114,9 +114,26 @@ class Pointers(Initial):
         return cells
 
     def array_end(self, place: int, step: int) -> int:
-        """An array of numbers or pointers ends where the code names the next object."""
-        at = bisect.bisect_right(self.whole.references, place + 2 * step)
-        return self.whole.references[at] if at < len(self.whole.references) else place + SPREAD
+        """An array of numbers or pointers ends where the code names the next object. Entries that functions are put in
+        are none: those of a table of handlers by number are named one by one where it is filled.
+        """
+        named = self.whole.references
+        at = bisect.bisect_right(named, place + 2 * step)
+        while at < len(named) and self._is_handler(named[at], place, step):
+            at += 1
+        return named[at] if at < len(named) else place + SPREAD
+
+    def _is_handler(self, named: int, place: int, step: int) -> bool:
+        """Whether a function and nothing else is put into an entry of an array of pointers."""
+        cells = self.words.get(GLOBAL)
+        if cells is None or step != self.terms.word or (named - place) % step:
+            return False
+        values = [self.terms.value(one) for one in cells.exact.get(named, ())]
+        return bool(values) and all(one is not None and self._is_code(one) for one in values)
+
+    def _is_code(self, value: int) -> bool:
+        place = value & ~1 if self.whole.arm else value
+        return value >= self.terms.floor and bool(self.image.executable(place))
 
     def _place(self, later: list[tuple[Any, ...]]) -> bool:
         """Stores through pointers that memory held: now that more is known, where do they go?"""
