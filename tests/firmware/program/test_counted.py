@@ -148,3 +148,51 @@ def test_a_text_is_as_long_as_what_was_received_or_what_was_found_in_it(
 ) -> None:
     found = analyse(built(tmp_path, architecture, RECEIVED.replace("BODY", body))).flows
     assert len({flow.sink for flow in found}) == flows
+
+
+BACKWARDS = """
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int fine(const char *text) {
+    size_t left = strlen(text);
+    if (left < 3) return 0;
+    while (left--) if (TEST) return 0;
+    return 1;
+}
+int main(void) {
+    char line[200], c[300]; int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        long n = recv(s, line, sizeof line - 1, 0);
+        if (n <= 0) return 0;
+        line[n] = 0;
+        if (!fine(line)) continue;
+        snprintf(c, sizeof c, "ping -c 1 %s", line);
+        system(c);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "mips", "x86-64"])
+@pytest.mark.parametrize(
+    "test, flows",
+    [
+        ("!isdigit((unsigned char)text[left]) && text[left] != '.'", 0),
+        ("text[left] == ';' || text[left] == '|'", 1),
+    ],
+)
+def test_a_loop_that_goes_back_from_the_end_has_looked_at_every_byte(
+    tmp_path: Path, architecture: str, test: str, flows: int
+) -> None:
+    found = analyse(built(tmp_path, architecture, BACKWARDS.replace("TEST", test))).flows
+    assert len({flow.sink for flow in found}) == flows
+
+
+def test_a_loop_that_goes_back_to_a_separator_has_not(tmp_path: Path) -> None:
+    text = BACKWARDS.replace(
+        "if (TEST) return 0;", "{ if (text[left] == '/') return 1; if (!isdigit((unsigned char)text[left])) return 0; }"
+    )
+    assert len(analyse(built(tmp_path, "mips", text)).flows) == 1

@@ -5,6 +5,8 @@ just read is in a set, and the
 loop is left where that byte is NUL or the end is reached, the whole string is made of that set.
 """
 
+from collections.abc import Iterator
+
 from . import bytesets, fold
 from .bytesets import ByteSets
 from .code import Function
@@ -231,6 +233,7 @@ class Loops:
         out: set[Fact] = set()
         for start in self._starts(head, term):
             plain = self.terms.flat(start)
+            out |= {("lacks", one, ~(passed | last) & bytesets.ALL) for one in self._measured(start)}
             for one in {start, *plain} if len(plain) == 1 and not self.terms.made(start) else {start}:
                 out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
         return out
@@ -292,16 +295,29 @@ class Loops:
                     out.add(self.terms.add(one, offset if offset < 0 else 0))
                     out.add(self.terms.add(one, offset))
         elif top[0] == OP and top[1] == ADD:
-            for base, index in ((top[2], top[3]), (top[3], top[2])):
-                phi = self.terms.nodes[index]
-                if phi[0] == PHI:
+            for base, indexed in ((top[2], top[3]), (top[3], top[2])):
+                index, more = self.terms.based(indexed)
+                if self.terms.nodes[index][0] == PHI:
                     for one in self.terms.alternatives[index]:
                         first = self.terms.nodes[one]
                         if first[0] == CONST and first[1] < 1 << 16:
-                            out.add(self.terms.add(base, first[1] + offset))
+                            out.add(self.terms.add(base, first[1] + offset + more))
+                        elif first[0] in (RESULT, ADDR) and not self._steps(one, index):
+                            begin = fold.binary(self.terms, ADD, base, one, self.terms.word)
+                            out.add(self.terms.add(begin, offset + more))
         elif head not in self.heads_of(pointer):
             out.add(node[1])
         return frozenset(out)
+
+    def _measured(self, last: int) -> Iterator[int]:
+        """The texts at whose last byte, or at the NUL behind it, a walk begins that goes back to their start."""
+        parts, more = self.terms.linear(last)
+        for one, factor in parts.items():
+            node = self.terms.nodes[one]
+            if factor == 1 and node[0] == RESULT and node[2] == "strlen" and node[3]:
+                start, before = self.terms.linear(node[3][0])
+                if {**start, one: 1} == parts and -1 <= more - before <= 0:
+                    yield node[3][0]
 
     def _steps(self, term: int, phi: int, level: int = 0) -> bool:
         """Whether the alternative is the loop's own pointer moved on."""
