@@ -67,10 +67,9 @@ class Code:
         self.starts |= starts(self.image, self.direct_calls())
 
     def function(self, address: int) -> Function:
-        found = self.functions.get(address)
-        if found is None:
-            found = self.functions[address] = _Recovery(self, address).run()
-        return found
+        if address not in self.functions:
+            self.functions[address] = _Recovery(self, address).run()
+        return self.functions[address]
 
     def changed(self, address: int) -> frozenset[int] | None:
         """The registers that a function of the program writes, with all that it calls; None when that is not known."""
@@ -372,10 +371,9 @@ class _Recovery:
         if value is None or block.exit.value < 0 or self.code.name(value):
             return
         other = constants.run(block.ops, dict(registers), self.image, self.lasting).get(block.exit.value)
-        if other == value:
-            return
-        self.function.tails.pop(block.address, None)
-        if isinstance(other, int) and self.image.executable(self.image.even(other)):
+        if other != value:
+            self.function.tails.pop(block.address, None)
+        if isinstance(other, int) and other != value and self.image.executable(self.image.even(other)):
             self.function.successors[block.address] = ()
             self.code.starts.update((value, other))
 
