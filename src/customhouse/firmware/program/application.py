@@ -49,7 +49,8 @@ class Application(Reading):
         for key, address, size, value, told in words:
             self.caller.under = guards.get(key, _NO_FACTS)
             self.caller.given = self.verdicts(key)
-            self.memory.store(self.state, address, value, size, weak=key not in summary.sure, told=told)
+            weak = key not in summary.sure or self._another(key)
+            self.memory.store(self.state, address, value, size, weak=weak, told=told)
         self.caller.under, self.caller.given = _NO_FACTS, None
         for index in summary.freed:
             private.drop(self.terms, self.state, self.term(self.terms.param(index)))
@@ -83,6 +84,16 @@ class Application(Reading):
         if len(spots) != 1 or self.terms.nodes[spots[0][0]][0] != STACK or self._filled(spots[0]):
             return self.term(value)
         return self.terms.merge({self.term(one) for one in kept})
+
+    def _another(self, key: Location) -> bool:
+        """Whether the callee made the object, put it where others reach it, and had made one before: what that holds is
+        not gone. All of them have one name.
+        """
+        node = self.terms.nodes[key[0]]
+        if node[0] != HEAP or key[0] in self.made or key not in self.state.words:
+            return False
+        blocks = self.caller.whole.code.function(self.summary.function).blocks
+        return any(block.exit.site == node[1] for block in blocks.values())
 
     def _filled(self, spot: Location) -> bool:
         root, offset, _ = spot

@@ -147,6 +147,8 @@ def _load(address: Known | None, size: int, image: Image) -> Known | None:
         return value if value is not None and (image.constant(address) or image.import_name(value)) else None
     if isinstance(address, Scaled) and address.base:
         return Entry(address.base, address.scale, size, False, 1, 0)
+    if isinstance(address, Entry) and address.scale > 1:  # what one table holds is the index of another
+        return Entry(address.plus, address.scale, size, False, 1, 0)
     return None
 
 

@@ -119,8 +119,8 @@ class Pointers(Initial):
         """
         named = self.whole.references
         at = bisect.bisect_right(named, place + 2 * step)
-        while at < len(named) and self._is_handler(named[at], place, step):
-            at += 1
+        while any(self._is_handler(one, place, step) for one in named[at : at + 2]):
+            at += 1  # what is named between two of them is an entry as well
         return named[at] if at < len(named) else place + SPREAD
 
     def _is_handler(self, named: int, place: int, step: int) -> bool:
