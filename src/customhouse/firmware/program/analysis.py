@@ -24,11 +24,11 @@ from .whole import Whole
 class Budget(Model, frozen=True, kw_only=True):
     """Seconds of processor time, so that a loaded machine cuts no more than an idle one."""
 
-    seconds: float = 3.0
+    seconds: float = 2.6
     """For reading one program."""
     library_seconds: float = 5.0
     """For naming the functions of a static program's C library; a usual one takes three, on a busy machine more."""
-    report_seconds: float = 0.8
+    report_seconds: float = 0.7
     """For saying what was read, also when the reading was cut."""
 
 
