@@ -6,9 +6,10 @@ import pytest
 
 from customhouse.firmware.program.analysis import analyse
 
-from .compiled import built
+from .compiled import DATAGRAMS, built, sided
 
-PROGRAM = r"""
+PROGRAM = (
+    r"""
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -38,25 +39,16 @@ static int digits(const char *s) {
     return 1;
 }
 CHECKS
-int main(void) {
-    static char packet[1500];
+static int sock;
+static void take(char *packet, long n) {
     char command[1700];
-    struct sockaddr_in me;
-    int sock = socket(AF_INET, SOCK_DGRAM, 0);
-    memset(&me, 0, sizeof me);
-    me.sin_family = AF_INET;
-    me.sin_port = htons(41234);
-    if (bind(sock, (struct sockaddr *)&me, sizeof me) < 0) return 1;
-    for (;;) {
-        long n = recv(sock, packet, sizeof packet - 1, 0);
-        if (n <= 0) continue;
-        packet[n] = 0;
-        if (!allowed(packet)) continue;
-        snprintf(command, sizeof command, "/usr/bin/fetch %s", packet);
-        system(command);
-    }
+    if (!allowed(packet)) return;
+    snprintf(command, sizeof command, "/usr/bin/fetch %s", packet);
+    system(command);
 }
 """
+    + DATAGRAMS
+)
 CHECKS = {
     "parts of a path, each of its letters": (
         """static int allowed(const char *s) {
@@ -141,10 +133,7 @@ CHECKS = {
 
 
 def program(name: str, true: bool) -> str:
-    checks, words = CHECKS[name]
-    for word, sides in words.items():
-        checks = checks.replace(word, sides[true])
-    return PROGRAM.replace("CHECKS", checks)
+    return PROGRAM.replace("CHECKS", sided(*CHECKS[name], true))
 
 
 CONDITIONAL = "what is not liked is left out, where the text lies"

@@ -6,9 +6,10 @@ import pytest
 
 from customhouse.firmware.program.analysis import analyse
 
-from .test_analysis import built
+from .compiled import DATAGRAMS, built
 
-PROGRAM = r"""
+PROGRAM = (
+    r"""
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -22,22 +23,9 @@ static void take(char *s, long n) {
     LOOP
     puts(field);
 }
-int main(void) {
-    static char packet[1500];
-    struct sockaddr_in me;
-    sock = socket(AF_INET, SOCK_DGRAM, 0);
-    memset(&me, 0, sizeof me);
-    me.sin_family = AF_INET;
-    me.sin_port = htons(41234);
-    if (bind(sock, (struct sockaddr *)&me, sizeof me) < 0) return 1;
-    for (;;) {
-        long n = recv(sock, packet, sizeof packet - 1, 0);
-        if (n <= 8) continue;
-        packet[n] = 0;
-        take(packet, n);
-    }
-}
 """
+    + DATAGRAMS
+)
 UNBOUNDED = {
     "a pointer": "while (*s && *s != ';') *to++ = *s++; *to = 0;",
     "an index": "for (; s[i] && s[i] != '='; i++) field[i] = tolower((unsigned char)s[i]); field[i] = 0;",

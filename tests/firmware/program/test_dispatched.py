@@ -69,3 +69,19 @@ int main(void) {
 def test_what_a_search_must_find_is_told_when_it_is_a_word(tmp_path: Path, key: str, test: str, magic: str) -> None:
     text = SOUGHT.replace("KEY", key).replace("TEST", test)
     assert [flow.magic for flow in analyse(built(tmp_path, "mips", text)).flows] == [magic]
+
+
+def test_what_a_variable_must_begin_with_is_told_though_it_is_short(tmp_path: Path) -> None:
+    text = """
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    int main(void) {
+        char c[400];
+        const char *query = getenv("QUERY_STRING");
+        if (!query || strncasecmp(query, "h=", 2)) return 1;
+        snprintf(c, sizeof c, "ping -c 1 %s", query + 2);
+        return system(c);
+    }
+    """
+    assert [flow.magic for flow in analyse(built(tmp_path, "mips", text)).flows] == ["h="]

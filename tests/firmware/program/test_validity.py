@@ -6,7 +6,7 @@ import pytest
 
 from customhouse.firmware.program.analysis import analyse
 
-from .compiled import built
+from .compiled import built, sided
 
 PROGRAM = r"""
 #include <ctype.h>
@@ -113,10 +113,7 @@ HANDLERS = {
 
 
 def program(name: str, true: bool) -> str:
-    handlers, words = HANDLERS[name]
-    for word, sides in words.items():
-        handlers = handlers.replace(word, sides[true])
-    return PROGRAM.replace("HANDLERS", handlers)
+    return PROGRAM.replace("HANDLERS", sided(*HANDLERS[name], true))
 
 
 @pytest.mark.parametrize("level", ["-O2", "-Os"])

@@ -80,7 +80,8 @@ class Activation:
         """Places that were written, with the comparisons of parameters that held each time."""
         self.looks: untold.Looks = untold.NOTHING
         """Where functions that are called read texts."""
-        self.rounds: Callable[[int], int | None] = lambda _moving: None  # how often a loop adds to a number at most
+        self.rounds: Callable[[int], int | None] = lambda _moving: None
+        """How often a loop adds to a number at most."""
         self.stored: dict[Location, dict[Content, tuple[frozenset[Fact], frozenset[Fact]]]] = {}
         """Texts that were set aside, by their places: the comparisons that held each time, and all that ever held."""
         self.under: frozenset[Fact] = frozenset()
@@ -145,7 +146,7 @@ class Activation:
     # -- what a call does
     def sink(self, state: State, name: str, content: Content, extra: str = "") -> None:
         if content.deps:
-            told = self.whole.readings.beside(content, state.facts)
+            told = self.whole.read_places.beside(content, state.facts)
             self.note(("sink", name, self.site, told, state.facts, ((self.function.address, self.site),), extra))
 
     def start(self, state: State, name: str, path: int, vector: int) -> None:

@@ -22,7 +22,8 @@ _BLOCKS = frozenset(("memcmp", "bcmp", "__memcmpeq"))
 _NAME = 8
 """Letters after which names of things differ seldom."""
 _SCANS = frozenset(("sscanf", "__isoc99_sscanf", "__isoc23_sscanf"))
-_FINDERS = frozenset(("strstr", "strcasestr"))
+FINDERS = frozenset(("strstr", "strcasestr"))
+"""Searches for a word: where they point, the text begins with it."""
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
 _MEASURES = ("strlen", "strnlen", "strspn", "strcspn", "inet_pton", "inet_aton", "inet_addr")
 ASKING = frozenset((*_EQUALITY, *_SEARCH, *_MEASURES))
@@ -54,7 +55,7 @@ class Answers:
         if name in _EQUALITY and len(arguments) > 1:
             facts = self._compared(name, arguments, _EQUALITY[name])
             return (const(0), facts), (const(1), none), (const(-1), none)
-        if name in _FINDERS and len(arguments) > 1:
+        if name in FINDERS and len(arguments) > 1:
             key = self.text(arguments[1])
             found: frozenset[Fact] = frozenset({("eq", self.terms.make(node, *arguments), key)}) if key else none
             return (const(0), none), (const(1 << 20), found)

@@ -174,7 +174,7 @@ class Application(Reading):
             if self.caller.refuted(held):
                 return None
             gathered = held | self.state.facts
-            content = self.caller.whole.readings.beside(content, gathered)
+            content = self.caller.whole.read_places.beside(content, gathered)
             return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)
         if kind == "start":
             return self._start(event)

@@ -72,9 +72,8 @@ def _made(terms: Terms, term: int, node: tuple[Any, ...], ranges: Ranges, walk: 
     if kind == PHI:
         return _around(terms, term, ranges, walk)
     if kind == MERGE:
-        return max(
-            (most(terms, one, ranges, walk.into()) for one in node[1]), default=HUGE
-        )  # not flat: what grows counts
+        # not `flat`, which leaves out what grows as a loop goes round
+        return max((most(terms, one, ranges, walk.into()) for one in node[1]), default=HUGE)
     if kind == RESULT:
         return 65535 if node[2] == "swap2" else HUGE
     if kind == OP:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from .terms import BYTE, CONST, GLOBAL, LOAD, RESULT
 from .whole import Whole
@@ -86,7 +86,7 @@ class Dispatched:
         return ""
 
     def _text(self, address: int) -> str:
-        text: Any = self.image.text(address) if address >= self.terms.floor and self.image.constant(address) else None
+        text = self.image.text(address) if address >= self.terms.floor and self.image.constant(address) else None
         return text if text and len(text) <= _LONGEST and text.isprintable() else ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal
 
+from .answers import FINDERS
 from .dispatched import Chain, Dispatched
 from .state import Dep, Fact
 from .terms import RESULT
@@ -48,7 +49,8 @@ class Magics:
 
     def _is_found(self, pointer: int) -> bool:
         """Whether a search gave the pointer: what it found may stand anywhere."""
-        return bool(self.terms.nodes[pointer][0] == RESULT)
+        node = self.terms.nodes[pointer]
+        return bool(node[0] == RESULT and node[2] in FINDERS)
 
     def _rank(self, pointer: int) -> tuple[int, int]:
         """The head of a packet is at a fixed place; words that a parser looks for further in are not."""

@@ -65,9 +65,8 @@ class Moving:
         # what it was after the first round, when that was all that was known
         first = {one for one in moves[1] if not any(self.terms.add(one, -back) in moves[1] for back in backs)}
         numbers = [self.terms.signed(value) for one in first if (value := self.terms.value(one)) is not None]
-        if (
-            len(numbers) == len(first) > 1
-        ):  # of several the one that leaves most rounds: a test may have told it another
+        if len(numbers) == len(first) > 1:
+            # the one that leaves most rounds: a test may have told what the others are
             return self.terms.const(min(numbers) if step > 0 else max(numbers))
         return self.terms.merge(first) if first else None
 

@@ -13,7 +13,7 @@ from .terms import BYTE, DERIVED, RESULT, Terms
 SPANS = frozenset(("strspn", "strcspn"))
 _LONGEST = 32
 """Bytes of a beginning that is compared as numbers."""
-_FIRST = frozenset(("strchr", "index", "memchr", "strrchr", "rindex", "strchrnul"))
+_SEARCHES = frozenset(("strchr", "index", "memchr", "strrchr", "rindex", "strchrnul"))
 
 
 def together(terms: Terms, facts: Iterable[Fact], big: bool) -> frozenset[Fact]:
@@ -122,7 +122,7 @@ class Pieces:
         """What the byte at a place can be: it was looked for, or tested."""
         node = self.terms.nodes[place]
         sought = self.terms.nodes[node[2]] if node[0] == DERIVED else node
-        if sought[0] == RESULT and sought[2] in _FIRST and len(sought[3]) > 1:
+        if sought[0] == RESULT and sought[2] in _SEARCHES and len(sought[3]) > 1:
             value = self.terms.value(sought[3][1])
             return None if value is None else 1 << (value & 255)
         found = [mask for one, mask in state.masks.items() if one > 0 and self._lies_at(one, place)]

@@ -22,7 +22,7 @@ SAFE = 7
 CHANGED = 8
 """Beside those bits: bytes that were computed from the text (decoded, xored); no check of the text speaks of them."""
 OWN = 255
-"""These bits and room for more; above them is the number of the place where the text was read, see `readings`."""
+"""These bits and room for more; above them is the number of the place where the text was read, see `readplaces`."""
 SPECIAL = SHELL | of("'\"\\")
 _ENDS_SINGLE, _ENDS_DOUBLE = of("'"), of('"$`\\')
 _HOLE = re.compile(r"%[sc]")

@@ -226,10 +226,10 @@ class Reading:
 
     def _read(self, content: Content, dep: Dep) -> Content:
         """What a part of a text is to the caller, with the place where the callee read it."""
-        readings = self.caller.whole.readings
-        place = readings.place(dep) if content.deps else None
+        read_places = self.caller.whole.read_places
+        place = read_places.place(dep) if content.deps else None
         spots = () if place is None else self.terms.locate(self.address(*place))
-        return readings.read(content, spots[0]) if len(spots) == 1 else content
+        return read_places.read(content, spots[0]) if len(spots) == 1 else content
 
     def _dep(self, dep: Dep) -> Content:
         kind = dep[0]

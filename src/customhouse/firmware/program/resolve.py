@@ -86,7 +86,7 @@ class Store(Channels):
         while work and len(places) < _MAX_STEPS and len(seen) < _MAX_WAYS:
             dep, template, need, stored, facts = work.pop()
             need = quoting.needed(need, dep[4] & quoting.OWN)
-            for place in (dep[1:4] if dep[0] == "T" else None, self.whole.readings.place(dep)):
+            for place in (dep[1:4] if dep[0] == "T" else None, self.whole.read_places.place(dep)):
                 if place is not None and need and facts:
                     need = quoting.needed(need, self.validity.bits(place, facts))
             clean = not need

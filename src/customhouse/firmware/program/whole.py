@@ -14,7 +14,7 @@ from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
 from .lifter import Lifter
-from .readings import Readings
+from .readplaces import ReadPlaces
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
@@ -76,7 +76,8 @@ class Whole:
         """Addresses in data that the code names, in order."""
         self.walked: list[int] = []
         """Addresses at which the code reads or writes with an index, in order."""
-        self.readings = Readings()
+        self.read_places = ReadPlaces()
+        """Where texts were read, by number."""
         self.store = Store(self)
 
     def prove(self, what: Content | Event, facts: frozenset[Fact]) -> None:

@@ -8,7 +8,7 @@ from .state import Dep, State
 from .terms import BYTE, CONST, GLOBAL, MERGE, RESULT, STACK, Location, Terms, overlap
 
 _LONGEST = 16
-"""Entries of an array in a frame that are taken for its own when they are read one by one; what lies behind may be."""
+"""How many entries of an array in a frame a loop is believed to fill: what lies further on may be another object."""
 
 
 class Words(Contents):
@@ -124,7 +124,7 @@ class Words(Contents):
         return [value for size, value in found if size == self.terms.word][:4]
 
     def _meets(self, written: int, step: int, read: int, stride: int) -> bool:
-        """Whether a word that is read can be one that a loop wrote: an array is not longer than need be."""
+        """Whether a word that is read can be one that a loop wrote into an array, which begins at `written`."""
         before = max(step, stride) if stride else 0
         return written - before <= read <= written + _LONGEST * step and overlap(read, stride, written, step)
 

@@ -23,7 +23,8 @@ _DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, struct.error,
 )  # fmt: skip
 """What `zipfile` raises over bytes in memory that are damaged. OSError is bzip2's: no disk is read, and what writing
-raises must not be caught as a fault of the archive. NotImplementedError is none: what it does not know may be sound.
+raises must not be caught as a fault of the archive. NotImplementedError is not among them: `zipfile` raises it for a
+version or a way of packing that it does not know, and such an archive may be sound.
 """
 
 

@@ -17,7 +17,7 @@ _FAR = 1 << 12
 """Bytes between a text and a word that may speak for it, at most."""
 
 
-class Readings:
+class ReadPlaces:
     """The places of one program by their numbers."""
 
     def __init__(self) -> None:
