@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from . import bounds, reach, untold
 from .application import Application
-from .code import Function
 from .conditions import Conditions
 from .measured import Measured
 from .memory import Memory
 from .narrowing import Narrowing
+from .recovery import Function
 from .rows import Rows
 from .state import Content, Fact, Places, State, comparisons
 from .summary import Event, Verdicts

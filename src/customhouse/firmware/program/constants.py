@@ -182,8 +182,8 @@ def _scale(kind: int, left: Known | None, right: Known | None, mask: int) -> Kno
     factor = 1 << right if kind == SHL else right
     if isinstance(left, int):
         return (left * factor) & mask
-    if isinstance(left, Entry):
-        return left._replace(scale=left.scale * factor, plus=left.plus * factor)
+    if isinstance(left, Entry):  # what was added or taken away before makes it an index that begins at 0
+        return left._replace(scale=left.scale * factor, plus=0)
     if isinstance(left, Scaled):
         return Scaled(left.base * factor, left.scale * factor)
     return Scaled(0, factor)

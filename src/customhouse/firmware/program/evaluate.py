@@ -7,7 +7,6 @@ from .activation import Activation
 from .agenda import Agenda
 from .application import Application
 from .calls import Calls
-from .code import Function
 from .copyloops import CopyLoops
 from .fields import remembered
 from .instructions import Instructions
@@ -15,6 +14,7 @@ from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
 from .piecewise import Piecewise
+from .recovery import Function
 from .returns import Returns
 from .selectors import selected
 from .state import Fact, State

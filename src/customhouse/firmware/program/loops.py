@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from . import bytesets, fold
 from .bytesets import ByteSets
-from .code import Function
 from .lift import ADD, BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
+from .recovery import Function
 from .state import CHECKED, UPTO, Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 

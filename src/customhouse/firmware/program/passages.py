@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from .code import Function
 from .order import natural_loops
+from .recovery import Function
 from .state import Fact
 
 if TYPE_CHECKING:

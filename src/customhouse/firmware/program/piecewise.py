@@ -5,10 +5,10 @@ left, all that it came past is made of what the pieces are made of.
 from collections.abc import Mapping
 
 from . import bytesets
-from .code import Function
 from .join import Head
 from .loops import Loops
 from .pieces import SPANS, Pieces
+from .recovery import Function
 from .state import UPTO, State
 from .terms import PHI, Terms
 
