@@ -26,7 +26,8 @@ def _receive(one: Call) -> int:
         for spot in one.terms.locate(whole[0])[:4]:
             one.memory.write_text(one.state, spot, content._replace(extent=whole[1]), weak=True, sized=True)
     else:
-        one.write(one.nth(1), content, sized=bool(limit))
+        room = _asked(one, one.nth(1), size) if size is not None and not limit else -1
+        one.write(one.nth(1), content._replace(room=room), sized=bool(limit))
     for root, offset, _stride in one.terms.locate(one.nth(1))[:4]:
         if root == GLOBAL:
             one.caller.note(("input", offset))
@@ -39,6 +40,12 @@ def _receive(one: Call) -> int:
     if limit:
         one.state.ranges[source] = (-1, limit)
     return source
+
+
+def _asked(one: Call, target: int, size: int) -> int:
+    """The number of bytes that a caller asks for, also when they are received piece by piece; -1 when there is none."""
+    whole = one.caller.whole_copy(one.state, target, size)
+    return one.room(whole.size) if whole.moving is None else -1
 
 
 def _product(one: Call, count: int, item: int) -> int:
