@@ -5,11 +5,9 @@ from typing import Any, NamedTuple
 
 from . import lift
 from .state import Fact, State
-from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PARAM, PHI, RESULT, UNKNOWN, Terms
+from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PARAM, PHI, RECURSIVE, RESULT, Terms
 
 HUGE = 1 << 40
-RECURSIVE = (UNKNOWN, "recursive")
-"""What a value is made of as its loop goes round: where each round makes it smaller, it bounds nothing."""
 _UNBOUNDED = 1 << 62
 _MAX_LOOPS = 3
 _MOST_GIVEN = 6

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .terms import overlap
+from .terms import apart, overlap
 
 SPREAD = 1 << 16
 """How far apart two places of one array are at most, in bytes."""
@@ -44,6 +44,8 @@ class Cells:
                     out += [one for one in values if fits is None or fits(place, 0, one)]
         for place, step, value in self.strided:
             if (place < offset and self.end(place, step) <= offset) or (stride and place >= self.end(offset, stride)):
+                continue
+            if stride and apart((place, step), (offset, stride)):
                 continue
             if fits is not None and not fits(place, step, value):
                 continue

@@ -42,7 +42,8 @@ class Extents:
         itself tells nothing of the buffer. `told` when the program itself tells the length as a constant: it is right
         unless what follows is surely a buffer of its own. Scopes may share their places in a frame.
         """
-        rooms = [self.at(place, own, told) for place in self.store.points(target)]
+        places = [one for one in self.store.points(target) if one[0] != GLOBAL or one[1] >= self.terms.floor]
+        rooms = [self.at(place, own, told) for place in places]  # what is no pointer yet is no target either
         if not rooms or any(one is None for one in rooms):
             return None
         return max(one for one in rooms if one is not None)
@@ -52,7 +53,9 @@ class Extents:
         root, offset, stride = place
         kind = self.terms.nodes[root][0]
         if root == GLOBAL:
-            return None if told or stride > 1 else self._global(offset, own)
+            if stride > 1:  # a field of a row: its text may not pass the row's length
+                return stride if stride >= OWN and not told else None
+            return None if told else self._global(offset, own)
         if kind == STACK:
             return self._frame(root, offset, own, told)
         if kind == HEAP:

@@ -12,7 +12,7 @@ from .extents import Extents
 from .state import Content, Fact
 from .summary import LOOP, Event
 from .tables import table
-from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RECURSIVE, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -136,7 +136,7 @@ class Lengths:
             return self._result(term, node, facts, level)
         if kind == OP:
             return self._operation(term, node, facts, level)
-        return 0 if node == bounds.RECURSIVE else None
+        return 0 if node == RECURSIVE else None
 
     def _distance(self, node: tuple[Any, ...]) -> int | None:
         """Where a distance between two pointers begins, when that is a constant address or a place of a frame."""

@@ -23,6 +23,10 @@ from .lift import LE, LT, SLE, SLT, SUB
 
 GLOBAL = 0
 """Root of every location with a constant address; the offset is the address."""
+RECURSIVE = (UNKNOWN, "recursive")
+"""What stands for a term of a callee while that term is put into the words of a caller: what a value is made of as its
+loop goes round. It is no place, and where each round makes a number smaller, it bounds nothing.
+"""
 RECURSION = "recursion"
 """Name of the result of a function that is being evaluated; the argument is its address."""
 
@@ -205,3 +209,11 @@ def overlap(off: int, stride: int, other: int, other_stride: int, size: int = 1)
         return False
     step = both(stride, other_stride)
     return step == 1 or (off - other) % step < size
+
+
+def apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two arrays, each by where it begins and its step, are two objects side by side: entries of another size
+    begin behind the first one's first entry.
+    """
+    (low, step), (high, another) = sorted((one, other))
+    return step != another and high - low >= step

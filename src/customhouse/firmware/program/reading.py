@@ -19,6 +19,7 @@ from .terms import (
     OP,
     PARAM,
     PHI,
+    RECURSIVE,
     RESULT,
     STACK,
     UNKNOWN,
@@ -44,7 +45,7 @@ class Reading:
         self.made = {heap: self._made(heap) for heap in summary.fresh}
         """The objects that the callee makes for its caller, by this call."""
         self.known: dict[int, int] = dict(self.made)
-        self.recursive = caller.terms.unknown("recursive")
+        self.recursive = caller.terms.unknown(RECURSIVE[1])
         self._level = 0
         self._partial: set[int] = set()
         """Terms that were read on the way to one that they are made of as its loop goes round."""

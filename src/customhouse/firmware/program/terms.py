@@ -21,10 +21,12 @@ from .nodes import (
     PARAM,
     PHI,
     RECURSION,
+    RECURSIVE,
     RESULT,
     STACK,
     UNKNOWN,
     Location,
+    apart,
     both,
     overlap,
 )
@@ -46,11 +48,13 @@ __all__ = [
     "PARAM",
     "PHI",
     "RECURSION",
+    "RECURSIVE",
     "RESULT",
     "STACK",
     "UNKNOWN",
     "Location",
     "Terms",
+    "apart",
     "overlap",
 ]
 
@@ -260,10 +264,14 @@ class Terms(Sums):
         return met[term]
 
     def _real(self, places: tuple[Location, ...]) -> tuple[Location, ...]:
-        """A null pointer that is moved on is no place."""
+        """A null pointer that is moved on is no place, nor is what stands for a term in its own definition."""
         if len(places) < 2:
             return places
-        return tuple(one for one in places if one[0] != GLOBAL or one[1] >= self.floor) or places
+        return tuple(one for one in places if self._is_real(one)) or places
+
+    def _is_real(self, place: Location) -> bool:
+        root, offset, _ = place
+        return offset >= self.floor if root == GLOBAL else self.nodes[root] != RECURSIVE
 
     def _indexed(self, node: tuple[Any, ...], met: dict[int, tuple[Location, ...]]) -> list[Location]:
         """`pointer + index`: the side that looks like a pointer is the base."""

@@ -5,7 +5,7 @@ from typing import Literal
 from .contents import Contents
 from .elf import Image
 from .state import Dep, State
-from .terms import BYTE, CONST, GLOBAL, MERGE, RESULT, STACK, Location, Terms, overlap
+from .terms import BYTE, CONST, GLOBAL, MERGE, RESULT, STACK, Location, Terms, apart, overlap
 
 _LONGEST = 16
 """How many entries of an array in a frame a loop is believed to fill: what lies further on may be another object."""
@@ -126,6 +126,8 @@ class Words(Contents):
     def _meets(self, written: int, step: int, read: int, stride: int) -> bool:
         """Whether a word that is read can be one that a loop wrote into an array, which begins at `written`."""
         before = max(step, stride) if stride else 0
+        if stride and apart((written, step), (read, stride)):
+            return False
         return written - before <= read <= written + _LONGEST * step and overlap(read, stride, written, step)
 
     def _composed(self, state: State, spot: Location, size: int) -> int | None:
