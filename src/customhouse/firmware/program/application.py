@@ -237,8 +237,10 @@ class Application(Reading):
         self.caller.under = guard
         address = self.address(event[1], event[2], event[3])
         if event[0] == "text":
+            replaced = any(key[:2] == event[1:3] for key in self.summary.texts)
             for spot in self.terms.places(address)[:3]:
-                self.caller.note(("text", *spot, self.content(event[4])))
+                if not (replaced and spot[0] in self.state.private):  # nobody else saw what lay there for a while
+                    self.caller.note(("text", *spot, self.content(event[4])))
         else:
             self.caller.given = self.verdicts(event[1:4])
             for spot in self.terms.locate(address)[:3]:
