@@ -4,7 +4,7 @@ from typing import Literal
 
 from .contents import Contents
 from .elf import Image
-from .state import Dep, State
+from .state import CHECKED, Dep, State
 from .terms import BYTE, CONST, GLOBAL, MERGE, RESULT, STACK, Location, Terms, apart, overlap
 
 _LONGEST = 16
@@ -209,9 +209,15 @@ class Words(Contents):
         if found is None:
             return None
         key, content = found
-        if not content.verbatim or len(content.deps) != 1:
+        if not content.verbatim or len(content.deps) != 1 or self._is_checked(state, key):
             return None
         dep = next(iter(content.deps))
         if dep[0] != "T" or (content.extent and spot[1] - key[1] >= content.extent):
             return None
         return (dep[1], dep[2] + spot[1] - key[1], dep[3])
+
+    def _is_checked(self, state: State, place: Location) -> bool:
+        """Whether a check was made of a copy in the frame: what is read there was looked at, and its origin was not."""
+        return place[0] == self.frame and any(
+            fact[0] in CHECKED and place in self.terms.places(fact[1]) for fact in state.facts
+        )
