@@ -48,14 +48,20 @@ class Extents:
             return None
         return max(one for one in rooms if one is not None)
 
+    def row(self, target: int) -> int | None:
+        """The same for a text that is written, where that may be a row of a table: it may not pass the row's length."""
+        places = [one for one in self.store.points(target) if one[0] != GLOBAL or one[1] >= self.terms.floor]
+        rows = [one[2] for one in places if one[0] == GLOBAL and one[2] >= OWN]
+        rooms = [self.at(one) for one in places if one[0] != GLOBAL or one[2] < OWN]
+        known = [one for one in (*rows, *rooms) if one is not None]
+        return max(known) if rows and len(known) == len(places) else self.room(target)
+
     def at(self, place: Location, own: int | None = None, told: bool = False) -> int | None:
         """The same for one place."""
         root, offset, stride = place
         kind = self.terms.nodes[root][0]
         if root == GLOBAL:
-            if stride > 1:  # a field of a row: its text may not pass the row's length
-                return stride if stride >= OWN and not told else None
-            return None if told else self._global(offset, own)
+            return None if told or stride > 1 else self._global(offset, own)
         if kind == STACK:
             return self._frame(root, offset, own, told)
         if kind == HEAP:

@@ -26,7 +26,7 @@ class Overflows(Lengths):
         if name == LOOP:
             return self._loop(event)
         if size == -1:
-            room = self.extents.room(target)
+            room = self.extents.row(target)
             if moving is not None:
                 return room is not None and self._outside(moving) and (self.held(moving) or 0) > room
             # a test of several texts together counts what stands between them as well
