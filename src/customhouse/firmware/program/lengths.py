@@ -66,7 +66,9 @@ class Lengths:
         for fact in facts:
             if fact[0] != "most" or (fact[1] != base and not bounds.summand(self.terms, base, fact[1])):
                 continue
-            if self._counts(fact[2]) or self._made_of(fact[2], base, 0) or self._one_of(fact[2], base):
+            if self._counts(fact[2]) or self._made_of(fact[2], base, 0):
+                continue
+            if self._one_of(fact[2], base) and bounds.most(self.terms, fact[2], {}) >= bounds.HUGE:
                 continue
             if level + 3 > _DEPTH and self.terms.nodes[fact[2]][0] != CONST:
                 continue  # too far from what was asked for to say that we do not know it
