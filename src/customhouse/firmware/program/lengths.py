@@ -25,6 +25,8 @@ _NAMES = table("libc.toml")["names"]
 _ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
 """What gives text of any length."""
 _DEPTH = 8
+_FAR = 5
+"""So much deeper a number is looked at that another one is compared with, and what it is made of."""
 _JOINS = 4
 """Joins through which a counter goes round its loop."""
 Sources = tuple[tuple[int, int | None], ...]
@@ -70,7 +72,7 @@ class Lengths:
                 continue
             if self._one_of(fact[2], base) and bounds.most(self.terms, fact[2], {}) >= bounds.HUGE:
                 continue
-            if level + 3 > _DEPTH and self.terms.nodes[fact[2]][0] != CONST:
+            if level + _FAR > _DEPTH and self.terms.nodes[fact[2]][0] != CONST:
                 continue  # too far from what was asked for to say that we do not know it
             other = self.length(fact[2], facts - {fact}, level + 3)
             if other is None:
