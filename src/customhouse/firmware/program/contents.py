@@ -82,10 +82,10 @@ class Contents:
         keys = [key for key in state.texts.of(root) if not key[2] and key[1] >= start and not (key[1] - start) % stride]
         return [state.texts[key] for key in keys] if any(key[1] > start for key in keys) else []
 
-    def held(self, state: State, place: Location) -> Content:
-        """The text that begins at a place, with what checks in force say of it."""
+    def held(self, state: State, place: Location, name: int | None = None) -> Content:
+        """The text that begins at a place, with what checks in force say of it; `name` is another pointer to it."""
         pointer = self.terms.const(place[1]) if place[0] == GLOBAL else self.terms.add(place[0], place[1])
-        return self._clean(state, self.text_at(state, place, pointer), pointer, pointer)
+        return self._clean(state, self.text_at(state, place, pointer), pointer, name or pointer)
 
     def within(self, state: State, pointer: int, size: int) -> Content:
         """All texts of a block, for a structure that is written out whole; of a caller's, how large it is."""

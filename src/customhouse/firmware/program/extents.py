@@ -51,10 +51,12 @@ class Extents:
     def row(self, target: int) -> int | None:
         """The same for a text that is written, where that may be a row of a table: it may not pass the row's length."""
         places = [one for one in self.store.points(target) if one[0] != GLOBAL or one[1] >= self.terms.floor]
-        rows = [one[2] for one in places if one[0] == GLOBAL and one[2] >= OWN]
-        rooms = [self.at(one) for one in places if one[0] != GLOBAL or one[2] < OWN]
-        known = [one for one in (*rows, *rooms) if one is not None]
-        return max(known) if rows and len(known) == len(places) else self.room(target)
+        rows = {one: one[2] for one in places if one[0] == GLOBAL and one[2] >= OWN}
+        begin = min((one[1] for one in rows), default=0)
+        # a loop's first rounds stand in front of it: those rows are named by themselves
+        others = [one for one in places if one not in rows and not (rows and one[0] == GLOBAL and one[1] >= begin)]
+        known = [one for one in (*rows.values(), *map(self.at, others)) if one is not None]
+        return max(known) if rows and len(known) == len(rows) + len(others) else self.room(target)
 
     def at(self, place: Location, own: int | None = None, told: bool = False) -> int | None:
         """The same for one place."""

@@ -10,7 +10,7 @@ from typing import Any
 from . import quoting
 from .join import before
 from .lift import ADD
-from .private import born, elsewhere, within
+from .private import alone, born, elsewhere, within
 from .state import EMPTY, Content, State, cut, either, kept
 from .terms import (
     ADDR,
@@ -235,22 +235,53 @@ class Memory(Writing):
 
     def born(self, state: State, heap: int) -> None:
         """A new object: nothing is in it. One that was made here before and is still private is told of first."""
-        if heap in state.private:
+        if heap in state.private and (state.words.of(heap) or state.texts.of(heap)):
             self.share(state, (heap,))
         born(state, heap)
 
     def share(self, state: State, values: Iterable[int]) -> None:
         """Others can reach what these point to from now on: what lies there is told, as checks left it."""
-        for heap in sorted(within(self.terms, state, values)):
+        values = list(values)
+        found = sorted(within(self.terms, state, values))
+        held = (state.words[key][1] for heap in found for key in state.words.of(heap))
+        names = self._names(state, {*values, *held})
+        for heap in found:
             state.private -= {heap}
             state.shared |= {heap}
             self.note(("shared", heap))
             for key in state.texts.of(heap):
-                content = state.texts[key] = self.held(state, key) if not key[2] else state.texts[key]
+                begin = self._begin(state, key)
+                name = names.get(begin, self.terms.add(*begin))
+                content = state.texts[key] = self.held(state, key, name) if not key[2] else state.texts[key]
                 self.note(("text", *key, content))
             for key in state.words.of(heap):
-                if self.terms.nodes[state.words[key][1]][0] != UNKNOWN:
+                if self.terms.nodes[state.words[key][1]][0] != UNKNOWN and not self._is_letter(state, key):
                     self.note(("word", *key, *state.words[key]))
+
+    def _is_letter(self, state: State, key: Location) -> bool:
+        """Whether a byte is one of a text that a check found harmless: what is told of the text says it all."""
+        text = state.texts.get((key[0], key[1], 0)) if state.words[key][0] == 1 else None
+        return text is not None and bool(text.deps) and all(dep[4] & quoting.SAFE for dep in text.deps)
+
+    def _begin(self, state: State, key: Location) -> tuple[int, int]:
+        """Where a text begins that was written byte by byte: its first rounds may stand in front of the loop."""
+        root, offset, _ = key
+        for at in range(offset - self.terms.word, offset) if state.texts[key].grown else ():
+            before = state.texts.get((root, at, 0))
+            if before is not None and before.grown:
+                return root, at
+        return root, offset
+
+    def _names(self, state: State, values: Iterable[int]) -> dict[tuple[int, int], int]:
+        """Pointers that may be to one of several new objects, which have no other name: what a check says of such a
+        pointer it says of each.
+        """
+        out: dict[tuple[int, int], int] = {}
+        for value in values:
+            spots = self.terms.locate(value)
+            if len(spots) > 1 and alone(self.terms, state, {root for root, _, _ in spots}, value):
+                out.update((spot[:2], value) for spot in spots)
+        return out
 
     def _made_for(self, state: State, spots: tuple[Location, ...], value: int) -> int:
         """A pointer to new objects that others will see, by the name that these get from the key of the entry which

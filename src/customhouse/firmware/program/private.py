@@ -40,13 +40,32 @@ def elsewhere(terms: Terms, state: State, spots: Iterable[tuple[int, int, int]])
 
 
 def drop(terms: Terms, state: State, pointer: int) -> None:
-    """An object is freed: nobody reads what is in it. Where it may be another one (what a field held before) it is not
-    known to be.
+    """An object is freed: nobody reads what is in it. Where it may be one of several (what a field held before) it is
+    not known which, unless they have no other name: then each of them was made on a way of its own.
     """
     roots = {root for root, offset, _ in terms.locate(pointer) if root != GLOBAL or offset >= terms.floor}
-    if len(roots) == 1:
+    if len(roots) == 1 or alone(terms, state, roots, pointer):
         for root in roots & state.private:
             _empty(state, root)
+
+
+def alone(terms: Terms, state: State, roots: set[int], pointer: int) -> bool:
+    """Whether private objects are known by no other pointer than this one, which may be any of them."""
+    if not roots <= state.private:
+        return False
+    names = {value for _, value in state.words.values()} | set(state.registers.values())
+    flat = terms.flat(pointer)
+    return not any(
+        terms.flat(one) != flat and any(root in roots for root, _, _ in terms.locate(one))
+        for one in names
+        if terms.rank(one) >= 1
+    )
+
+
+def leave(terms: Terms, state: State, value: int) -> None:
+    """A function returns: what it handed to nobody, nobody reads."""
+    for heap in state.private - within(terms, state, (value,)):
+        _empty(state, heap)
 
 
 def _empty(state: State, heap: int) -> None:

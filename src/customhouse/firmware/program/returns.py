@@ -113,6 +113,8 @@ class Returns:
         for value, state in self.returned.values() if out.function not in self.activation.whole.recursive else ():
             out.fresh |= private.within(self.terms, state, (value,))
         out.fresh -= {event[1] for event in noted if event[0] == "shared"}
+        for value, state in self.returned.values():
+            private.leave(self.terms, state, value)
         states = [state for _, state in self.returned.values()]
         if states:
             flags = self.activation.whole.lifter.flags
