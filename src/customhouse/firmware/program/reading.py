@@ -310,5 +310,8 @@ class Reading:
 
     def _counter(self, term: int) -> bool:
         """A counter of the callee's: in words of the caller it has no end."""
-        node = self.terms.nodes[self.terms.based(term)[0]]
-        return bool(node[0] == PHI and node[1] == self.summary.function and not self.terms.open[term])
+        base = self.terms.based(term)[0]
+        node = self.terms.nodes[base]
+        if node[0] != PHI or node[1] != self.summary.function or self.terms.open[term]:
+            return False
+        return any(self.terms.nodes[one][0] != CONST for one in self.terms.flat(base))
