@@ -17,6 +17,7 @@ from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
 _DEPTH = 3
 _LOGIC = frozenset((BAND, BOR, BNOT))
+_COMPARING = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _MOST = 1 << 16
 """Bytes that a loop with a fixed end looks at, at most."""
 
@@ -26,9 +27,16 @@ def _compared(terms: Terms, condition: int | None, level: int = 0) -> list[tuple
     node = terms.nodes[condition] if condition is not None else (CONST, 0)
     if node[0] != OP or level > _DEPTH:
         return []
-    if node[1] in (EQ, NE, LT, LE, SLT, SLE):
+    if node[1] in (EQ, NE) and terms.value(node[3]) == 0 and _is_truth(terms, node[2]):
+        return _compared(terms, node[2], level + 1)
+    if node[1] in _COMPARING:
         return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))]
     return [one for side in node[2:] for one in _compared(terms, side, level + 1)] if node[1] in _LOGIC else []
+
+
+def _is_truth(terms: Terms, term: int) -> bool:
+    node = terms.nodes[term]
+    return bool(node[0] == OP and node[1] in _LOGIC | _COMPARING)
 
 
 class Loops:
