@@ -7,6 +7,7 @@ from .state import Content, Fact, State
 from .summary import LOOP, MAX_RETURNS, Event
 from .terms import HEAP, LOAD, STACK, Location
 
+_MAX_INNER = 16
 _MAX_CHAIN = 12
 _NO_FACTS: frozenset[Fact] = frozenset()
 
@@ -32,7 +33,10 @@ class Application(Reading):
             if key not in never
         ]
         texts = [
-            (key, self.address(*key), self.content(text)) for key, text in summary.texts.items() if key not in never
+            (key, self.terms.add(self.address(*key), at), part)
+            for key, text in summary.texts.items()
+            if key not in never
+            for at, part in ((0, self.content(text)), *self._inner(text))
         ]
         returns = [(self._entry(value, facts), self.facts(facts)) for value, facts in summary.returns]
         returns = [one for one in returns if not self.caller.refuted(one[1])] or returns
@@ -203,6 +207,18 @@ class Application(Reading):
             return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)
         return None
 
+    def _inner(self, content: Content) -> list[tuple[int, Content]]:
+        """Texts inside of a structure of the caller's that is copied whole, by where they lie in it."""
+        if not content.verbatim or not content.extent or len(content.deps) != 1:
+            return []
+        kind, root, offset, stride, _ = next(iter(content.deps))
+        spots = self.terms.places(self.address(root, offset, 0)) if kind == "T" and self.terms.open[root] else ()
+        if stride or len(spots) != 1 or spots[0][2]:
+            return []
+        base, start, _ = spots[0]
+        found = [key for key in self.state.texts.of(base) if not key[2] and start < key[1] < start + content.extent]
+        return [(key[1] - start, self.memory.held(self.state, key)) for key in found[:_MAX_INNER]]
+
     def _block(self, content: Content) -> Content:
         """What is written out, with the texts of all fields where it is a structure of the caller's."""
         out = self.content(content)
@@ -239,8 +255,10 @@ class Application(Reading):
         if event[0] == "text":
             replaced = any(key[:2] == event[1:3] for key in self.summary.texts)
             for spot in self.terms.places(address)[:3]:
-                if not (replaced and spot[0] in self.state.private):  # nobody else saw what lay there for a while
-                    self.caller.note(("text", *spot, self.content(event[4])))
+                if replaced and spot[0] in self.state.private:
+                    continue  # nobody else saw what lay there for a while
+                for at, part in ((0, self.content(event[4])), *self._inner(event[4])):
+                    self.caller.note(("text", spot[0], spot[1] + at, spot[2], part))
         else:
             self.caller.given = self.verdicts(event[1:4])
             for spot in self.terms.locate(address)[:3]:
