@@ -261,8 +261,12 @@ class Application(Reading):
                     self.caller.note(("text", spot[0], spot[1] + at, spot[2], part))
         else:
             self.caller.given = self.verdicts(event[1:4])
-            for spot in self.terms.locate(address)[:3]:
-                self.caller.note(("word", *spot, event[4], self.term(event[5])))
+            value, spots = self.term(event[5]), self.terms.locate(address)[:3]
+            for spot in spots:
+                self.caller.note(("word", *spot, event[4], value))
+            node = self.terms.nodes[event[5]]
+            if node[0] == LOAD and self.terms.open[node[1]]:
+                self.memory.carry_from(self.state, spots, self.address(node[1], node[2], node[3]), event[4])
         self.caller.under, self.caller.given = _NO_FACTS, None
 
     def _over(self, event: Event) -> Event | None:

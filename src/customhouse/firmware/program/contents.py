@@ -59,6 +59,8 @@ class Contents:
             return words
         if found is not None:
             key, content = found
+            if stride and key == spot and content.deps == {("T", *spot, False)}:
+                return Content(content.deps, "%s", 0, True)  # one of the entries, as it was
             if stride and content.verbatim and len(content.deps) == 1:
                 return self._within_copy(content, max(offset - key[1], 0))
             if key[1] == offset or stride:

@@ -57,7 +57,7 @@ class Memory(Writing):
         if leaves:
             self.share(state, (value,))
         if size >= terms.word // 2 and node[0] in (LOAD, BYTE):
-            self._carry(state, spots, value, size, weak)
+            self.carry(state, spots, value, size, weak)
         if not told:
             self._tell(state, spots, address, value, size)
 
@@ -177,19 +177,31 @@ class Memory(Writing):
             else:
                 self.write_text(state, (root, offset, 0), content, weak=False, begins=False)
 
-    def _carry(self, state: State, spots: tuple[Location, ...], value: int, size: int, weak: bool) -> None:
+    def carry(self, state: State, spots: tuple[Location, ...], value: int, size: int, weak: bool) -> None:
         """A word of the function's own frame is moved: texts that begin in it go along, as they are known here."""
         for inside in range(size):
             place = self.terms.moved(value, size, inside)
-            content = None if place is None else self._carried(state, place, size if not inside else 0)
-            if content is None:
+            if place is not None:
+                self._go_along(state, spots, place, inside, size, weak)
+
+    def carry_from(self, state: State, spots: tuple[Location, ...], source: int, size: int) -> None:
+        """The same of what a callee moved, by where it lay: some of it may be known here as numbers."""
+        places = self.terms.places(source)
+        if len(places) == 1 and not places[0][2]:
+            root, offset, _ = places[0]
+            for inside in range(size):
+                self._go_along(state, spots, (root, offset + inside, 0), inside, size, weak=True)
+
+    def _go_along(
+        self, state: State, spots: tuple[Location, ...], place: Location, inside: int, size: int, weak: bool
+    ) -> None:
+        content = self._carried(state, place, size if not inside else 0)
+        for root, offset, stride in spots[:4] if content is not None else ():
+            if self.terms.nodes[root][0] == STACK or (self.terms.nodes[root][0] == UNKNOWN and root != GLOBAL):
                 continue
-            for root, offset, stride in spots[:4]:
-                if self.terms.nodes[root][0] == STACK or (self.terms.nodes[root][0] == UNKNOWN and root != GLOBAL):
-                    continue
-                if not weak and not stride:
-                    state.texts[(root, offset + inside, 0)] = content
-                self.note(aside(self.terms, state, ("text", root, offset + inside, stride, content)))
+            if not weak and not stride:
+                state.texts[(root, offset + inside, 0)] = content
+            self.note(aside(self.terms, state, ("text", root, offset + inside, stride, content)))
 
     def _carried(self, state: State, place: Location, size: int) -> Content | None:
         """The text that goes along with a word from a place: one of the function's own frame, or one that was checked;
