@@ -118,6 +118,9 @@ def _lowest(terms: Terms, state: State, term: int, node: tuple[Any, ...], level:
     if node[0] == ADDR and not node[3] and level < 4:
         inner = least(terms, state, node[1], level + 1)
         return None if inner is None else inner + int(node[2])
+    if node[0] == OP and node[1] == lift.SELECT and level < 4:
+        sides = [least(terms, state, one, level + 1) for one in node[3:5]]
+        return None if None in sides else min(one for one in sides if one is not None)
     if 0 <= most(terms, term, {}) <= 0xFFFF and (node[0] != RESULT or node[2] == "swap2"):
         return 0
     wide = (node[0] == LOAD and node[4] >= 4) or (node[0] == BYTE and node[5] >= 4)
