@@ -314,4 +314,4 @@ class Reading:
         node = self.terms.nodes[base]
         if node[0] != PHI or node[1] != self.summary.function or self.terms.open[term]:
             return False
-        return any(self.terms.nodes[one][0] != CONST for one in self.terms.flat(base))
+        return any(self.terms.nodes[one][0] != CONST for one in self.terms.alternatives[base])
