@@ -58,25 +58,29 @@ class Contents:
         if words is not None:
             return words
         if found is not None:
-            key, content = found
-            if stride and key == spot and content.deps == {("T", *spot, False)}:
-                return Content(content.deps, "%s", 0, True)  # one of the entries, as it was
-            if stride and content.verbatim and len(content.deps) == 1:
-                return self._within_copy(content, max(offset - key[1], 0))
-            if key[1] == offset or stride:
-                return content
-            if content.verbatim and len(content.deps) == 1:
-                dep = next(iter(content.deps))
-                if dep[0] == "T":
-                    moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4] & quoting.OWN)
-                    return Content(frozenset({moved}), "%s", 0, True)
-            return Content(content.deps, "%s" if content.deps else "", grown=content.grown)
-        moved = self._moved(state, spot)  # type: ignore[assignment]  # fields of a node are of any type
+            return self._of_entry(spot, *found)
+        moved = self._moved(state, spot)
         if moved is not None:
-            return moved  # type: ignore[return-value]  # fields of a node are of any type
+            return moved
         if self.terms.nodes[root][0] == STACK and root == self.frame and not stride:
             return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True) if offset >= 0 else EMPTY
         return Content(frozenset({("T", root, offset, stride, False)}), "%s", 0, True)
+
+    def _of_entry(self, spot: Location, key: Location, content: Content) -> Content:
+        """What a text entry says of a place that it covers."""
+        _, offset, stride = spot
+        if stride and key == spot and content.deps == {("T", *spot, False)}:
+            return Content(content.deps, "%s", 0, True)  # one of the entries, as it was
+        if stride and content.verbatim and len(content.deps) == 1:
+            return self._within_copy(content, max(offset - key[1], 0))
+        if key[1] == offset or stride:
+            return content
+        if content.verbatim and len(content.deps) == 1:
+            dep = next(iter(content.deps))
+            if dep[0] == "T":
+                moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4] & quoting.OWN)
+                return Content(frozenset({moved}), "%s", 0, True)
+        return Content(content.deps, "%s" if content.deps else "", grown=content.grown)
 
     def _rows(self, state: State, spot: Location) -> list[Content]:
         """The texts of several entries of an array, when they are known each by itself."""

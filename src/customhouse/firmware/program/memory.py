@@ -196,7 +196,9 @@ class Memory(Writing):
         self, state: State, spots: tuple[Location, ...], place: Location, inside: int, size: int, weak: bool
     ) -> None:
         content = self._carried(state, place, size if not inside else 0)
-        for root, offset, stride in spots[:4] if content is not None else ():
+        if content is None:
+            return
+        for root, offset, stride in spots[:4]:
             if self.terms.nodes[root][0] == STACK or (self.terms.nodes[root][0] == UNKNOWN and root != GLOBAL):
                 continue
             if not weak and not stride:

@@ -81,8 +81,8 @@ class Recovery:
             if len(blocks) >= _MAX_BLOCKS:
                 self.function.cut = True
                 break
-            for one in self.varying.get(address, ()):
-                registers.pop(one, None)
+            for register in self.varying.get(address, ()):
+                registers.pop(register, None)
             self.entered[address] = registers
             limit = min((one for one in self.leaders if one > address), default=1 << 62)
             made = self.code.lifter.block(address, self.thumb, limit)
