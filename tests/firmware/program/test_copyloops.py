@@ -37,6 +37,9 @@ UNBOUNDED = {
         "for (; *s; s++) if (*s == '<') { *to++ = '&'; *to++ = 'l'; *to++ = 't'; *to++ = ';'; } else *to++ = *s;"
         "*to = 0;"
     ),
+    "letters changed on the way": (
+        "for (; *s; s++) *to++ = isalnum((unsigned char)*s) ? tolower((unsigned char)*s) : '_'; *to = 0;"
+    ),
     "three bytes for one": (
         "if (n < 64) for (; i < n; i++) { *to++ = '%'; *to++ = 'a' + (s[i] >> 4 & 15); *to++ = s[i]; }"
     ),
@@ -64,6 +67,10 @@ BOUNDED = {
     ),
     "a length measured before": (
         "if (strlen(s + 1) < 32) { for (s++; *s; s++) *to++ = tolower((unsigned char)*s); *to = 0; }"
+    ),
+    "letters changed where they lie": (
+        "if (n > 31) n = 31; memcpy(field, s, n); field[n] = 0;"
+        " for (; *to; to++) if (isalnum((unsigned char)*to)) *to = tolower((unsigned char)*to); else *to = '_';"
     ),
     "bytes moved inside of the text": "for (to = s; *s; s++) if (*s != '%') *to++ = *s; *to = 0; field[0] = 0;",
 }

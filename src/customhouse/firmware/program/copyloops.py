@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 from . import bounds, fold, reach
 from .activation import Activation
+from .copied import Copied
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
 from .loops import Loops
 from .moving import Moving
 from .state import Content, State
 from .summary import LOOP, Event
-from .terms import ADDR, BYTE, CONST, MERGE, OP, PHI, RESULT, STACK, UNKNOWN
+from .terms import ADDR, CONST, OP, PHI, RESULT, UNKNOWN
 
 _COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
 _MAX_PARTS = 4
 _DEEP = 10
-_MAX_COMPUTED = 100
 _STRIDE = 256
 """Bytes of an entry, at most, that a loop goes on by."""
 
@@ -59,6 +59,7 @@ class CopyLoops:
         self.loops = loops
         self.moving = Moving(activation.terms, loops)
         self.striding = Moving(activation.terms, loops, _STRIDE)
+        self.copied = Copied(activation, loops, self.moving)
         self.stores: dict[int, _Store] = {}
         self.tests: dict[int, int] = {}
         """The condition with which a block was last left."""
@@ -88,7 +89,7 @@ class CopyLoops:
             if bound is None:
                 continue
             limit, size = bound
-            read = self._read(store, copy)
+            read = self.copied.read(copy.head, copy.target, store.value, store.content.deps)
             if read is None:
                 continue
             sources, step = read
@@ -334,67 +335,3 @@ class CopyLoops:
             blocks[one].exit.kind in ("call", "icall") and blocks[one].exit.site == site
             for one in self.loops.bodies[head]
         )
-
-    # -- what is copied
-    def _read(self, store: _Store, copy: _Copy) -> tuple[tuple[int, ...], int] | None:
-        """Where the texts that are copied begin, as far as that is known, and how far the loop moves in them for each
-        byte, 0 when the bytes come one by one from calls. None when it is always the same byte, or when bytes are
-        only moved to the front of the text that they lie in.
-        """
-        found: tuple[tuple[int, ...], int] | None = None
-        for variable in sorted(self.activation.whole.sets.variables(store.value) or self._bytes(store.value)):
-            found = found or self._walk(variable, copy.head, 0)
-        if found is None:
-            texts = {self.terms.add(*dep[1:4]) for dep in store.content.deps if dep[0] == "T"}
-            varies = self.moving.varies(store.value, copy.head)
-            if not varies and (texts or not self._calls(copy.head)):
-                return None
-            found = tuple(sorted(texts)), int(varies)
-        if any(self._same_text(copy.target, one) for one in found[0]):
-            return None
-        return found
-
-    def _bytes(self, value: int) -> set[int]:
-        """The bytes that a number is computed from: digits that are decoded, several of them to a byte."""
-        seen, work, out = {value}, [value], set[int]()
-        while work and len(seen) < _MAX_COMPUTED:
-            one = work.pop()
-            node = self.terms.nodes[one]
-            if node[0] == BYTE:
-                out.add(one)
-            parts = node[2:] if node[0] == OP else node[1:2] if node[0] == ADDR else node[1] if node[0] == MERGE else ()
-            for part in self.terms.alternatives[one] if node[0] == PHI else parts:
-                if part not in seen:
-                    seen.add(part)
-                    work.append(part)
-        return out
-
-    def _calls(self, head: int) -> bool:
-        blocks = self.activation.function.blocks
-        return any(blocks[one].exit.kind in ("call", "icall") for one in self.loops.bodies[head])
-
-    def _same_text(self, target: int, source: int) -> bool:
-        """Whether two pointers lead into one object: in a frame only when they are not far from each other."""
-        places = {place[0]: place[1] for place in self.terms.locate(target)}
-        for root, offset, _step in self.terms.locate(source):
-            if root in places and (self.terms.nodes[root][0] not in (STACK, UNKNOWN) or places[root] == offset):
-                return True
-        return False
-
-    def _walk(self, variable: int, head: int, level: int) -> tuple[tuple[int, ...], int] | None:
-        node = self.terms.nodes[variable]
-        if node[0] == PHI and level < 3:
-            for one in sorted(self.terms.alternatives[variable]):
-                found = self._walk(one, head, level + 1) if one != variable else None
-                if found is not None:
-                    return found
-        if node[0] != BYTE:
-            return None
-        parts, plus = self.moving.led(*self.terms.linear(node[1]), head)
-        moving = [one for one in parts if (self.moving.step(one, head) or 0) > 0]
-        if len(moving) != 1 or parts[moving[0]] < 1:
-            return None
-        step = (self.moving.step(moving[0], head) or 1) * parts[moving[0]]
-        # a byte that goes round the loop beside its pointer was read a round before
-        start = self.moving.sum(parts, plus - step * min(level, 1), moving[0], head)
-        return None if start is None else ((start,), step)
