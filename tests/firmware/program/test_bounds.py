@@ -93,6 +93,15 @@ def test_what_a_loop_makes_smaller_keeps_its_bound(terms: Terms) -> None:
     assert bounds.most(terms, fold.binary(terms, SHR, size, terms.const(2), 4), {left: (0, 256)}) == 64
 
 
+def test_a_number_that_only_its_lower_end_was_tested_of_is_no_less(terms: Terms) -> None:
+    first, second = (terms.load(terms.param(index), 0, 0, 1) for index in (0, 1))
+    whole = fold.binary(terms, ADD, first, second, 4)
+    rest = terms.add(whole, -2)
+    assert bounds.span(terms, rest, {}) == (0, 508)
+    assert bounds.span(terms, rest, {whole: (4, 1 << 62)}) == (2, 508)
+    assert bounds.span(terms, rest, {whole: (-9, 1 << 62)}) == (0, 508)
+
+
 def test_the_largest_of_several_bounds_is_known_when_all_are() -> None:
     assert bounds.greatest([3, 9, 4]) == 9
     assert bounds.greatest([3, None]) is None

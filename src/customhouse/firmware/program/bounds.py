@@ -177,12 +177,13 @@ def span(terms: Terms, term: int, ranges: Ranges) -> tuple[int, int] | None:
     if value is not None:
         return (terms.signed(value),) * 2
     base, more = terms.based(term)
-    known = ranges.get(base)
-    if known is not None and known[1] < _UNBOUNDED:
-        low = known[0] + more if known[0] > -_UNBOUNDED else known[0]
+    known = ranges.get(base, (-_UNBOUNDED, _UNBOUNDED))
+    low = known[0] + more if known[0] > -_UNBOUNDED else known[0]
+    if known[1] < _UNBOUNDED:
         return (low, known[1] + more)
     high = most(terms, term, ranges)
-    return (0, high) if 0 < high < HUGE else None  # what is 0 at most is more often less: `-(strcmp(a, b) != 0)`
+    # what is 0 at most is more often less: `-(strcmp(a, b) != 0)`
+    return (min(max(low, 0), high), high) if 0 < high < HUGE else None
 
 
 def ordered(terms: Terms, merged: int, sides: Sequence[tuple[int, State]]) -> frozenset[Fact]:
