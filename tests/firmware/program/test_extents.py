@@ -45,3 +45,46 @@ def test_the_pieces_of_a_constant_string_are_no_things_of_their_own(tmp_path: Pa
     for limit, found in (("sizeof settings.host", []), ("3 * sizeof settings.host", ["overflow"])):
         flows = analyse(built(tmp_path, architecture, SETTINGS.replace("LIMIT", limit), "-fno-builtin-memcpy")).flows
         assert [flow.kind for flow in flows] == found
+
+
+RELAY = """
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int tty;
+static unsigned crc16(const unsigned char *p, int n) {
+    unsigned c = 0xffff;
+    for (int i = 0; i < n; i++) { c ^= p[i]; for (int k = 0; k < 8; k++) c = c & 1 ? (c >> 1) ^ 0xa001 : c >> 1; }
+    return c;
+}
+static int ask(const unsigned char *request, int n, unsigned char *answer, int room) {
+    unsigned short sum = crc16(request, n);
+    int got = 0, r;
+    if (write(tty, request, n) != n || write(tty, &sum, 2) != 2) return -1;
+    while (got < room) { if ((r = read(tty, answer + got, room - got)) <= 0) break; got += r; }
+    if (got < 4 || answer[got - 1] != (crc16(answer, got - 2) & 255)) return -1;
+    return got - 2;
+}
+int main(void) {
+    unsigned char request[256], answer[256], head[2];
+    int s = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0), n;
+    while (recv(s, head, 2, 0) == 2) {
+        n = head[0] << 8 | head[1];
+        if (n < 2 || n > MOST) break;
+        request[0] = 1;
+        if (recv(s, request + 1, n - 1, 0) < 0) break;
+        n = ask(request, n, answer, sizeof answer);
+        if (n > 0) send(s, answer, n, 0);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["armel", "armhf"])
+def test_what_counts_on_from_the_end_of_another_loop_begins_where_its_buffer_does(
+    tmp_path: Path, architecture: str
+) -> None:
+    for most, found in (("256", []), ("1024", ["overflow"])):
+        flows = analyse(built(tmp_path, architecture, RELAY.replace("MOST", most))).flows
+        assert [flow.kind for flow in flows] == found

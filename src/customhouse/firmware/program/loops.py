@@ -90,6 +90,21 @@ class Loops:
                 facts = self._concluded(head, state, condition)
                 if facts and len(state.facts) < 60:
                     state.facts = state.facts | facts
+                self._counted(head, state)
+
+    def _counted(self, head: int, state: State) -> None:
+        """A counter that came to one number is that number behind its loop: compilers count on from there."""
+        for register, value in state.registers.items():
+            base, more = self.terms.based(value)
+            if self.terms.nodes[base][:3] != (PHI, self.function, head):
+                continue
+            low, high = state.ranges.get(value) or state.ranges.get(base, (0, 1))
+            if low == high and all(self._is_count(one, base) for one in self.terms.alternatives[base]):
+                state.registers[register] = self.terms.const(low if value in state.ranges else low + more)
+
+    def _is_count(self, one: int, phi: int) -> bool:
+        """Whether a value of a phi is a number, or the phi with a number added."""
+        return self.terms.nodes[one][0] == CONST or self.terms.based(one)[0] == phi
 
     def overwritten(self, state: State, address: int, mask: int | None, guard: tuple[int, bool] | None = None) -> None:
         """A byte was put where one had been read: a loop that replaces what it does not like leaves what it put there.
