@@ -82,6 +82,8 @@ class Activation:
         """Where functions that are called read texts."""
         self.rounds: Callable[[int], int | None] = lambda _moving: None
         """How often a loop adds to a number at most."""
+        self.printing: Callable[[State, int, Content], Callable[[], None] | None] = lambda *_: None
+        """A text is about to be printed where a pointer points; what is given is to be called when it was."""
         self.stored: dict[Location, dict[Content, tuple[frozenset[Fact], frozenset[Fact]]]] = {}
         """Texts that were set aside, by their places: the comparisons that held each time, and all that ever held."""
         self.under: frozenset[Fact] = frozenset()

@@ -82,7 +82,7 @@ class CopyLoops:
     def events(self) -> Iterator[Event]:
         """Copies that may be longer than their target, for `Overflows` to judge."""
         for site, store in self.stores.items():
-            copy = self._copy(store)
+            copy = self._copy(store.block, store.address)
             if copy is None:
                 continue
             bound = self._bound(store, copy)
@@ -115,12 +115,17 @@ class CopyLoops:
             )
 
     # -- what moves
-    def _copy(self, store: _Store) -> _Copy | None:
-        parts, plus = self.terms.linear(store.address)
+    def begun(self, block: int, pointer: int) -> int | None:
+        """Where a walk began by which a block writes in every round of its loop; None when it is no such walk."""
+        copy = self._copy(block, pointer)
+        return copy.target if copy is not None and not self._comes_back(copy.head, copy.head, {block}) else None
+
+    def _copy(self, block: int, address: int) -> _Copy | None:
+        parts, plus = self.terms.linear(address)
         if len(parts) > _MAX_PARTS:
             return None
         bodies = self.loops.bodies
-        heads = [head for head in bodies if store.block in bodies[head]]
+        heads = [head for head in bodies if block in bodies[head]]
         for head in sorted(heads, key=lambda one: len(bodies[one])):
             parts, plus = self.moving.led(parts, plus, head)
             moving = [one for one in parts if self.moving.at(one, head)]

@@ -6,6 +6,7 @@ from . import fieldtests, pieces
 from .activation import Activation
 from .agenda import Agenda
 from .application import Application
+from .built import Built
 from .calls import Calls
 from .copyloops import CopyLoops
 from .fields import remembered
@@ -55,6 +56,8 @@ class Evaluation:
         self.copies = CopyLoops(self.activation, self.loops)
         self.activation.rounds = self.copies.rounds_of
         self.instructions = Instructions(self.activation, self.loops, self.copies)
+        self.built = Built(self.activation, self.copies, lambda: self.instructions.block)
+        self.activation.printing = self.built.piece
         self.calls = Calls(self.activation)
         self.returns = Returns(self.activation)
         self.events: dict[int, dict[Event, frozenset[Fact]]] = {}
@@ -182,7 +185,7 @@ class Evaluation:
             self.terms,
             self.function.address,
             address,
-            states,
+            self.built.settled(states),
             self.whole.lifter.flags,
             self.conditions.implied,
             self.activation.stack_register,

@@ -101,7 +101,10 @@ def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> i
     limit = one.size(one.number(1)) if one.number(1) >= 0 else None
     placed = one.memory.placed(one.state, target, content)
     room = one.room(one.nth(1)) if one.number(1) >= 0 and not limit else -1
+    printed = one.caller.printing(one.state, target, content) if one.caller.looping else None
     one.write(target, placed._replace(extent=limit or 0, room=room), sized=bool(limit))
+    if printed is not None:
+        printed()
     result = one.terms.result(one.caller.site, one.name, ())
     one.memory.emitted(one.state, target, content.template, fold.binary(one.terms, ADD, target, result, one.terms.word))
     return result
