@@ -9,7 +9,7 @@ from tests.firmware.program.test_bounds import compared, conditions, terms
 from customhouse.firmware.program import bounds, fold, reach
 from customhouse.firmware.program.analysis import analyse
 from customhouse.firmware.program.conditions import Conditions
-from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, NE, SBORROW, SELECT, SLE, SLT, SUB
+from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, NE, SBORROW, SELECT, SHL, SHR, SLE, SLT, SUB
 from customhouse.firmware.program.state import Content, State, joined, literal
 from customhouse.firmware.program.terms import OP, STACK, Terms
 
@@ -189,3 +189,26 @@ def test_fragments_stay_inside_when_each_is_at_most_the_room_left(
 ) -> None:
     flows = analyse(built(tmp_path, architecture, FRAGMENTS.replace("LIMIT", limit))).flows
     assert {flow.kind for flow in flows} == kinds
+
+
+def test_a_length_put_together_from_halves_bounds_what_a_pointer_kept_in_the_frame_fills(
+    terms: Terms, conditions: Conditions
+) -> None:
+    buffer, _used, got, _target = pieces(terms)
+    outer, inner, to, left = (terms.phi(1, block, name) for block, name in ((5, "a"), (6, "a"), (2, "b"), (2, "c")))
+    word = terms.load(terms.param(1), 0, 0, 4)
+    size = fold.binary(terms, ADD, *(fold.binary(terms, kind, word, terms.const(16), 4) for kind in (SHR, SHL)), 4)
+    ways = {
+        outer: (buffer, inner),
+        inner: (outer, outer),
+        to: (inner, fold.binary(terms, ADD, to, got, 4)),
+        left: (size, fold.binary(terms, SUB, left, got, 4)),
+    }
+    for phi, values in ways.items():
+        terms.edges[phi] = values
+        for value in values:
+            terms.add_alternative(phi, value)
+    state = compared(conditions, LE, size, terms.const(200), True)
+    assert reach.of(terms, conditions, state, to, left) == (buffer, terms.const(200), None)
+    state = compared(conditions, LE, word, terms.const(200), True)
+    assert reach.of(terms, conditions, state, to, left) == (buffer, left, to)

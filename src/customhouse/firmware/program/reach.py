@@ -212,6 +212,8 @@ def _end(terms: Terms, state: State, parts: Parts, constant: int) -> int | None:
     if len(parts) > _MOST_PARTS:
         return None
     parts, constant = _kept(terms, parts, constant)
+    if len(parts) > 1:
+        parts, constant = _tested(terms, state, parts, constant)
     out = terms.zero
     for one, factor in parts.items():
         if factor < 0:
@@ -226,6 +228,16 @@ def _end(terms: Terms, state: State, parts: Parts, constant: int) -> int | None:
         else:
             return None
     return terms.add(out, constant)
+
+
+def _tested(terms: Terms, state: State, parts: Parts, constant: int) -> tuple[Parts, int]:
+    """A sum with what a test bounds of it in place of that: a number that is put together from its halves is one."""
+    for term, (_low, high) in state.ranges.items():
+        if high < bounds.HUGE and terms.nodes[term][0] == OP:
+            inner, more = terms.linear(term)
+            if len(inner) > 1 and all(parts.get(one) == factor for one, factor in inner.items()):
+                parts, constant = _sum(parts, inner, -1), constant + high - more
+    return parts, constant
 
 
 def _told_by_callers(terms: Terms, term: int) -> bool:
@@ -280,7 +292,7 @@ def _before(
     for way in range(ways.pop()):
         there, more = {one: factor for one, factor in parts.items() if one not in mine}, constant
         for one in mine:
-            value, plus = terms.linear(terms.edges[one][way], parts[one])
+            value, plus = terms.linear(_alone(terms, terms.edges[one][way]), parts[one])
             there, more = _sum(there, value, 1), more + plus
         there, more = _kept(terms, there, more, seen)
         if not _lesser(terms, there, more, parts, constant):
@@ -289,6 +301,12 @@ def _before(
         if all(_lesser(terms, *one, rest, most) for one in told):
             return _kept(terms, rest, most, seen)
     return None
+
+
+def _alone(terms: Terms, term: int) -> int:
+    """What a join is when it is the same on all ways: a pointer that was kept in the frame while loops went round."""
+    flat = terms.flat(term) if terms.nodes[term][0] == PHI else (term,)
+    return next(iter(flat)) if len(flat) == 1 else term
 
 
 def _lesser(terms: Terms, parts: Parts, constant: int, other: Parts, more: int) -> bool:
