@@ -214,7 +214,9 @@ class Instructions:
             if first is not None and first == (size, self.memory.load(state, self.terms.add(origin, -back), size)):
                 return self.terms.add(node[2], back), -back
         whole, back = self.terms.based(node[2])
-        return (whole, back) if -size <= back <= 0 else None
+        if not -size <= back <= 0:
+            return None
+        return (self.terms.add(node[2], size), -size) if back else (whole, 0)
 
     def _repeat(self, state: State, size: int, copies: bool) -> None:
         """`rep movs` and `rep stos`: block copies and fills."""

@@ -51,7 +51,7 @@ class Memory(Writing):
         if leaves:
             value = self._made_for(state, spots, value)
         for spot in spots[:8]:
-            self._store_at(state, spot, value, size, weak)
+            self._store_at(state, spot, value, size, weak, told)
         if size == terms.word:
             self._keyed(state, address, spots, value)
         if leaves:
@@ -100,7 +100,7 @@ class Memory(Writing):
             if size == 1 and not node[1]:
                 self._ended(state, address)
 
-    def _store_at(self, state: State, spot: Location, value: int, size: int, weak: bool) -> None:
+    def _store_at(self, state: State, spot: Location, value: int, size: int, weak: bool, told: bool) -> None:
         root, offset, stride = spot
         terms = self.terms
         kind = terms.nodes[root][0]
@@ -112,7 +112,7 @@ class Memory(Writing):
                 value = terms.merge({old[1], value})
             elif weak and kind != STACK:
                 value = terms.merge({value, before(terms, spot, size)}) if not stride else value
-        else:
+        elif not told:
             self._over_texts(state, spot, terms.value(value), size)
         if len(state.words) < 600:
             state.words[spot] = (size, value)

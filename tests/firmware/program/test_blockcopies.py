@@ -1,0 +1,64 @@
+"""Copies of a block that compilers write out by its length: the first word, the last one, and those between them."""
+
+from pathlib import Path
+
+import pytest
+from tests.firmware.program.compiled import built, sided
+
+from customhouse.firmware.program.analysis import analyse
+
+FORM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+struct form { struct { char *name, *value; } field[16]; int n; };
+static const char *get(struct form *form, const char *name) {
+    for (int i = 0; i < form->n; i++) if (!strcmp(form->field[i].name, name)) return form->field[i].value;
+    return "";
+}
+SAFE
+static int take(char *to, size_t room, const char *text) {
+    if (strlen(text) >= room || CHECK) return -1;
+    memcpy(to, text, strlen(text) + 1);
+    return 0;
+}
+int main(void) {
+    struct form form = { .n = 0 };
+    struct { char host[80], user[48]; } d;
+    char body[2000], command[300], *p;
+    BEGIN
+    body[fread(body, 1, sizeof body - 1, stdin)] = 0;
+    if (!getenv("REQUEST_METHOD")) return 1;
+    for (p = strtok(body, "&"); p && form.n < 16; p = strtok(NULL, "&")) {
+        char *value = strchr(p, '=');
+        if (!value) continue;
+        *value++ = 0;
+        form.field[form.n].name = p;
+        form.field[form.n++].value = value;
+    }
+    if (take(d.host, sizeof d.host, get(&form, "host")) < 0) return 1;
+    if (take(d.user, sizeof d.user, get(&form, "user")) < 0) return 1;
+    snprintf(command, sizeof command, "ddns --host %s --user %s", d.host, d.user);
+    return system(command);
+}
+"""
+LETTERS = '"abcdefghijklmnopqrstuvwxyz0123456789.-"'
+SAFE = f"""
+static int safe(const char *text) {{
+    if (*text == 0 || *text == '-' || text[strspn(text, {LETTERS})]) return 0;
+    return strstr(text, "..") == NULL;
+}}
+"""
+HOW = {
+    "in a function of its own": (SAFE, "memset(&d, 0, sizeof d);", ("!safe(text)", "!*text || !safe(text + 1)")),
+    "where it is copied": ("", "", (f"!*text || text[strspn(text, {LETTERS})]", f"!strspn(text, {LETTERS})")),
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_was_checked_stays_so_in_a_copy_that_is_made_piece_by_piece(tmp_path: Path, how: str) -> None:
+    safe, begin, check = HOW[how]
+    for true in (False, True):
+        text = sided(FORM, {"SAFE": (safe, safe), "BEGIN": (begin, begin), "CHECK": check}, true)
+        flows = analyse(built(tmp_path, "x86-64", text)).flows
+        assert [flow.kind for flow in flows] == ["command"] * true
