@@ -17,6 +17,8 @@ from .untold import aside
 
 _PRINTED = frozenset((*range(32, 127), *b"\t\n\r"))
 """Bytes of constant texts; words with others are numbers that lie before a text."""
+_OWN = 16
+"""A buffer of so many bytes is no field of another one."""
 
 
 class Writing(Letters):
@@ -75,7 +77,7 @@ class Writing(Letters):
                 old = None
             elif old is None:
                 found = self._entry(state, key)
-                if found is not None:
+                if found is not None and not self._ends_before(found[0], offset):
                     key, old = found
             old = self._unchecked(state, spot, old, content)
             if old is not None:
@@ -89,6 +91,11 @@ class Writing(Letters):
         self.note(aside(self.terms, state, ("text", root, offset, stride, content)))
         if not stride and not weak and content.deps:
             self._continue(state, spot, content)
+
+    def _ends_before(self, place: Location, offset: int) -> bool:
+        """Whether a buffer of a frame, as large as the program says itself, ends before an offset."""
+        size = max(self.buffers.get(place[0], {}).get(place[1], ()), default=0)
+        return _OWN <= size <= offset - place[1]
 
     def begin(self, pointer: int) -> None:
         """A text begins where the pointer points: so does its buffer."""
