@@ -213,7 +213,7 @@ def overlap(off: int, stride: int, other: int, other_stride: int, size: int = 1)
 
 def apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two arrays, each by where it begins and its step, are two objects side by side: entries of another size
-    begin behind the first one's first entry.
+    begin behind the first one's first entry. A walk in larger steps may skip entries of the same array.
     """
     (low, step), (high, another) = sorted((one, other))
-    return step != another and high - low >= step
+    return high - low >= step and (step > another or another % step != 0)
