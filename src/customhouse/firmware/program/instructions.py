@@ -64,6 +64,7 @@ class Instructions:
             kind, out, a, b, size, at = op
             if kind in _EFFECTS or (size > terms.word and kind in _WIDE):
                 self._effect(state, op)
+                registers = state.registers  # what is stored may give the pointers to an entry a name
                 continue
             left = const(~a) if a < 0 else registers.get(a)
             if left is None:
