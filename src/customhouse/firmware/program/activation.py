@@ -276,7 +276,8 @@ class Activation:
             new = self.memory.storing
             return self.judging.of(self.now, place, event[5] if new is None else new)
         here = self.judging.lacking(self.now.facts, place) | self.judging.beside(self.now, place)
-        return frozenset((value, lacking | here) for value, lacking in self.given)
+        facts = self.now.facts
+        return frozenset((one, lacking | here | self.judging.pointed(facts, one)) for one, lacking in self.given)
 
     def reveal(self, state: State, looks: untold.Looks = None) -> None:
         """Others may read what lies at these places: texts that were set aside are told."""

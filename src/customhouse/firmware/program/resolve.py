@@ -13,6 +13,7 @@ from .cells import MAX_VALUES, SPREAD
 from .channels import Channels
 from .formats import conversions
 from .nodes import both
+from .pointed import Pointed
 from .state import Content, Dep, Fact, comparisons, form
 from .terms import BYTE, GLOBAL, HEAP, RESULT, STACK, Location, overlap
 from .validity import Validity
@@ -59,6 +60,7 @@ class Store(Channels):
         """Of texts that were asked for: where they come from, whether that is only a part, proofs on the way."""
         self._starts: dict[int, list[int]] = {}
         self.validity = Validity(self)
+        self.pointed = Pointed(self, self.validity.stores)
         self._marks = sorted(self._places())
 
     def _places(self) -> set[int]:
@@ -89,6 +91,8 @@ class Store(Channels):
             for place in (dep[1:4] if dep[0] == "T" else None, self.whole.read_places.place(dep)):
                 if place is not None and need and facts:
                     need = quoting.needed(need, self.validity.bits(place, facts))
+            if dep[0] == "T" and need:
+                need = quoting.needed(need, self.pointed.bits(*dep[1:4]))
             clean = not need
             need = quoting.reached(need, template)
             key = (*dep[:4], need)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .passages import At, Passages
 from .state import Fact
-from .summary import Event, Verdicts
+from .summary import POINTED, Event, Verdicts
 from .terms import GLOBAL, HEAP, STACK, Location
 
 if TYPE_CHECKING:
@@ -62,17 +62,24 @@ class Stores:
 
     @cached_property
     def judge(self) -> bool:
-        """Whether any word of the program says anything of a text."""
-        return any(lacking for one in self._all if one.event[0] == "word" for _, lacking in self.verdicts(one))
+        """Whether any word of the program says anything of a text beside it."""
+        return any(self._speaks(one) for one in self._all)
+
+    @cached_property
+    def pointing(self) -> bool:
+        """Whether any word was stored that points to a checked text."""
+        words = (one for one in self._all if one.event[0] == "word")
+        return any(at == POINTED for one in words for _, lacking in self.verdicts(one) for at, _ in lacking)
+
+    def _speaks(self, one: Stored) -> bool:
+        told = self.verdicts(one) if one.event[0] == "word" else ()
+        return any(at != POINTED for _, lacking in told for at, _ in lacking)
 
     @cached_property
     def speaking(self) -> frozenset[tuple[int, int]]:
         """Words by their objects and offsets of which some store says something of a text."""
         return frozenset(
-            (base, one.offset)
-            for base, stores in self._by_object.items()
-            for one in stores
-            if one.event[0] == "word" and any(lacking for _, lacking in self.verdicts(one))
+            (base, one.offset) for base, stores in self._by_object.items() for one in stores if self._speaks(one)
         )
 
     @cached_property

@@ -10,7 +10,10 @@ from .untold import NOTHING, Looks
 
 Event = tuple[Any, ...]
 Lacking = frozenset[tuple[int, int]]
-"""Texts by their distance from a word of the same object, each with the bytes that it lacks."""
+"""Texts by their distance from a word of the same object, each with the bytes that it lacks; `POINTED` stands for the
+text that the word points to.
+"""
+POINTED = 1 << 62
 Verdicts = frozenset[tuple[int, Lacking]]
 """The values that are stored in a word, and what is known then of the texts beside it."""
 LOOP = "copy loop"

@@ -16,7 +16,7 @@ from .outcomes import ALIKE, Outcomes, Test
 from .passages import At, Passages
 from .state import Content, Dep, Fact, bare
 from .stored import Stored, Stores
-from .summary import Lacking
+from .summary import POINTED, Lacking
 from .terms import GLOBAL, STACK, Location, overlap
 
 if TYPE_CHECKING:
@@ -374,6 +374,6 @@ def _mask(lacking: Lacking, distance: int, test: Test) -> int:
     """The bytes that a text so far from the word lacks; in an array, the one beside the word in its entry."""
     out = 0
     for at, mask in lacking:
-        if at == distance or (test.stride and (at - distance) % test.stride == 0):
+        if at == distance or (test.stride and at != POINTED and (at - distance) % test.stride == 0):
             out |= mask
     return out

@@ -11,7 +11,7 @@ from .conditions import Conditions
 from .lift import SELECT
 from .pieces import together
 from .state import Fact, State
-from .summary import Lacking, Verdicts
+from .summary import POINTED, Lacking, Verdicts
 from .terms import ADDR, CONST, GLOBAL, MERGE, OP, RESULT, Location, Terms
 
 _Way = tuple[int, frozenset[Fact]]
@@ -33,7 +33,15 @@ class Judging:
         parts = sorted(node[1]) if node[0] == MERGE else [value]
         ways = [way for one in parts for way in self._ways(state, one)]
         beside = self.beside(state, place)
-        return frozenset((one, self.lacking(facts, place) | beside) for one, facts in ways)
+        return frozenset((one, self.lacking(facts, place) | beside | self.pointed(facts, one)) for one, facts in ways)
+
+    def pointed(self, facts: Iterable[Fact], value: int) -> Lacking:
+        """What facts say of the text that a value points to."""
+        lacks = 0
+        for fact in facts:
+            if fact[0] == "lacks" and fact[1] == value:
+                lacks |= fact[2]
+        return frozenset({(POINTED, lacks)} if quoting.kept(lacks) else ())
 
     def beside(self, state: State, place: Location) -> Lacking:
         """Texts of the object in which a word lies that are made of harmless parts, as they were put there."""
