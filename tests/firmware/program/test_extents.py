@@ -88,3 +88,55 @@ def test_what_counts_on_from_the_end_of_another_loop_begins_where_its_buffer_doe
     for most, found in (("256", []), ("1024", ["overflow"])):
         flows = analyse(built(tmp_path, architecture, RELAY.replace("MOST", most))).flows
         assert [flow.kind for flow in flows] == found
+
+
+MESSAGES = r"""
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+struct job { int op, a; char text[80]; };
+__attribute__((noinline)) static int text(const char *from, const char *name, char *to, size_t room) {
+    const char *begin = strstr(from, name), *end;
+    if (!begin) return -1;
+    begin += strlen(name);
+    begin += strspn(begin, "\" :");
+    end = strchr(begin, '"');
+    if (!end || CHECK) return -1;
+    memcpy(to, begin, end - begin);
+    to[end - begin] = 0;
+    return 0;
+}
+__attribute__((noinline)) static int login(const char *user) { return puts(user); }
+int main(void) {
+    char packet[1500];
+    struct sockaddr_in here = { AF_INET, htons(7000) };
+    int s = socket(AF_INET, SOCK_DGRAM, 0), n;
+    bind(s, (void *)&here, sizeof here);
+    while ((n = recv(s, packet, sizeof packet - 1, 0)) > 0) {
+        packet[n] = 0;
+        if (packet[0] == 'L') {
+            char user[92];
+            if (!text(packet, "User", user, sizeof user)) login(user);
+        } else {
+            struct job job;
+            char zone[80];
+            memset(&job, 0, sizeof job);
+            if (text(packet, "Zone", zone, sizeof zone)) continue;
+            snprintf(job.text, sizeof job.text, "%s", zone);
+            write(1, &job, sizeof job);
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["x86-64", "mips", "armhf"])
+def test_a_distance_that_was_compared_with_the_size_of_a_buffer_fits_whatever_else_has_its_place(
+    tmp_path: Path, architecture: str
+) -> None:
+    for check, found in (("(size_t)(end - begin) >= room", []), ("(size_t)(end - begin) >= 8 * room", ["overflow"])):
+        flows = analyse(built(tmp_path, architecture, MESSAGES.replace("CHECK", check), "-Os")).flows
+        assert [flow.kind for flow in flows] == found

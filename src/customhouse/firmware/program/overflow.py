@@ -52,12 +52,16 @@ class Overflows(Lengths):
         if value is not None:
             room = self.extents.room(target, value, True)
             return room is not None and self.terms.signed(value) > room
-        room = self.extents.room(target, limit, limit is not None and limit not in _WIDTHS and self._in_frame(target))
-        if room is None:
-            return False
         length = self.length(size, self._received(facts, content))
         known = [one for one in (length, limit) if one is not None]
-        return bool(known) and min(known) > room and self.tainted(size, 0)
+        if not known or not self.tainted(size, 0):
+            return False
+        most = min(known)
+        own = limit
+        if limit is None and most < (self.length(size, frozenset()) or HUGE):
+            own = most  # by a comparison
+        room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
+        return room is not None and most > room
 
     def _loop(self, event: tuple[Any, ...]) -> bool:
         """Whether a loop that copies bytes can pass the end of its target."""
