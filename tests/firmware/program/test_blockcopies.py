@@ -62,3 +62,50 @@ def test_what_was_checked_stays_so_in_a_copy_that_is_made_piece_by_piece(tmp_pat
         text = sided(FORM, {"SAFE": (safe, safe), "BEGIN": (begin, begin), "CHECK": check}, true)
         flows = analyse(built(tmp_path, "x86-64", text)).flows
         assert [flow.kind for flow in flows] == ["command"] * true
+
+
+HEADERS = r"""
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+static inline void block(char *to, const char *from, size_t n) {
+    size_t words = (n - 1) >> 3;
+    __builtin_memcpy(to + n - 8, from + n - 8, 8);
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+static int header(const char *from, const char *name, char *to, size_t room) {
+    const char *at = strstr(from, name);
+    size_t n;
+    if (!at) { *to = 0; return -1; }
+    for (at += strlen(name); *at == ' '; at++);
+    n = strcspn(at, "\r\n");
+    if (n > MOST) n = MOST;
+    if (n < 8) return -1;
+    block(to, at, n);
+    to[n] = 0;
+    return 0;
+}
+int main(void) {
+    static char packet[3000];
+    char via[256], peer[256], call[96];
+    struct sockaddr_in here = { AF_INET, htons(7000) };
+    int s = socket(AF_INET, SOCK_DGRAM, 0), n;
+    bind(s, (void *)&here, sizeof here);
+    while ((n = recv(s, packet, sizeof packet - 1, 0)) > 0) {
+        packet[n] = 0;
+        header(packet, "Via:", via, sizeof via);
+        header(packet, "From:", peer, sizeof peer);
+        header(packet, "Call-ID:", call, sizeof call);
+        printf("%s %s %s\n", via, peer, call);
+    }
+}
+"""
+"""With the last word moved first, as compilers write out copies that are not aligned."""
+
+
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_copy_whose_last_word_is_moved_by_itself_is_as_long_as_its_length(tmp_path: Path, level: str) -> None:
+    for most, found in (("(room - 1)", []), ("(4 * room)", ["overflow"])):
+        flows = analyse(built(tmp_path, "x86-64", HEADERS.replace("MOST", most), level)).flows
+        assert [flow.kind for flow in flows] == found

@@ -203,7 +203,7 @@ class Instructions:
     def _bytes_of(self, state: State, where: int, origin: int, count: int, size: int) -> tuple[int, int] | None:
         """A copy of words as the copy of bytes that the compiler made it from, and how far before it that begins: the
         first word and what is left of the last one are moved by themselves, and the words between them where they are
-        aligned.
+        aligned; or it is only the last word that is.
         """
         node = self.terms.nodes[count]
         shift = size.bit_length() - 1
@@ -214,10 +214,21 @@ class Instructions:
             first = state.words.get(spots[0]) if len(spots) == 1 else None
             if first is not None and first == (size, self.memory.load(state, self.terms.add(origin, -back), size)):
                 return self.terms.add(node[2], back), -back
-        whole, back = self.terms.based(node[2])
-        if not -size <= back <= 0:
-            return None
-        return (self.terms.add(node[2], size), -size) if back else (whole, 0)
+        return self._by_length(state, node[2], size)
+
+    def _by_length(self, state: State, counted: int, size: int) -> tuple[int, int] | None:
+        """The same by the number of bytes that words are counted from: the whole length is in a register, or is what a
+        constant was taken from.
+        """
+        held = set(state.registers.values())
+        aligned, but_last = (self.terms.add(counted, size), -size), (self.terms.add(counted, 1), 0)
+        for found in (aligned, but_last):
+            if found[0] in held:
+                return found
+        whole, back = self.terms.based(counted)
+        if not -size <= back < 0:
+            return (whole, 0) if not back else None
+        return aligned if back <= -size // 2 else but_last
 
     def _repeat(self, state: State, size: int, copies: bool) -> None:
         """`rep movs` and `rep stos`: block copies and fills."""
