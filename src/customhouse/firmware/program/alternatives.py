@@ -66,11 +66,23 @@ class Alternatives(Nodes):
         known.add(term)
         if self.open[term]:
             self.open[phi] = True
+        self._unsettle(phi)
+        return True
+
+    def _unsettle(self, phi: int) -> None:
+        """What was found out by way of a phi does not hold any more."""
         for one in self._users.pop(phi, ()):
             self._flat.pop(one, None)
             self._located.pop(one, None)
             self._ranks.pop(one, None)
-        return True
+
+    def forget(self, function: int) -> None:
+        """A function is looked at in another form: what its phis were in the one before says nothing."""
+        for phi, known in self.alternatives.items():
+            if self.nodes[phi][1] == function:
+                known.clear()
+                self.edges.pop(phi, None)
+                self._unsettle(phi)
 
     def _keep(self, term: int, outer: set[int] | None, read: set[int]) -> None:
         """What was found for `term` holds until one of the phis read for it gets another alternative."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import fieldtests, pieces
+from . import fieldtests, pieces, private
 from .activation import Activation
 from .agenda import Agenda
 from .application import Application
@@ -302,6 +302,7 @@ class Evaluation:
         at = (self.function.address, block.address)
         if self.narrowing.refine(taken, term, True):
             taken.learn(fieldtests.told(self.terms, term, True, at))
+            private.refused(taken)
             self._found(block, taken, known)
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
@@ -309,6 +310,7 @@ class Evaluation:
                 self._tail(block, taken.copy(), self.terms.const(self.function.tails[block.address]))
         if self.narrowing.refine(state, term, False) and block.exit.next in after:
             state.learn(fieldtests.told(self.terms, term, False, at))
+            private.refused(state)
             self._found(block, state, known)
             out.append((block.exit.next, state))
         return out

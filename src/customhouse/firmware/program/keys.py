@@ -48,7 +48,9 @@ class Keys:
         return self.terms.result(TEXT, text.casefold())
 
     def _of(self, content: Content) -> int | None:
-        """The key that a text is when it was copied from one."""
+        """The key that a text is when it was copied from one, or is constant."""
+        if not content.deps and content.template and "%" not in content.template:
+            return self._literal(content.template)
         if content.template != "%s" or len(content.deps) != 1:
             return None
         kind, root, offset, stride, _ = next(iter(content.deps))

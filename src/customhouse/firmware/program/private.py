@@ -49,6 +49,13 @@ def drop(terms: Terms, state: State, pointer: int) -> None:
             _empty(state, root)
 
 
+def refused(state: State) -> None:
+    """There is nothing in an object that could not be made."""
+    for heap in state.private:
+        if state.ranges.get(heap) == (0, 0):
+            _empty(state, heap)
+
+
 def alone(terms: Terms, state: State, roots: set[int], pointer: int) -> bool:
     """Whether private objects are known by no other pointer than this one, which may be any of them."""
     if not roots <= state.private:

@@ -19,6 +19,7 @@ from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Location, Terms
+from .unrolled import unroll
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -292,6 +293,8 @@ class Whole:
             known = self.resolved.get(key, ())
             fresh = tuple(one for one in targets if one not in known)
             if fresh:
+                if not known:
+                    unroll(self, event)
                 self.resolved[key] = (*known, *fresh)
                 found.add(event[4])
         return found
