@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .whole import Whole
 
 MAX_TARGETS = 24
-_READ_LATER = frozenset(("sink", "start", "out", "put"))
+_READ_LATER = frozenset(("sink", "feed", "start", "out", "put"))
 """Events with texts that are looked up in the memory of the whole program, where the state does not tell them."""
 _NO_FACTS: frozenset[Fact] = frozenset()
 _UNTESTED = (_NO_FACTS, _NO_FACTS)
@@ -64,6 +64,7 @@ class Activation:
         self.later: list[Application] | None = None
         """Calls whose events are noted when the function is done, since the block at hand may be looked at again."""
         self.site = 0
+        self.feeds = whole.feeds
         self.looping = False
         """Whether the block at hand lies in a loop."""
         self.measured = Measured(whole.terms)
@@ -150,6 +151,17 @@ class Activation:
         if content.deps:
             told = self.whole.read_places.beside(content, state.facts)
             self.note(("sink", name, self.site, told, state.facts, ((self.function.address, self.site),), extra))
+
+    def feed(self, state: State, name: str, descriptor: int, content: Content) -> None:
+        """A text is written where a shell may read it."""
+        if content.deps:
+            told = self.whole.read_places.beside(content, state.facts)
+            step = ((self.function.address, self.site),)
+            self.note(("feed", name, self.site, told, state.facts, step, descriptor))
+
+    def shell(self, state: State, name: str, program: tuple[int, int, int]) -> None:
+        """A program is started that may be a shell which runs its standard input."""
+        self.note(("shell", *program, name, self.site, state.facts, ((self.function.address, self.site),)))
 
     def start(self, state: State, name: str, path: int, vector: int) -> None:
         """A program is started with arguments that are not all known here."""

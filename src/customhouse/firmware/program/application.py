@@ -167,7 +167,7 @@ class Application(Reading):
         if kind in ("word", "text"):
             self._write(event)
             return None
-        if kind == "sink":
+        if kind in ("sink", "feed"):
             _, name, site, content, facts, chain, extra = event
             if len(chain) >= _MAX_CHAIN:
                 return None
@@ -179,7 +179,8 @@ class Application(Reading):
                 return None
             gathered = held | self.state.facts
             content = self.caller.whole.read_places.beside(content, gathered)
-            return ("sink", name, site, content, gathered, ((self.caller.function.address, self.site), *chain), extra)
+            step = ((self.caller.function.address, self.site), *chain)
+            return (kind, name, site, content, gathered, step, self.term(extra) if kind == "feed" else extra)
         if kind == "start":
             return self._start(event)
         if kind == "over":
@@ -202,6 +203,8 @@ class Application(Reading):
             return ("put", event[1], event[2], self.content(event[3]))
         if kind == "dup2":
             return ("dup2", self.term(event[1]), self.term(event[2]))
+        if kind == "shell":
+            return self._shell(event)
         if kind == "icall":
             _, site, target, arguments, function = event
             return ("icall", site, self.term(target), tuple(self.term(one) for one in arguments), function)
@@ -244,6 +247,23 @@ class Application(Reading):
             if content.deps and not extra:  # a path is an event of its own
                 self.caller.note(("sink", name, site, content, gathered, step, extra))
         return ("start", name, site, path, vector, gathered, step) if more else None
+
+    def _shell(self, event: Event) -> Event | None:
+        """A program started that may be a shell: read again what it is, and what stands for its standard input."""
+        from .library import Started, run, vector_of
+
+        path, vector, source, name, site, facts, chain = event[1:]
+        if len(chain) >= _MAX_CHAIN:
+            return None
+        program = Started(*(one if one == -1 else self.term(one) for one in (path, vector, source)))
+        if path != -1:
+            arguments = vector_of(self.memory, self.state, program.vector) if vector != -1 else []
+            runs = run(self.memory, self.state, program, arguments)
+            if runs is None or isinstance(runs, str):
+                return None if runs is None else ("script", runs)
+            program = runs
+        step = ((self.caller.function.address, self.site), *chain)
+        return ("shell", *program, name, site, self.facts(facts) | self.state.facts, step)
 
     def _write(self, event: Event) -> None:
         """A store that the callee's final state does not show: it counts for the whole program, not for the state."""

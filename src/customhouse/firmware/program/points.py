@@ -52,6 +52,10 @@ class Pointers(Initial):
         """What was put under a fixed number (dup2): standard input and output of children."""
         self.renamed: dict[str, set[str]] = {}
         """Constant file names by the names that they get."""
+        self.shells: set[tuple[int, int, int]] = set()
+        """Programs that are started and may be shells: path, arguments and standard input."""
+        self.scripts: set[str] = set()
+        """Files whose lines are run."""
         self.outs: list[tuple[int, Content, frozenset[Fact]]] = []
         self._points: dict[int, frozenset[Location]] = {}
         self._known: set[int] = set()
@@ -90,6 +94,10 @@ class Pointers(Initial):
                 self.outs.append((event[1], event[2], self.whole.proofs.get(event, frozenset())))
             elif kind == "dup2" and self.terms.value(event[2]) is not None:
                 self.standing.setdefault(self.terms.value(event[2]) or 0, set()).add(event[1])
+            elif kind == "shell":
+                self.shells.add(event[1:4])
+            elif kind == "script":
+                self.scripts.add(event[1])
             elif kind == "rename":
                 self.renamed.setdefault(event[2], set()).add(event[1])
         return later

@@ -19,6 +19,7 @@ _CONNECTIONS = frozenset(_NAMES["connections"])
 _SERVICES = frozenset(_NAMES["services"])
 _OPTIONS = frozenset(("getsockopt", "setsockopt"))
 _PATIENCE = frozenset(("alarm", "select", "poll"))
+_SHELL = re.compile(rb"(?<![!-.0-~])(?:|a|da|ba)sh[\0 ]|chmod|(?:source|\.) /")
 _LINE = re.compile(rb"[0-9A-Za-z]\r\n\0")
 MEMORY = frozenset(("BIO_read", "BIO_gets"))
 """Readers of what is only memory, a file or a filter in programs that make no connection of it."""
@@ -53,6 +54,11 @@ def speaks(image: Image, extra: Mapping[str, list[Any]]) -> bool:
     if imported & {"getenv", "secure_getenv"} and _named(image, _VARIABLES):
         return True
     return bool(imported & _READERS) and (bool(imported & {"socket", "accept", "accept4"}) or inherits(image))
+
+
+def feeds(image: Image) -> bool:
+    """Whether what the program writes may be run: it names a shell, or makes files that can be."""
+    return any(_SHELL.search(one.data) for one in image.segments)
 
 
 def inherits(image: Image) -> bool:

@@ -26,6 +26,8 @@ _NETWORK = frozenset(_NAMES["network"])
 _CONNECTIONS = frozenset(_NAMES["connections"])
 _GETTERS = frozenset(_NAMES["getters"])
 _CGI = frozenset(_NAMES["cgi"])
+_LOGINS = frozenset(_NAMES["logins"])
+_RELAYS = frozenset(("write", "writev", "send"))
 _SOCKETS = frozenset(("accept", "accept4", "socket", "SSL_new", "SSL_accept", "wolfSSL_new"))
 _LOCAL = frozenset(
     (
@@ -46,6 +48,8 @@ _LOCAL = frozenset(
         "socketpair",
     )
 )
+_CONNECTION = "connection"
+"""The name of what comes through a socket that a shell reads itself."""
 _QUEUES = frozenset(("mq_receive", "mq_timedreceive", "msgrcv"))
 """Messages of other processes of the device."""
 
@@ -66,6 +70,8 @@ class Reporter:
         self.magics = Magics(whole, self.network | _DESCRIPTORS)
         self.streams = bool(imported & {"fdopen", "fopencookie"}) or not whole.image.dynamic
         """Whether a stream can be a socket."""
+        self.logs_in = bool(imported & _LOGINS)
+        """Whether the program asks for accounts by name: who knows the password of one is given a shell on purpose."""
         self.is_cgi = self._is_cgi()
         self.inherits = inherits(whole.image)
         self.flows: dict[tuple[int, str], Flow] = {}
@@ -88,6 +94,8 @@ class Reporter:
         if not arguments and name not in self.network:
             return None
         kind = self._descriptor(arguments[0]) if arguments else "unknown"
+        if name == _CONNECTION:
+            return (str(self.terms.nodes[arguments[0]][2]), "high")
         if name in _QUEUES or (kind == "unknown" and self.only_local_sockets):
             return None
         if name in self.network:
@@ -242,11 +250,30 @@ class Reporter:
     def _sinks(self) -> list[tuple[Any, ...]]:
         events = [*self.whole.events, *self.whole.uncalled()]
         out = [event for event in events if event[0] == "sink"]
+        out += [("sink", *event[1:6], "") for event in events if event[0] == "feed" and self._is_run(event)]
         for event in events:
-            if event[0] == "start":
+            if event[0] == "shell" and not self.logs_in:
+                out += self._connected(event)
+            elif event[0] == "start":
                 _, name, site, path, vector, facts, chain = event
                 out += [("sink", name, site, one, facts, chain, "") for one in self.store.started(path, vector)]
         return out
+
+    def _is_run(self, event: tuple[Any, ...]) -> bool:
+        """Whether a text that is written is a command; not when the shell behind is what a login gives."""
+        _, name, _site, content, _facts, _chain, descriptor = event
+        relayed = self.logs_in and name in _RELAYS and content.template == "%s"
+        return not relayed and self.store.feeds(descriptor)
+
+    def _connected(self, event: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """A shell whose standard input is a connection: all that comes through it is a command."""
+        path, vector, source, name, site, facts, chain = event[1:]
+        if not self.store.is_shell(path, vector) or self._descriptor(source) != "network":
+            return []
+        ends = [one for one in self.store.leaves(source) if self.terms.nodes[one][2] in _SOCKETS]
+        heard = [self.terms.result(self.terms.nodes[one][1], _CONNECTION, (one,)) for one in ends]
+        contents = [Content(frozenset({("X", one, 0, 0, False)}), "%s") for one in heard]
+        return [("sink", name, site, one, facts, chain, "") for one in contents]
 
     def _constructed(self, name: str, site: int, content: Content, facts: frozenset[Fact]) -> ConstructedCommand:
         inputs = []

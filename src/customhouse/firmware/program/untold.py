@@ -22,7 +22,7 @@ Looks = frozenset[Look] | None
 NOTHING: frozenset[Look] = frozenset()
 _ROOM = 4096
 _MOST_LOOKS = 60
-_TEXTS = {"sink": 3, "over": 5, "out": 2, "put": 3, "text": 4, "service": 3}
+_TEXTS = {"sink": 3, "feed": 3, "over": 5, "out": 2, "put": 3, "text": 4, "service": 3}
 """Where events have the text that they speak of."""
 
 

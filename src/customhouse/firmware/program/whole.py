@@ -14,11 +14,12 @@ from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
 from .lifter import Lifter
+from .prefilter import feeds
 from .readplaces import ReadPlaces
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
-from .terms import ADDR, BYTE, CONST, GLOBAL, OP, Location, Terms
+from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, Location, Terms
 from .unrolled import unroll
 
 _MAX_STORES = 60
@@ -26,6 +27,20 @@ _MAX_STORES = 60
 _MAX_COPIES = 40
 _NEST = 60
 _NO_FACTS: frozenset[Fact] = frozenset()
+_TERMS = {
+    "feed": (6,),
+    "start": (3, 4),
+    "text": (1,),
+    "word": (1, 5),
+    "over": (3,),
+    "bind": (2, 3, 4),
+    "service": (2,),
+    "out": (1,),
+    "dup2": (1, 2),
+    "icall": (2,),
+}
+_CONTENTS = {"sink": 3, "feed": 3, "text": 4, "out": 2, "put": 3}
+"""Where events have terms and texts that may speak of parameters."""
 
 
 class Whole:
@@ -79,6 +94,8 @@ class Whole:
         """Addresses at which the code reads or writes with an index, in order."""
         self.read_places = ReadPlaces()
         """Where texts were read, by number."""
+        self.feeds = feeds(image)
+        """Whether what the program writes may be read by a shell."""
         self.store = Store(self)
 
     def prove(self, what: Content | Event, facts: frozenset[Fact]) -> None:
@@ -217,7 +234,7 @@ class Whole:
                 copies += kind == "over"
                 if kind != "over" or copies <= _MAX_COPIES:
                     summary.events.append(event)
-                if kind in ("sink", "over", "bind", "icall"):
+                if kind in ("sink", "feed", "over", "bind", "icall"):
                     self.residual.setdefault(summary.function, []).append(event)
         if len(stores) > _MAX_STORES:
             stores.sort(key=lambda event: event[3] != 0)  # those of known places first
@@ -248,35 +265,25 @@ class Whole:
         """Whether an event speaks of parameters."""
         kind = event[0]
         is_open = self.terms.open
-        if kind == "sink":
-            return self.open_content(event[3])
-        if kind == "start":
-            return is_open[event[3]] or is_open[event[4]]
-        if kind == "text":
-            return is_open[event[1]] or self.open_content(event[4])
-        if kind == "word":
-            return is_open[event[1]] or is_open[event[5]]
+        if any(is_open[event[at]] for at in _TERMS.get(kind, ())):
+            return True
+        if kind in _CONTENTS:
+            return self.open_content(event[_CONTENTS[kind]])
+        if kind == "shell":
+            return any(one != -1 and (is_open[one] or self._is_input(one)) for one in event[1:4])
         if kind == "over":
             return (
-                is_open[event[3]]
-                or self.open_content(event[5])
-                or (event[6] != -1 and is_open[event[6]])
+                (event[6] != -1 and is_open[event[6]])
                 or any(is_open[one] for one, _ in event[9])
                 or any(fact[0] == "most" and is_open[fact[2]] for fact in event[7])
+                or self.open_content(event[5])
             )
-        if kind == "bind":
-            return any(is_open[one] for one in event[2:])
-        if kind == "service":
-            return is_open[event[2]]
-        if kind == "out":
-            return is_open[event[1]] or self.open_content(event[2])
-        if kind == "put":
-            return self.open_content(event[3])
-        if kind == "dup2":
-            return is_open[event[1]] or is_open[event[2]]
-        if kind == "icall":
-            return is_open[event[2]]
         return False
+
+    def _is_input(self, term: int) -> bool:
+        """Whether a term is what stood for the standard input when a function was called."""
+        node = self.terms.nodes[term]
+        return node[0] == LOAD and node[1:3] == (GLOBAL, library.STANDARD_INPUT)
 
     def open_content(self, content: Content) -> bool:
         return any(dep[0] == "V" or (dep[1] is not None and self.terms.open[dep[1]]) for dep in content.deps)

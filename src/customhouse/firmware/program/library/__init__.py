@@ -8,27 +8,34 @@ from typing import Any
 
 from ..state import State
 from ..tables import table
-from . import commands, copies, printing, receiving, services, taking
+from . import commands, copies, outgoing, printing, receiving, services, taking
 from .called import Actions, Call, Caller
-from .commands import COMMAND_OPTIONS, SHELL, started, vector_of
+from .commands import STANDARD_INPUT, Started, run, started, vector_of
 from .copies import block_copy, block_fill
 from .printing import fill
+from .shells import COMMAND_OPTIONS, INPUT, SHELL, run_by, takes_commands
 
 __all__ = [
     "COMMAND_OPTIONS",
     "CONCURRENT",
+    "INPUT",
     "MODELS",
     "QUIET",
     "RELEASING",
     "SHELL",
+    "STANDARD_INPUT",
     "WAITING",
     "Caller",
+    "Started",
     "block_copy",
     "block_fill",
     "call",
     "fill",
     "plain_result",
+    "run",
+    "run_by",
     "started",
+    "takes_commands",
     "vector_of",
 ]
 
@@ -36,6 +43,7 @@ MODELS: dict[str, list[Any]] = table("libc.toml")["models"]
 _ACTIONS: Actions = {
     **copies.ACTIONS,
     **printing.ACTIONS,
+    **outgoing.ACTIONS,
     **taking.ACTIONS,
     **receiving.ACTIONS,
     **commands.ACTIONS,

@@ -1,6 +1,5 @@
-"""Models of what makes texts by a format: the printf family, into memory and onto descriptors."""
+"""Models of what makes texts by a format: the printf family into memory."""
 
-import re
 from collections.abc import Callable
 
 from .. import bytesets, fold, quoting
@@ -10,10 +9,6 @@ from ..memory import Memory
 from ..state import Content, Dep, State, either, kept, settled
 from ..terms import HEAP
 from .called import Actions, Call
-
-_HEADER = 64
-"""Where the length of what is written is not known, a text in it begins behind its header at the latest."""
-_KEYED = re.compile(r"^%s\s*[=:]")
 
 
 def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...]) -> Content:
@@ -36,7 +31,7 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
                 else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
             )
         elif piece.kind == "c" and index < len(arguments):
-            deps |= _letter(memory, state, arguments[index], template)
+            deps |= letter(memory, state, arguments[index], template)
             template += "%c"
         else:
             template += piece.text
@@ -44,7 +39,7 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
     return Content(deps, template[:400], extent)
 
 
-def _letter(memory: Memory, state: State, value: int, before: str) -> frozenset[Dep]:
+def letter(memory: Memory, state: State, value: int, before: str = "") -> frozenset[Dep]:
     """The texts of a letter that is printed, safe when tests left it no letter that a shell takes as its own."""
     deps = memory.deps_of(state, value)
     mask = memory.byte_mask(state, value) if deps else None
@@ -156,35 +151,9 @@ def _vformat_new(one: Call) -> int:
     return one.terms.result(one.caller.site, one.name, ())
 
 
-def _print(one: Call) -> int:
-    text = one.memory.image.text(one.terms.value(one.nth(1)) or 0) or ""
-    keyed = bool(_KEYED.match(text)) and text.count("%s") > 1
-
-    def values(count: int) -> tuple[int, ...]:
-        """What is read back by its key is the value, not the key."""
-        found = one.caller.variable_arguments(one.state, one.numbers[2], count)
-        return (one.terms.zero, *found[1:]) if keyed else found
-
-    content = formatted(one, one.nth(1), values)
-    if content.deps:
-        one.caller.note(("out", one.nth(0), content, one.caller.site))
-    return one.result(1)
-
-
-def _write(one: Call) -> int:
-    size = one.size(one.number(2))
-    one.memory.whole_object(one.nth(1), one.terms.value(one.nth(2)) if one.number(2) >= 0 else None)
-    content = one.memory.within(one.state, one.nth(1), _HEADER if size is None else size)
-    if content.deps:
-        one.caller.note(("out", one.nth(0), content, one.caller.site))
-    return one.result(3)
-
-
 ACTIONS: Actions = {
     "format": _format,
     "vformat": _vformat,
     "format_new": _format_new,
     "vformat_new": _vformat_new,
-    "print": _print,
-    "write": _write,
 }

@@ -1,9 +1,11 @@
 """Models of sockets and descriptors, of functions that are called back, and of what only passes a value on."""
 
 from .called import Actions, Call
+from .commands import STANDARD_INPUT
 
 _LARGEST_ENTRY = 1 << 16
 """Bytes of one entry of a table."""
+_CLOSED = "closed input"
 
 
 def _bind(one: Call) -> int:
@@ -42,7 +44,35 @@ def _pair(one: Call) -> int:
 
 def _duplicate(one: Call) -> int:
     one.caller.note(("dup2", one.nth(0), one.nth(1)))
+    if one.terms.value(one.nth(1)) == 0:
+        _stands_for_input(one, one.nth(0))
     return one.nth(1)
+
+
+def _stands_for_input(one: Call, descriptor: int) -> None:
+    one.memory.store(one.state, one.terms.const(STANDARD_INPUT), descriptor, 4)
+
+
+def _close(one: Call) -> int:
+    if one.terms.value(one.nth(0)) == 0:
+        _stands_for_input(one, one.terms.unknown(_CLOSED))
+    return one.result(1)
+
+
+def _duplicate_lowest(one: Call) -> int:
+    """dup: the lowest number that is free, which is that of the standard input behind `close(0)`."""
+    if one.memory.load(one.state, one.terms.const(STANDARD_INPUT), 4) == one.terms.unknown(_CLOSED):
+        one.caller.note(("dup2", one.nth(0), one.terms.zero))
+        _stands_for_input(one, one.nth(0))
+    return _stream(one)
+
+
+def _terminal(one: Call) -> int:
+    """forkpty: what is written to the terminal's other end is the child's standard input."""
+    end = one.terms.result(one.caller.site, "pipe", (one.terms.zero,))
+    one.memory.store(one.state, one.nth(0), end, 4)
+    _stands_for_input(one, end)
+    return one.result(0)
 
 
 def _rename(one: Call) -> int:
@@ -111,6 +141,9 @@ ACTIONS: Actions = {
     "service": _service,
     "pair": _pair,
     "duplicate": _duplicate,
+    "duplicate_lowest": _duplicate_lowest,
+    "close": _close,
+    "terminal": _terminal,
     "rename": _rename,
     "stream": _stream,
     "attach": _attach,
