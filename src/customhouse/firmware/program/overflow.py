@@ -22,16 +22,11 @@ class Overflows(Lengths):
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, name, _site, target, limit, content, size, facts, _chain, sources, literal, moving, low, separate = event
+        _, name, _site, target, limit, content, size, facts, _chain, sources, _literal, moving, low, _separate = event
         if name == LOOP:
             return self._loop(event)
         if size == -1:
-            room = self.extents.row(target)
-            if moving is not None:
-                return room is not None and self._outside(moving) and (self.held(moving) or 0) > room
-            # a test of several texts together counts what stands between them as well
-            beside = literal if separate else 0
-            return room is not None and self.text(content, sources, facts, separate) + beside > room
+            return self._texts(event)
         if self._within(target, sources):
             return self._meets(event)
         whole = self.terms.reach(target, size)
@@ -62,6 +57,16 @@ class Overflows(Lengths):
             own = most  # by a comparison
         room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
         return room is not None and most > room
+
+    def _texts(self, event: tuple[Any, ...]) -> bool:
+        """Whether texts that are put together can pass the end of their target."""
+        _, _name, _site, target, _limit, content, _size, facts, _chain, sources, literal, moving, _low, separate = event
+        room = self.extents.row(target)
+        if moving is not None:
+            return room is not None and self._outside(moving) and (self.held(moving) or 0) > room
+        # a test of several texts together counts what stands between them as well
+        beside = literal if separate else 0
+        return room is not None and self.text(content, sources, facts, separate) + beside > room
 
     def _loop(self, event: tuple[Any, ...]) -> bool:
         """Whether a loop that copies bytes can pass the end of its target."""
