@@ -15,11 +15,12 @@ from .narrowing import Narrowing
 from .recovery import Function
 from .rows import Rows
 from .state import Content, Fact, Places, State, comparisons
-from .summary import Event, Verdicts
+from .summary import ENDLESS, Event, Verdicts
 from .terms import ADDR, LOAD, PARAM, STACK, Location, Terms
 from .verdicts import Judging
 
 if TYPE_CHECKING:
+    from .appends import Appends
     from .whole import Whole
 
 MAX_TARGETS = 24
@@ -81,8 +82,8 @@ class Activation:
         """Places that were written, with the comparisons of parameters that held each time."""
         self.looks: untold.Looks = untold.NOTHING
         """Where functions that are called read texts."""
-        self.rounds: Callable[[int], int | None] = lambda _moving: None
-        """How often a loop adds to a number at most."""
+        self.appends: Appends | None = None
+        """The loops that put pieces behind one another."""
         self.printing: Callable[[State, int, Content], Callable[[], None] | None] = lambda *_: None
         """A text is about to be printed where a pointer points; what is given is to be called when it was."""
         self.stored: dict[Location, dict[Content, tuple[frozenset[Fact], frozenset[Fact]]]] = {}
@@ -177,17 +178,23 @@ class Activation:
         size: int | None,
         sources: tuple[tuple[int, int | None], ...] = (),
         literal: int = 0,
-        moving: int | None = None,
+        again: int = 1,
     ) -> None:
         """A copy that may be longer than its target; `size` is the length argument, None when the texts at `sources`
-        (each with a bound when one is known) and `literal` bytes between them say how much is written.
+        (each with a bound when one is known) and `literal` bytes between them say how much is written, `again` times
+        (see `appends`).
         """
         if content is None or not content.deps:
             return
-        low = None
+        low = moving = None
         if size is not None:
             target, size, moving = self.whole_copy(state, target, size)
             low = bounds.least(self.terms, state, size)
+            again = self.endless(moving, content)
+        elif again == 1:
+            start, _, on = self.whole_copy(state, target, self.terms.zero)
+            if on is not None and self.appends is not None and (repeated := self.appends.repeated(on, content)) > 1:
+                target, again = start, repeated
         limit = self.limit(state, size) if size is not None else None
         told = []
         for source, known in sources:
@@ -209,6 +216,7 @@ class Activation:
                 moving,
                 low,
                 self.separate(state, frozenset(one for one, _ in sources)),
+                again,
             )
         )
 
@@ -216,8 +224,17 @@ class Activation:
         """A copy by the object's start and the bytes from there on; see `reach`."""
         at = self.function.address
         found = reach.of(self.terms, self.conditions, state, target, size, limit, at) or reach.Reach(target, size)
-        pieces, one = self.rounds(found.moving) if found.moving is not None else None, self.limit(state, size)
+        pieces = self.appends.rounds_of(found.moving) if self.appends and found.moving is not None else None
+        one = self.limit(state, size)
         return found if pieces is None or one is None else found._replace(size=self.terms.const(pieces * one))
+
+    def again(self, state: State, target: int, content: Content, site: int | None = None) -> int:
+        """How often loops go on with the text at `target` as the instruction does; see `appends`."""
+        return self.appends.again(state, target, content, self.site if site is None else site) if self.appends else 1
+
+    def endless(self, moving: int | None, content: Content) -> int:
+        """The same of a copy to a place that moves on."""
+        return ENDLESS if self.appends and moving is not None and self.appends.endless(moving, content) else 1
 
     # -- how much a call moves
     def limit(self, state: State, size: int) -> int | None:
@@ -236,10 +253,6 @@ class Activation:
     def separate(self, state: State, sources: frozenset[int]) -> bool:
         """Whether no test was of the lengths of several texts together."""
         return self.measured.separate(state, sources)
-
-    def measures(self, state: State, pointer: int) -> bool:
-        """Whether the length of a text was compared with anything."""
-        return self.measured.compared(state, pointer)
 
     def range_of(self, state: State, term: int) -> tuple[int, int] | None:
         """What is known of a number's size: constants, tests in force, widths of loads."""

@@ -1,10 +1,11 @@
 """A call of a function of the program: its summary, done to the caller's state."""
 
-from . import bounds, cases, private
+from . import bounds, cases, fold, growth, private
 from .join import shared
+from .lift import ADD
 from .reading import Reading
 from .state import Content, Fact, State
-from .summary import LOOP, MAX_RETURNS, Event
+from .summary import LOOP, MAX_RETURNS, OPEN, Event
 from .terms import HEAP, LOAD, STACK, Location
 
 _MAX_INNER = 16
@@ -36,7 +37,7 @@ class Application(Reading):
             (key, self.terms.add(self.address(*key), at), part)
             for key, text in summary.texts.items()
             if key not in never
-            for at, part in ((0, self.content(text)), *self._inner(text))
+            for at, part in ((0, self._text(key, text)), *self._inner(text))
         ]
         returns = [(self._entry(value, facts), self.facts(facts)) for value, facts in summary.returns]
         returns = [one for one in returns if not self.caller.refuted(one[1])] or returns
@@ -88,6 +89,13 @@ class Application(Reading):
         if len(spots) != 1 or self.terms.nodes[spots[0][0]][0] != STACK or self._filled(spots[0]):
             return self.term(value)
         return self.terms.merge({self.term(one) for one in kept})
+
+    def _text(self, key: Location, text: Content) -> Content:
+        """A text that the callee leaves behind, in the caller's words. What it goes on with, others went on with."""
+        out, appended = self.content(text), text.appended
+        if any(dep[:4] == ("T", *key) for dep in text.deps):
+            appended |= self.memory.text(self.state, self.address(*key)).appended
+        return out._replace(appended=appended)
 
     def _another(self, key: Location) -> bool:
         """Whether the callee made the object, put it where others reach it, and had made one before: what that holds is
@@ -290,7 +298,9 @@ class Application(Reading):
         self.caller.under, self.caller.given = _NO_FACTS, None
 
     def _over(self, event: Event) -> Event | None:
-        _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate = event
+        _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate, again = (
+            event
+        )
         if len(chain) >= 6:
             return None
         moved = self.content(content)
@@ -302,17 +312,20 @@ class Application(Reading):
             return None
         gathered = held | self.state.facts
         step = ((self.caller.function.address, self.site), *chain)
-        if size == -1 and moving is not None:
-            moving = self.term(moving)
+        if size == -1 and again == OPEN:
+            again = self.caller.again(self.state, address, moved, site)
         elif size != -1:
             size = self.term(size)
             before = size
             low = bounds.higher(low, bounds.least(self.terms, self.state, size))
-            if moving is not None:
+            if moving is not None and not growth.stays(self.terms, moving):
                 moving = self.term(moving)
             elif name != LOOP:
+                if moving is not None:
+                    address = fold.binary(self.terms, ADD, address, self.term(moving), self.terms.word)
                 address, size, moving = self.caller.whole_copy(self.state, address, size, limit)
                 low = low if size == before else bounds.least(self.terms, self.state, size)
+                again = self.caller.endless(moving, moved)
             limit = bounds.lower(limit if size == before else None, self._limit(size))
         if self._lengths is None:
             self._lengths = self.caller.measured.limits(self.state)
@@ -321,7 +334,7 @@ class Application(Reading):
             pointer = self.term(source)
             told.append((pointer, bounds.lower(known, self._lengths.get(pointer))))
         separate = separate and self.caller.separate(self.state, frozenset(one for one, _ in told))
-        ends = (literal, moving, low, separate)
+        ends = (literal, moving, low, separate, again)
         return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), *ends)
 
     def _limit(self, size: int) -> int | None:

@@ -190,6 +190,8 @@ def ordered(terms: Terms, merged: int, sides: Sequence[tuple[int, State]]) -> fr
     """What a value is at most when it is one of several: what each of them is at most where it is chosen. A constant is
     at most what is no less there: `left > 80 ? 80 : left` is at most `left`.
     """
+    if terms.nodes[merged][0] == MERGE and any(side == merged for side, _ in sides):
+        return frozenset()  # what was one of several before is still any of them
     others = {terms.based(side)[0] for side, _ in sides}
     others = {one for one in others if terms.nodes[one][0] != CONST}
     if not others and not any(fact[0] == "most" for _, state in sides for fact in state.facts):
@@ -272,8 +274,8 @@ def _fits(terms: Terms, state: State, small: int, used: int, size: int, more: in
     rest = terms.index.get((OP, lift.SUB, size, used))
     if rest is not None and ("most", small, rest, more) in state.facts:
         return True
-    known, value = span(terms, small, state.ranges), terms.value(used)
-    return known is not None and value is not None and known[1] + terms.signed(value) <= (terms.value(size) or 0) + more
+    known, most_used = span(terms, small, state.ranges), span(terms, used, state.ranges)
+    return known is not None and most_used is not None and known[1] + most_used[1] <= (terms.value(size) or 0) + more
 
 
 def _above(terms: Terms, state: State, lower: tuple[int, int], upper: tuple[int, int]) -> int | None:

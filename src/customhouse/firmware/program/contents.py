@@ -80,7 +80,8 @@ class Contents:
             if dep[0] == "T":
                 moved = ("T", dep[1], dep[2] + offset - key[1], dep[3], dep[4] & quoting.OWN)
                 return Content(frozenset({moved}), "%s", 0, True)
-        return Content(content.deps, "%s" if content.deps else "", grown=content.grown)
+        template = "%s" if content.deps else ""
+        return Content(content.deps, template, grown=content.grown, appended=content.appended)
 
     def _rows(self, state: State, spot: Location) -> list[Content]:
         """The texts of several entries of an array, when they are known each by itself."""

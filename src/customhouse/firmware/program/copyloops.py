@@ -8,7 +8,7 @@ it. A loop that something else may end, of which we cannot say when, is believed
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import bounds, fold, reach
+from . import bounds, fold
 from .activation import Activation
 from .copied import Copied
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
@@ -16,9 +16,9 @@ from .loops import Loops
 from .moving import Moving
 from .state import Content, State
 from .summary import LOOP, Event
-from .terms import ADDR, CONST, OP, PHI, RESULT, UNKNOWN
+from .terms import ADDR, CONST, DERIVED, OP, PHI, RESULT, UNKNOWN
 
-_COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
+COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
 _MAX_PARTS = 4
 _DEEP = 10
@@ -112,13 +112,14 @@ class CopyLoops:
                 None,
                 None,
                 True,
+                1,
             )
 
     # -- what moves
     def begun(self, block: int, pointer: int) -> int | None:
         """Where a walk began by which a block writes in every round of its loop; None when it is no such walk."""
         copy = self._copy(block, pointer)
-        return copy.target if copy is not None and not self._comes_back(copy.head, copy.head, {block}) else None
+        return copy.target if copy is not None and not self.comes_back(copy.head, copy.head, {block}) else None
 
     def _copy(self, block: int, address: int) -> _Copy | None:
         parts, plus = self.terms.linear(address)
@@ -174,47 +175,37 @@ class CopyLoops:
         """The numbers of rounds that the tests let pass which every round that stores has to pass one of: of a test
         that the compiler wrote once for each way through the round, the largest. None when they are not known.
         """
-        every = [] if store.guard is None else self._rounds(store.guard, head)
+        every = [] if store.guard is None else self.rounds(store.guard, head)
         some: dict[int, list[int]] = {}
         for block, condition in self._controlling(store, head):
-            told = self._rounds(condition, head)
-            if self._comes_back(store.block, head, {block}):
+            told = self.rounds(condition, head)
+            if self.comes_back(store.block, head, {block}):
                 if told != []:
                     some[block] = told or []
             elif told is None:
                 return None
             elif every is not None:
                 every += told
-        if every is None or not some or self._comes_back(store.block, head, set(some)):
+        if every is None or not some or self.comes_back(store.block, head, set(some)):
             return every
         values = [self.terms.value(one) for told in some.values() for one in told]
         if not all(some.values()) or None in values:
             return None
         return [*every, self.terms.const(max(abs(self.terms.signed(value)) for value in values if value is not None))]
 
-    def rounds_of(self, moving: int) -> int | None:
-        """How often the one loop that adds to a number goes round at most, by tests that every round passes."""
-        walks = reach.growing(self.terms, moving)
-        heads = {head for head in self.loops.bodies for walk in walks if any(self.moving.at(one, head) for one in walk)}
-        if len(heads) != 1:
-            return None
-        head = heads.pop()
-        found: list[int] = []
+    def leaving(self, head: int) -> Iterator[tuple[int, int]]:
+        """The blocks from which a loop may be left, each with its condition."""
         for block in sorted(self.loops.bodies[head]):
             condition = self.tests.get(block)
             ways = self.activation.function.successors.get(block, ())
-            if condition is None or all(way in self.loops.bodies[head] for way in ways):
-                continue
-            if not self._comes_back(head, head, {block}):
-                values = [self.terms.value(one) for one in self._rounds(condition, head, self.striding) or ()]
-                found += [abs(self.terms.signed(value)) for value in values if value is not None]
-        return min(found, default=None)
+            if condition is not None and not all(way in self.loops.bodies[head] for way in ways):
+                yield block, condition
 
-    def _rounds(self, condition: int, head: int, moving: Moving | None = None) -> list[int] | None:
+    def rounds(self, condition: int, head: int, moving: Moving | None = None) -> list[int] | None:
         """The numbers of rounds that a condition lets pass, None when that is not known of one of its comparisons."""
         out: list[int] = []
-        for atom in self._atoms(condition):
-            told = self._told(atom, head, moving or self.moving)
+        for atom in self.atoms(condition):
+            told = self.told(atom, head, moving or self.moving)
             if told is None:
                 return None
             out += told
@@ -238,16 +229,16 @@ class CopyLoops:
     def _rate(self, store: _Store, copy: _Copy) -> tuple[int, int]:
         """How many bytes are stored of how many that are read, where bits are gathered: six of eight in base64."""
         for _block, condition in self._controlling(store, copy.head):
-            for atom in self._atoms(condition):
+            for atom in self.atoms(condition):
                 node = self.terms.nodes[atom]
-                for side in node[2:4] if node[0] == OP and node[1] in _COMPARED else ():
+                for side in node[2:4] if node[0] == OP and node[1] in COMPARED else ():
                     for one in self.terms.linear(side)[0]:
                         swing = self.moving.swings(one, copy.head)
                         if swing is not None:
                             return swing
         return 1, 1
 
-    def _comes_back(self, block: int, head: int, without: set[int]) -> bool:
+    def comes_back(self, block: int, head: int, without: set[int]) -> bool:
         """Whether the loop can come to a block again without passing some others."""
         after = self.activation.function.successors.get(block, ())
         return block not in without and self._reaches(after, block, self.loops.bodies[head] - without)
@@ -265,33 +256,33 @@ class CopyLoops:
                 stack += after.get(one, ())
         return False
 
-    def _atoms(self, condition: int, level: int = 0) -> list[int]:
+    def atoms(self, condition: int, level: int = 0) -> list[int]:
         """The single comparisons of a condition."""
         node = self.terms.nodes[condition]
         if node[0] == OP and level < _DEEP:
             if node[1] in _LOGIC or self._both(node):
-                return [atom for one in node[2:] for atom in self._atoms(one, level + 1)]
+                return [atom for one in node[2:] for atom in self.atoms(one, level + 1)]
             if node[1] in (EQ, NE) and self.terms.value(node[3]) == 0 and self._logical(node[2]):
-                return self._atoms(node[2], level + 1)
+                return self.atoms(node[2], level + 1)
         return [condition]
 
     def _logical(self, term: int) -> bool:
         node = self.terms.nodes[term]
-        return node[0] == OP and (node[1] in _LOGIC or node[1] in _COMPARED or self._both(node))
+        return node[0] == OP and (node[1] in _LOGIC or node[1] in COMPARED or self._both(node))
 
     def _both(self, node: tuple[int, ...]) -> bool:
         """Whether a number is what a comparison and something else have in common."""
         return node[1] == AND and any(self._logical(one) for one in node[2:])
 
-    def _told(self, atom: int, head: int, by: Moving) -> list[int] | None:
+    def told(self, atom: int, head: int, by: Moving) -> list[int] | None:
         """The numbers of rounds that a comparison lets pass; empty when it looks at bytes only, None when it is not
         known what it looks at.
         """
         node = self.terms.nodes[atom]
         if node[0] == CONST:
             return []
-        if node[0] == OP and node[1] in _COMPARED:
-            left, right = self._sides(node)
+        if node[0] == OP and node[1] in COMPARED:
+            left, right = self.sides(node)
             parts, plus = self.terms.linear(left)
             more, constant = self.terms.linear(right, -1)
             for one, count in more.items():
@@ -309,7 +300,7 @@ class CopyLoops:
             return []
         return None if by.varies(atom, head) else []
 
-    def _sides(self, node: tuple[int, ...]) -> tuple[int, int]:
+    def sides(self, node: tuple[int, ...]) -> tuple[int, int]:
         """What a comparison compares; one of numbers with a sign may be written as that of two flags."""
         for one in node[2:4]:
             flag = self.terms.nodes[one]
@@ -328,6 +319,8 @@ class CopyLoops:
             return False
         if node[0] == RESULT:
             return self._called(node[1], head)
+        if node[0] == DERIVED:
+            return self._asks(node[2], head, level + 1)
         if node[0] == PHI:
             return bool(node[3] == "result" or (isinstance(node[3], tuple) and node[3][:1] == ("result",)))
         if node[0] == OP or node[0] == ADDR:

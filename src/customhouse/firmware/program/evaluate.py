@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from . import fieldtests, pieces, private
 from .activation import Activation
 from .agenda import Agenda
+from .appends import Appends
 from .application import Application
 from .built import Built
 from .calls import Calls
@@ -54,7 +55,6 @@ class Evaluation:
         self.ways = Ways(self.activation, self.loops, self.position)
         self.activation.memory.written = self.ways.written
         self.copies = CopyLoops(self.activation, self.loops)
-        self.activation.rounds = self.copies.rounds_of
         self.instructions = Instructions(self.activation, self.loops, self.copies)
         self.built = Built(self.activation, self.copies, lambda: self.instructions.block)
         self.activation.printing = self.built.piece
@@ -74,6 +74,7 @@ class Evaluation:
         """Blocks of loops that may look for an entry."""
         self.looped = frozenset[int]().union(*self.loops.bodies.values())
         self.heads: dict[int, Head] = {}
+        self.appends = self.activation.appends = Appends(self.copies, self.heads)
         self.word_copies: dict[int, WordCopy] = {}
         """Loops that copy a block of memory."""
         for head, body in self.loops.bodies.items():
@@ -103,6 +104,7 @@ class Evaluation:
                     agenda.add(index, position[after])
         for address, calls in self.later.items():
             self.activation.here, self.activation.verdicts = self.events[address], self.verdicts[address]
+            self.appends.block = address
             for call in calls:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
@@ -224,6 +226,7 @@ class Evaluation:
             activation.later = None
         activation.now = state
         activation.looping = any(block.address in body for body in self.loops.bodies.values())
+        self.appends.block = block.address
         activation.site = block.address
         known = state.facts
         copy = self.word_copies.get(block.address)

@@ -42,7 +42,7 @@ class Extents:
         itself tells nothing of the buffer. `told` when the program itself tells the length as a constant: it is right
         unless what follows is surely a buffer of its own. Scopes may share their places in a frame.
         """
-        places = [one for one in self.store.points(target) if one[0] != GLOBAL or one[1] >= self.terms.floor]
+        places = [one for one in self.store.points(target) if one[0] != GLOBAL or self._is_address(one[1])]
         rooms = [self.at(place, own, told) for place in places]  # what is no pointer yet is no target either
         if not rooms or any(one is None for one in rooms):
             return None
@@ -57,6 +57,9 @@ class Extents:
         others = [one for one in places if one not in rows and not (rows and one[0] == GLOBAL and one[1] >= begin)]
         known = [one for one in (*rows.values(), *map(self.at, others)) if one is not None]
         return max(known) if rows and len(known) == len(rows) + len(others) else self.room(target)
+
+    def _is_address(self, number: int) -> bool:
+        return number >= self.terms.floor and self.whole.image.segment(number) is not None
 
     def at(self, place: Location, own: int | None = None, told: bool = False) -> int | None:
         """The same for one place."""

@@ -63,10 +63,10 @@ def remembered(
         if (before is None or before.deps <= own) and root not in head.private and _is_known(terms, root, key[1]):
             if key in head.untold:
                 tell(head, key)
-            if before is None:
+            if before is None and not content.appended:
                 del head.texts[key]
             else:
-                head.texts[key] = Content(own, "%s", 0, True)
+                head.texts[key] = Content(own, "%s", 0, True, appended=content.appended)
 
 
 def _is_known(terms: Terms, root: int, offset: int) -> bool:

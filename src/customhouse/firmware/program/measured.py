@@ -41,13 +41,13 @@ class Measured:
         out: dict[int, int] = {}
         for computed, (_low, most) in state.ranges.items():
             term, high = self._undone(computed, most)
-            for source in self._of(term):
+            for source in self.of(term):
                 if 0 < high + 1 < min(1 << 31, out.get(source, 1 << 31)):
                     out[source] = high + 1
         for fact in state.facts:
             if fact[0] == "ends":
                 out[fact[1]] = min(fact[2] + 1, out.get(fact[1], 1 << 31))
-            sources = self._of(fact[1]) if fact[0] == "most" else ()
+            sources = self.of(fact[1]) if fact[0] == "most" else ()
             known = bounds.span(self.terms, fact[2], state.ranges) if sources else None
             if known is not None:
                 most = known[1] + fact[3] + 1
@@ -74,14 +74,20 @@ class Measured:
         """Whether no test was of the lengths of several texts together: such a one bounds each, and their sum."""
         terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
         summed = (one for one in terms if self.terms.nodes[self.terms.based(one)[0]][0] == OP)
-        return not any(self._of(one) & sources for one in summed)
+        return not any(self.of(one) & sources for one in summed)
 
     def compared(self, state: State, pointer: int) -> bool:
-        """Whether the length of a text was compared with anything."""
-        terms = [*state.ranges, *(fact[1] for fact in state.facts if fact[0] == "most")]
-        return any(pointer in self._of(one) for one in terms)
+        """Whether the length of a text was compared with anything, or what it leaves of a room."""
+        orders = [fact[1:3] for fact in state.facts if fact[0] == "most"]
+        terms = [one for one, (_low, high) in state.ranges.items() if high < bounds.HUGE]
+        terms += [one for one, _ in orders]
+        return any(pointer in self.of(one) for one in terms) or any(
+            factor < 0 and pointer in self.of(one)
+            for term in (*state.ranges, *(rest for _, rest in orders))
+            for one, factor in self.terms.linear(term)[0].items()
+        )
 
-    def _of(self, term: int, level: int = 0) -> frozenset[int]:
+    def of(self, term: int, level: int = 0) -> frozenset[int]:
         """The texts whose length the number is, or of which it is the length and more."""
         found = self._known.get(term)
         if found is None:
@@ -90,9 +96,9 @@ class Measured:
             if node[0] == RESULT and node[2] in ("strlen", "strnlen") and node[3]:
                 found = frozenset(node[3][:1])
             elif node[0] == OP and node[1] == ADD and level < 4:
-                found = self._of(node[2], level + 1) | self._of(node[3], level + 1)
+                found = self.of(node[2], level + 1) | self.of(node[3], level + 1)
             elif node[0] == ADDR and not node[3]:
-                found = self._of(node[1], level + 1)
+                found = self.of(node[1], level + 1)
             if not level:
                 self._known[term] = found
         return found

@@ -8,25 +8,27 @@ large.
 from typing import Any
 
 from .extents import OWN
-from .lengths import HUGE, Lengths, Sources
+from .kept import Kept
+from .lengths import HUGE, Sources
 from .state import Content, Fact
-from .summary import LOOP
+from .summary import ENDLESS, LOOP, ONCE, ONE_TEXT
 from .terms import GLOBAL, STACK
 
 _WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
 """Limits that come of a number's width rather than of a test."""
 
 
-class Overflows(Lengths):
+class Overflows(Kept):
     """Judges the copies that a program's evaluation met."""
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, name, _site, target, limit, content, size, facts, _chain, sources, _literal, moving, low, _separate = event
+        _, name, _site, target, limit, content, size, facts, _chain, sources, _, moving, low, _, again = event
         if name == LOOP:
             return self._loop(event)
         if size == -1:
-            return self._texts(event)
+            room = self.extents.row(target)
+            return room is not None and self._texts(event) > room
         if self._within(target, sources):
             return self._meets(event)
         whole = self.terms.reach(target, size)
@@ -35,14 +37,7 @@ class Overflows(Lengths):
         if low is not None and low < 0:  # as a size it is larger than everything
             return self.extents.room(target) is not None and self.tainted(size, 0)
         if moving is not None:
-            room = self.extents.room(target)
-            most = self.terms.value(size)
-            if room is None or not (self.tainted(size, 0) or self.tainted(moving, 0)):
-                return False
-            if most is not None and most <= room:
-                return False
-            whole_ = [self.held(one) for one, _ in sources]  # pieces of one text are no longer than that
-            return not whole_ or any(one is None or one > room for one in whole_)
+            return self._behind(target, size, moving, sources, again)
         value = self.terms.value(size)
         if value is not None:
             room = self.extents.room(target, value, True)
@@ -58,15 +53,32 @@ class Overflows(Lengths):
         room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
         return room is not None and most > room
 
-    def _texts(self, event: tuple[Any, ...]) -> bool:
-        """Whether texts that are put together can pass the end of their target."""
-        _, _name, _site, target, _limit, content, _size, facts, _chain, sources, literal, moving, _low, separate = event
-        room = self.extents.row(target)
-        if moving is not None:
-            return room is not None and self._outside(moving) and (self.held(moving) or 0) > room
+    def _behind(self, target: int, size: int, moving: int, sources: Sources, again: int) -> bool:
+        """Whether pieces that are put one behind the other can pass the end of their target."""
+        room = self.extents.room(target)
+        most = self.terms.value(size)
+        if room is None or not (self.tainted(size, 0) or self.tainted(moving, 0)):
+            return False
+        if (most is not None and most <= room) or self.asked(moving, room):
+            return False
+        if again == ENDLESS or self.gathers(moving):
+            return True
+        whole = [self.held(one) for one, _ in sources]  # pieces of one text are no longer than that
+        return not whole or any(one is None or one > room for one in whole)
+
+    def _texts(self, event: tuple[Any, ...]) -> int:
+        """The most bytes that texts make, those that loops put one behind the other together."""
+        content: Content = event[5]
+        facts, sources, literal, separate, again = event[7], event[9], int(event[10]), event[13], int(event[14])
+        if again == ENDLESS:
+            return HUGE
+        if again == ONE_TEXT:
+            return self.longest(content._replace(extent=0, grown=False), 0) or 0
+        length = self.text(content, sources, facts, separate)
+        if again > ONCE:
+            return literal + again * max(length - 1, 0) + 1
         # a test of several texts together counts what stands between them as well
-        beside = literal if separate else 0
-        return room is not None and self.text(content, sources, facts, separate) + beside > room
+        return length + (literal if separate else 0)
 
     def _loop(self, event: tuple[Any, ...]) -> bool:
         """Whether a loop that copies bytes can pass the end of its target."""

@@ -245,10 +245,13 @@ class Pointers(Initial):
         return root != GLOBAL or (offset >= self.terms.floor and self.image.segment(offset) is not None)
 
     def _is_distance(self, root: int, number: int, address: int) -> bool:
-        """Whether a number is how far a field lies from the address that it is added to: a table with `offsetof`."""
+        """Whether a number is how far a field lies from the address that it is added to: a table with `offsetof`. What
+        nobody can write to is no such object: it is a field of what a null pointer leads to.
+        """
         return (
             root == GLOBAL
             and number < self.terms.floor <= address
+            and not self.image.constant(address)
             and self._is_place(GLOBAL, address)
             and self._is_place(GLOBAL, address + number)
         )

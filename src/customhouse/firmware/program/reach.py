@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from . import bounds, fold, lift
 from .conditions import Conditions
+from .growth import WIDTH, Parts, grows, lasts, leaves, loads_of, narrow, ways
 from .state import State
 from .terms import ADDR, BYTE, CONST, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Terms
 
@@ -17,10 +18,6 @@ _DEPTH = 5
 _LINKS = 8
 """Numbers that one is made of, one in the other."""
 _MOST_PARTS = 4
-_WIDTH = 0xFFFF
-"""What two bytes can hold: a bound that no test made, and a length that nothing bounds is not known to be as long."""
-Parts = dict[int, int]
-"""Unknowns of a sum, each with its factor."""
 
 
 class Reach(NamedTuple):
@@ -54,19 +51,21 @@ def of(
     whole = _least(terms, state, index, more, size) if terms.nodes[size][0] == MERGE else None
     lengths = _cases(terms, conditions, state, size) if whole is None else []
     ends = {_least(terms, one, index, more, length) for one, length in lengths} or {whole}
+    end = _sum(index, terms.linear(size)[0], 1)  # a number that a size is less by does not lead on
+    on = [one for one in index if end.get(one, 0) > 0]
+    lasting = next((one for one in on if lasts(terms, state, one, index)), None)
     if None not in ends:
         numbers = [terms.signed(value) for one in ends if one is not None and (value := terms.value(one)) is not None]
-        if len(numbers) == len(ends) and max(numbers) < _WIDTH:
+        if len(numbers) == len(ends) and max(numbers) < WIDTH:
             return Reach(start, terms.const(max(numbers)))
-        if len(ends) == 1 and not numbers:
+        if len(ends) == 1 and not numbers and lasting is None:
             return Reach(start, ends.pop() or terms.zero)
     if limit is not None:
         most = _end(terms, state, index, more + limit)
         bound = None if most is None else terms.value(most)
-        if most is not None and bound is not None and bound < _WIDTH:
+        if most is not None and bound is not None and bound < WIDTH:
             return Reach(start, most)
-    end = _sum(index, terms.linear(size)[0], 1)  # a number that a size is less by does not lead on
-    moving = next((one for one in index if end.get(one, 0) > 0 and _grows(terms, state, one, function)), None)
+    moving = next((one for one in on if grows(terms, state, one, function)), lasting)
     return None if moving is None else Reach(start, size, moving)
 
 
@@ -99,7 +98,8 @@ def _begin(terms: Terms, target: int) -> tuple[int, Parts, int] | None:
     """Where the object begins that a pointer goes into, and the rest of the pointer."""
     parts, constant = terms.linear(target)
     pointers = [one for one, factor in parts.items() if factor == 1 and terms.rank(one) >= 1]
-    if not pointers:
+    pointers = [one for one in pointers if not _is_field(terms, one, parts)]
+    if not pointers or (constant >= terms.floor and all(loads_of(terms, one) for one in pointers)):
         return (terms.const(constant), parts, 0) if parts and constant >= terms.floor else None
     pointer = max(pointers, key=terms.rank)
     if pointer in terms.edges:
@@ -108,17 +108,23 @@ def _begin(terms: Terms, target: int) -> tuple[int, Parts, int] | None:
     return (terms.add(pointer, constant), rest, 0) if rest and len(rest) <= _MOST_PARTS else None
 
 
+def _is_field(terms: Terms, term: int, parts: Parts) -> bool:
+    """Whether a word is read from the object that another part of a pointer leads to: `s->text + s->used`."""
+    roots = {terms.nodes[one][1] for one in loads_of(terms, term)}
+    return any(other != term and not roots.isdisjoint((other, *terms.flat(other))) for other in parts)
+
+
 def _walking(terms: Terms, pointer: int, parts: Parts, constant: int) -> tuple[int, Parts, int] | None:
     """A pointer that a loop moves on began somewhere."""
-    leaves, phis = _leaves(terms, pointer)
-    begun = {one for one in leaves if _is_place(terms, one)}
+    values, phis = leaves(terms, pointer)
+    begun = {one for one in values if _is_place(terms, one)}
     if len(begun) != 1:
         return None
     start = begun.pop()
     before, first = terms.linear(start)
-    for one in leaves:
+    for one in values:
         inner, plus = terms.linear(one)
-        if not inner.keys() & (phis | before.keys()) and (before or not 0 <= plus - first < _WIDTH):
+        if not inner.keys() & (phis | before.keys()) and (before or not 0 <= plus - first < WIDTH):
             return None
     return start, _sum(parts, before, -1), constant - first
 
@@ -129,29 +135,6 @@ def _is_place(terms: Terms, term: int) -> bool:
     if not parts or constant >= terms.floor:
         return not parts and constant >= terms.floor
     return list(parts.values()) == [1] and terms.nodes[next(iter(parts))][0] in (STACK, HEAP, PARAM, RESULT, LOAD)
-
-
-def _leaves(terms: Terms, phi: int) -> tuple[set[int], set[int]]:
-    """The values of a phi through the phis of other joins, and all those phis."""
-    out: set[int] = set()
-    phis = {phi}
-    work = [(one, 0) for one in _ways(terms, phi)]
-    while work:
-        one, level = work.pop()
-        node = terms.nodes[one]
-        if node[0] in (PHI, MERGE) and level < _DEPTH:
-            if one not in phis:
-                phis.add(one)
-                work += [(other, level + 1) for other in _ways(terms, one)]
-        else:
-            out.add(one)
-    return out, phis
-
-
-def _ways(terms: Terms, phi: int) -> Iterable[int]:
-    """What a phi is on the ways to its join: all that it ever was includes what loops were first looked at with."""
-    node = terms.nodes[phi]
-    return node[1] if node[0] == MERGE else terms.edges.get(phi) or terms.alternatives[phi]
 
 
 def _sum(parts: Parts, other: Parts, factor: int) -> Parts:
@@ -195,10 +178,8 @@ def _wide(terms: Terms, parts: Parts) -> Parts:
     """A sum without the masks of narrow numbers, which comparisons may do without."""
     out: Parts = {}
     for one, factor in parts.items():
-        node = terms.nodes[one]
-        if node[0] == OP and node[1] == lift.AND and terms.value(node[3]) in (0xFF, 0xFFFF):
-            one = node[2]  # noqa: PLW2901 - the number itself
-        out[one] = out.get(one, 0) + factor
+        number = narrow(terms, one)
+        out[number] = out.get(number, 0) + factor
     return out
 
 
@@ -253,7 +234,7 @@ def _positive(terms: Terms, state: State, term: int, seen: frozenset[int] = froz
         return True
     parts: Iterable[int] = ()
     if node[0] in (PHI, MERGE):
-        parts = _ways(terms, term)
+        parts = ways(terms, term)
     elif node[0] == OP and node[1] == lift.ADD:
         parts = node[2:4]
     elif node[0] == ADDR and node[2] >= 0 and not node[3]:
@@ -313,81 +294,3 @@ def _lesser(terms: Terms, parts: Parts, constant: int, other: Parts, more: int) 
     """Whether a sum is at most another one, whatever its unknowns are."""
     rest = _sum(parts, other, -1)
     return constant <= more and all(factor < 0 and _positive(terms, State(), one) for one, factor in rest.items())
-
-
-def _grows(terms: Terms, state: State, term: int, function: int | None) -> bool:
-    """Whether a loop adds something unknown to the value in its rounds, and nothing was compared with what it has grown
-    to: not even in a way that we may not have understood.
-    """
-    found = growing(terms, term)
-    joins = {terms.nodes[one][1] for walk in found for one in walk if terms.nodes[one][0] == PHI}
-    if function is not None and joins != {function}:
-        return False
-    return bool(found) and not any(_compared(terms, state, walk | {term}) for walk in found)
-
-
-def growing(terms: Terms, term: int) -> list[frozenset[int]]:
-    """The joins of loops, loop by loop, at which something unknown has been added to the value."""
-    return [walk for walk in _walks(terms, term) if _adds(terms, walk)]
-
-
-def _walks(terms: Terms, term: int) -> list[frozenset[int]]:
-    """The joins that a value goes through again and again as loops go round, loop by loop."""
-    after = {term: _joined(terms, term)}
-    work = [term]
-    while work:
-        for one in after[work.pop()]:
-            if one not in after and len(after) < _LINKS * _LINKS:
-                after[one] = _joined(terms, one)
-                work.append(one)
-    reached = {one: _reached(after, one) for one in after}
-    loops = {frozenset(other for other in reached[one] if one in reached[other]) for one in after}
-    return [loop for loop in loops if loop]
-
-
-def _joined(terms: Terms, term: int) -> frozenset[int]:
-    """The joins that a value is made of."""
-    leaves, phis = _leaves(terms, term) if terms.nodes[term][0] in (PHI, MERGE) else ({term}, set())
-    parts = {part for one in leaves for part in terms.linear(one)[0] if terms.nodes[part][0] in (PHI, MERGE)}
-    return frozenset((parts | phis) - {term} if term not in parts else parts | phis)
-
-
-def _reached(after: dict[int, frozenset[int]], term: int) -> set[int]:
-    out: set[int] = set()
-    work = [term]
-    while work:
-        fresh = after.get(work.pop(), frozenset()) - out
-        out |= fresh
-        work += fresh
-    return out
-
-
-def _adds(terms: Terms, walk: frozenset[int]) -> bool:
-    """Whether something unknown is added on the way round."""
-    for phi in walk:
-        for one in _leaves(terms, phi)[0]:
-            parts, _more = terms.linear(one)
-            if parts.keys() & walk and any(factor > 0 for part, factor in parts.items() if part not in walk):
-                return True
-    return False
-
-
-def _compared(terms: Terms, state: State, walk: frozenset[int]) -> bool:
-    """Whether any number of a walk was compared, alone or in a sum, or what it leaves of another one."""
-    tested = [fact[1] for fact in state.facts if fact[0] == "most" and not _own(terms, fact[2], walk)]
-    tested += [one for one, (_low, high) in state.ranges.items() if high < bounds.HUGE and not _is_truth(terms, one)]
-    left = [terms.linear(fact[2])[0] for fact in state.facts if fact[0] == "most"]
-    return any(terms.linear(one)[0].keys() & walk for one in tested) or any(
-        parts.get(one, 0) < 0 for parts in left for one in walk
-    )
-
-
-def _own(terms: Terms, term: int, walk: frozenset[int]) -> bool:
-    """Whether a number is a constant or made of a walk: that another of the walk is at most as much, joins tell."""
-    parts = terms.linear(term)[0]
-    return not parts or any(factor > 0 and one in walk for one, factor in parts.items())
-
-
-def _is_truth(terms: Terms, term: int) -> bool:
-    node = terms.nodes[term]
-    return bool(node[0] == OP and node[1] in fold.BOOLEAN)

@@ -39,7 +39,8 @@ class Content(NamedTuple):
 
     `verbatim` when the buffer is a byte-for-byte copy of the one dependency, so that offsets carry over. `grown` when
     it was written byte by byte in a loop, and how far is not known. `room`: a number of bytes that a caller gives
-    and the text does not pass (`put(buffer, sizeof buffer, text)`), -1 when there is none.
+    and the text does not pass (`put(buffer, sizeof buffer, text)`), -1 when there is none. `appended`: the instructions
+    that have gone on with it since it began.
     """
 
     deps: frozenset[Dep]
@@ -48,6 +49,7 @@ class Content(NamedTuple):
     verbatim: bool = False
     grown: bool = False
     room: int = -1
+    appended: frozenset[int] = frozenset()
 
 
 EMPTY = Content(frozenset(), "")
@@ -75,6 +77,7 @@ def either(a: Content, b: Content, place: Location | None = None) -> Content:
         a.verbatim and b.verbatim and a.deps == b.deps,
         a.grown or b.grown,
         _room(a, b, place),
+        a.appended | b.appended,
     )
 
 
@@ -115,7 +118,8 @@ def joined(a: Content, b: Content) -> Content:
     """Concatenation."""
     behind = settled(b.deps, (quoting.after(quoting.START, a.template),))
     extent = a.extent + b.extent - 1 if a.extent and b.extent else 0
-    return Content(_united(a.deps, behind), (a.template + b.template)[:400], extent, grown=a.grown or b.grown)
+    template = (a.template + b.template)[:400]
+    return Content(_united(a.deps, behind), template, extent, grown=a.grown or b.grown, appended=a.appended)
 
 
 def form(content: Content) -> str:

@@ -18,6 +18,10 @@ Verdicts = frozenset[tuple[int, Lacking]]
 """The values that are stored in a word, and what is known then of the texts beside it."""
 LOOP = "copy loop"
 """The name under which such a copy is told."""
+OPEN, ONCE = 0, 1
+"""How often a text is gone on with: `OPEN` when loops of callers may repeat it, since nobody asked how long it is."""
+ONE_TEXT, ENDLESS = 1 << 30, 1 << 40
+"""As often as there is something left of one text, and as often as someone outside wants."""
 MAX_RETURNS = 10
 """Ways to return of one function that its callers hear of."""
 

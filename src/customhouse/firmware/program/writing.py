@@ -159,8 +159,15 @@ class Writing(Letters):
             old = self.text_at(state, spot)
             if old.verbatim and self.terms.nodes[spot[0]][0] != STACK and spot not in state.texts:
                 pass  # what was there before stays a part of the text
-            content = joined(old, added)
+            content = joined(old, added)._replace(appended=old.appended | {self.site})
             self._put(state, spot, content, len(spots) > 1)
+
+    def went_on(self, state: State, pointer: int) -> None:
+        """The instruction at hand wrote at the end of a text."""
+        for spot in self.terms.places(pointer)[:4]:
+            text = state.texts.get(spot)
+            if text is not None:
+                state.texts[spot] = text._replace(appended=text.appended | {self.site})
 
     def _put(self, state: State, spot: Location, content: Content, weak: bool) -> None:
         key = (spot[0], spot[1], 0) if spot[2] == 1 else spot

@@ -2,7 +2,7 @@
 
 from ..lift import MUL
 from ..private import drop
-from ..state import EMPTY, Content, State
+from ..state import EMPTY, State
 from ..terms import CONST, DERIVED, HEAP, OP, PARAM, RESULT, Location
 from .called import Actions, Call, Caller
 
@@ -14,11 +14,13 @@ _ENDS = frozenset(("stpcpy", "__stpcpy_chk"))
 def _copy(one: Call) -> int:
     target, content = one.nth(0), one.text(one.nth(1))
     limit = one.size(one.number(2))
+    behind = None
     if one.number(3) == 1:
         source = one.nth(1)
         start, before = _begun(one, target, source)
-        moving = source if _appends(one, target) is not None and _again(one, start, content) else None
-        one.caller.overrun(one.state, one.name, start, content, None, ((source, None),), before, moving)
+        behind = appends(one, target)
+        again = 1 if behind is None else one.caller.again(one.state, start, content)
+        one.caller.overrun(one.state, one.name, start, content, None, ((source, None),), before, again)
         limit = _measured(one, one.nth(1))
     elif one.number(2) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
@@ -26,6 +28,8 @@ def _copy(one: Call) -> int:
     room = one.room(one.nth(2)) if one.number(2) >= 0 and not limit else -1
     sized = bool(limit) and one.number(3) != 1
     one.write(target, placed._replace(extent=limit or content.extent, verbatim=False, room=room), sized=sized)
+    if behind is not None:
+        one.memory.went_on(one.state, behind[0])
     if not content.deps and content.template:
         one.memory.emitted(one.state, target, content.template)
     return target
@@ -61,7 +65,7 @@ def _behind(one: Call, target: int, source: int) -> tuple[int, int]:
     what is between is what both can be less the length's own limit.
     """
     terms, state = one.terms, one.state
-    behind = _appends(one, target)
+    behind = appends(one, target)
     if behind is not None:
         return behind[0], max(one.text(behind[0]).extent - 1, 0) + behind[1]
     limit = one.caller.string_limit(state, source)
@@ -77,7 +81,7 @@ def _behind(one: Call, target: int, source: int) -> tuple[int, int]:
     return found.start, max(most - (limit or 0), 0)
 
 
-def _appends(one: Call, target: int) -> tuple[int, int] | None:
+def appends(one: Call, target: int) -> tuple[int, int] | None:
     """The text that a copy goes on with, and how far behind its end: `strcpy(text + strlen(text) + 1, more)`."""
     parts, more = one.terms.linear(target)
     for part, factor in parts.items():
@@ -91,14 +95,6 @@ def _appends(one: Call, target: int) -> tuple[int, int] | None:
     return None
 
 
-def _again(one: Call, target: int, content: Content) -> bool:
-    """Whether a loop appends the same text again and again, and nobody asks how long the whole is."""
-    old = one.text(target)
-    if not one.caller.looping or not content.deps or old.extent or not content.deps <= old.deps:
-        return False
-    return not one.caller.measures(one.state, target)
-
-
 def _copy_end(one: Call) -> int:
     target = _copy(one)
     return one.terms.make((DERIVED, target, one.result()), target)
@@ -110,9 +106,13 @@ def _append(one: Call) -> int:
     old = one.text(target)
     before = len(old.template) if not old.deps else max(old.extent - 1, 0)
     size = one.terms.value(one.nth(2)) if one.number(2) >= 0 else None
+    again = one.caller.again(one.state, target, content) if one.name != "strlcat" else 1
     if one.number(3) == 1:
-        moving = source if _again(one, target, content) else None
-        one.caller.overrun(one.state, one.name, target, content, None, ((source, None),), before, moving)
+        one.caller.overrun(one.state, one.name, target, content, None, ((source, None),), before, again)
+    elif again > 1 and one.number(2) >= 0:
+        most = one.caller.limit(one.state, one.nth(2))
+        known = None if most is None else most + 1
+        one.caller.overrun(one.state, one.name, target, content, None, ((source, known),), before, again)
     elif size is not None and before and one.name != "strlcat":
         one.caller.overrun(one.state, one.name, target, content, None, ((source, size + 1),), before)
     elif one.number(2) >= 0 and one.name != "strlcat":

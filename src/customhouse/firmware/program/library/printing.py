@@ -9,6 +9,7 @@ from ..memory import Memory
 from ..state import Content, Dep, State, either, kept, settled
 from ..terms import HEAP
 from .called import Actions, Call
+from .copies import appends
 
 
 def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...]) -> Content:
@@ -88,9 +89,12 @@ def _vformat(one: Call) -> int:
 def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> int:
     target = one.nth(0)
     content = formatted(one, one.nth(2), arguments)
+    behind = appends(one, target)
     if one.number(1) == -1:
         sources, literal = _lengths(one, one.nth(2), arguments)
-        one.caller.overrun(one.state, one.name, target, content, None, sources, literal)
+        start = target if behind is None else behind[0]
+        again = 1 if behind is None else one.caller.again(one.state, start, content)
+        one.caller.overrun(one.state, one.name, start, content, None, sources, literal, again)
     elif one.number(1) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(1))
     limit = one.size(one.number(1)) if one.number(1) >= 0 else None
@@ -100,6 +104,8 @@ def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> i
     one.write(target, placed._replace(extent=limit or 0, room=room), sized=bool(limit))
     if printed is not None:
         printed()
+    if behind is not None:
+        one.memory.went_on(one.state, behind[0])
     result = one.terms.result(one.caller.site, one.name, ())
     one.memory.emitted(one.state, target, content.template, fold.binary(one.terms, ADD, target, result, one.terms.word))
     return result
