@@ -54,6 +54,27 @@ def test_a_choice_is_at_most_what_each_side_is_where_it_is_chosen(terms: Terms) 
     assert not bounds.ordered(terms, cut, [sides[0], (terms.param(2), State())])
 
 
+def test_a_choice_of_several_values_and_one_of_them_says_nothing_of_the_others(terms: Terms) -> None:
+    kept, counter = terms.load(terms.param(0), 8, 0, 2), terms.param(1)
+    either = terms.merge({kept, terms.add(counter, -1)})
+    sides = [(terms.add(counter, -1), State()), (either, State())]
+    assert not bounds.ordered(terms, either, sides)
+
+
+def test_what_is_left_of_a_room_is_left_where_one_way_is_known_to_have_used_nothing(terms: Terms) -> None:
+    length, kept, counted = terms.param(0), terms.load(terms.param(1), 8, 0, 4), terms.param(2)
+    room, used = terms.const(1024), terms.phi(1, 2, "used")
+    rest = fold.binary(terms, SUB, room, kept, 4)
+    tested, begun = State(), State()
+    tested.learn(frozenset({("most", length, rest, 0)}))
+    tested.ranges[length] = begun.ranges[length] = (0, 512)
+    made = {(kept, counted): used}
+    assert not bounds.left(terms, [tested, begun], made)
+    begun.ranges[counted] = (0, 0)
+    left = terms.make((OP, SUB, room, used), room, used)
+    assert ("most", length, left, 0) in bounds.left(terms, [tested, begun], made)
+
+
 def test_a_constant_is_at_most_what_is_larger_where_it_is_chosen(terms: Terms) -> None:
     left, piece = terms.param(0), terms.unknown("piece")
     above = State()

@@ -11,7 +11,7 @@ from customhouse.firmware.program.analysis import analyse
 from customhouse.firmware.program.conditions import Conditions
 from customhouse.firmware.program.lift import ADD, BAND, BOR, EQ, LE, NE, SBORROW, SELECT, SHL, SHR, SLE, SLT, SUB
 from customhouse.firmware.program.state import Content, State, joined, literal
-from customhouse.firmware.program.terms import OP, STACK, Terms
+from customhouse.firmware.program.terms import GLOBAL, OP, STACK, Terms
 
 __all__ = ["conditions", "terms"]
 
@@ -113,10 +113,27 @@ def test_a_bound_of_the_width_alone_is_no_size(terms: Terms, conditions: Conditi
     buffer = terms.add(terms.make((STACK, 1)), -200)
     used, length = terms.load(terms.param(0), 0, 0, 2), terms.load(terms.param(1), 0, 0, 2)
     target = fold.binary(terms, ADD, buffer, used, 4)
-    assert reach.of(terms, conditions, State(), target, length) is None
+    assert reach.of(terms, conditions, State(), target, length) == (buffer, length, used)
     state = compared(conditions, LE, used, terms.const(100), True)
     assert conditions.refine(state, terms.make((OP, LE, length, terms.const(120)), length), True)
     assert reach.of(terms, conditions, state, target, length) == (buffer, terms.const(220), None)
+
+
+def test_a_word_of_the_object_that_is_written_to_is_no_place(terms: Terms, conditions: Conditions) -> None:
+    used, length = terms.load(terms.param(0), 8, 0, 4), terms.param(2)
+    target = terms.add(fold.binary(terms, ADD, terms.param(0), used, 4), 12)
+    start = terms.add(terms.param(0), 12)
+    assert reach.of(terms, conditions, State(), target, length) == (start, length, used)
+    state = compared(conditions, LE, used, terms.unknown("limit"), True)
+    found = reach.of(terms, conditions, state, target, length)
+    assert found is None or found.moving is None
+
+
+def test_what_is_added_to_an_address_is_an_index(terms: Terms, conditions: Conditions) -> None:
+    used, length = terms.load(GLOBAL, 8192, 0, 4), terms.param(2)
+    target = terms.add(used, 8196)
+    assert reach.of(terms, conditions, State(), target, length) == (terms.const(8196), length, used)
+    assert reach.of(terms, conditions, State(), terms.add(used, 4), length) is None  # a pointer and a field
 
 
 RECORDS = """

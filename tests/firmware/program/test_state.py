@@ -1,6 +1,6 @@
 """Texts that may be one or the other."""
 
-from customhouse.firmware.program.state import Content, Location, cut, either, few, literal
+from customhouse.firmware.program.state import Content, Location, cut, either, few, joined, literal
 
 PLACE: Location = (7, 24, 152)
 RECEIVED = Content(frozenset({("X", 9, 0, 0, False)}), "%s", 128)
@@ -23,6 +23,13 @@ def test_a_text_from_another_place_may_be_of_any_length() -> None:
 
 def test_of_two_known_lengths_the_longer_counts() -> None:
     assert either(literal("UTC0"), RECEIVED, PLACE).extent == 128
+
+
+def test_what_went_on_with_a_text_on_either_way_went_on_with_it() -> None:
+    begun, gone_on = literal("a"), RECEIVED._replace(appended=frozenset({0x100}))
+    assert either(begun, gone_on).appended == {0x100}
+    assert joined(gone_on, begun).appended == {0x100}
+    assert not joined(begun, gone_on).appended  # what is put behind it is another text
 
 
 def test_a_copy_of_an_object_is_cut_into_copies_of_its_parts() -> None:
