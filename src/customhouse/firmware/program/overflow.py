@@ -59,9 +59,10 @@ class Overflows(Kept):
         most = self.terms.value(size)
         if room is None or not (self.tainted(size, 0) or self.tainted(moving, 0)):
             return False
-        if (most is not None and most <= room) or self.asked(moving, room):
+        kept = self.gathers(moving)
+        if (most is not None and most <= room) or (kept and self.asked(moving, room)):
             return False
-        if again == ENDLESS or self.gathers(moving):
+        if again == ENDLESS or kept:
             return True
         whole = [self.held(one) for one, _ in sources]  # pieces of one text are no longer than that
         return not whole or any(one is None or one > room for one in whole)
