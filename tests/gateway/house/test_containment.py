@@ -46,6 +46,7 @@ def looked_up(target: str, seconds: int = 60, who: str = "a") -> LearnedName:
 def hold(gateway: Gateway, *devices: Device, **fields: object) -> Intent:
     intent = Intent(house(*devices, **fields))
     gateway.replace(intent.ruleset)
+    gateway.world.ask_anew()
     return intent
 
 

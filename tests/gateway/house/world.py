@@ -89,6 +89,13 @@ class World:
         with self.inside(name):
             return shell(*arguments, given=given)
 
+    def ask_anew(self) -> None:
+        """The hosts forget their neighbours: one that was kept from another asks again only a second later, and until
+        then its kernel says "No route to host" of itself.
+        """
+        for name in HOSTS:
+            self.run(name, "ip", "neighbour", "flush", "dev", "eth0", "nud", "all")
+
     def build(self) -> None:
         for name in ("gw", "up", *HOSTS):
             shell("ip", "netns", "add", self.namespace(name))
