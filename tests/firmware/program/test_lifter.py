@@ -104,3 +104,21 @@ def test_the_counter_that_is_taken_from_the_stack_is_a_return() -> None:
     code = bytearray(struct.pack("<I", 0xE493F004)) + bytes(16)  # from where another register points
     image = Image("arm", False, 4, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
     assert Lifter(image).block(AT, False)[0].exit.kind == "ijump"
+
+
+def test_an_instruction_is_read_whole_wherever_it_lies_in_a_long_block() -> None:
+    """`mov 0x180(%rax), %rax` and `ldr.w r0, [r1, #0x234]`, at every distance from the block's begin."""
+    for padding in range(140, 170):
+        wide, rest = divmod(padding, 9)
+        fill = bytes.fromhex("660f1f840000000000") * wide + b"\x90" * rest
+        code = bytearray(fill + bytes.fromhex("488b8080010000c3"))
+        image = Image("x86_64", False, 8, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
+        [block] = Lifter(image).block(AT, False)
+        assert [~op[3] for op in block.ops if op[0] == lift.ADD and op[5] == AT + padding] == [0x180]
+    for padding in range(140, 170, 2):
+        wide, rest = divmod(padding, 4)
+        fill = struct.pack("<2H", 0xF3AF, 0x8000) * wide + struct.pack("<H", 0xBF00) * (rest // 2)
+        code = bytearray(fill + struct.pack("<3H", 0xF8D1, 0x0234, 0x4770))
+        image = Image("arm", False, 4, AT, segments=[Segment(AT, AT + len(code), code, True, False)])
+        [block] = Lifter(image).block(AT, True)
+        assert [~op[3] for op in block.ops if op[0] == lift.ADD and op[5] == AT + padding] == [0x234]

@@ -1,6 +1,9 @@
 """A call of a function of the program: its summary, done to the caller's state."""
 
-from . import bounds, cases, fold, growth, private
+import functools
+import operator
+
+from . import bounds, bytesets, cases, fold, growth, private
 from .join import shared
 from .lift import ADD
 from .reading import Reading
@@ -8,9 +11,9 @@ from .state import Content, Fact, State
 from .summary import LOOP, MAX_RETURNS, OPEN, Event
 from .terms import HEAP, LOAD, STACK, Location
 
-_MAX_INNER = 16
 _MAX_CHAIN = 12
 _NO_FACTS: frozenset[Fact] = frozenset()
+_Return = tuple[int, frozenset[Fact]]
 
 
 class Application(Reading):
@@ -120,7 +123,7 @@ class Application(Reading):
                 self.caller.note(moved)
         self.caller.now = now
 
-    def _result(self, returns: list[tuple[int, frozenset[Fact]]]) -> int:
+    def _result(self, returns: list[_Return]) -> int:
         if not returns:
             return self.terms.unknown(("void", self.site))
         self.state.facts = self.state.facts | shared([facts for _, facts in returns])
@@ -132,10 +135,36 @@ class Application(Reading):
             self.terms.add_alternative(phi, value)
         measured = self._measured(phi)
         returns = [(value, facts | measured.get(value, _NO_FACTS)) for value, facts in returns]
+        returns = self._lacking(phi, returns)
+        self.state.facts = self.state.facts | shared([facts for _, facts in returns])
         self.caller.conditions.implied[phi] = tuple(returns)
         if len(returns) < MAX_RETURNS:  # else there may be others
             self.state.cases = cases.answered(self.state, phi, returns)
         return phi
+
+    def _lacking(self, result: int, returns: list[_Return]) -> list[_Return]:
+        """The ways to return, each with what the text to which the result points lacks on it: a text that was checked
+        may be what it is, and so may a constant.
+        """
+        lacks = [
+            functools.reduce(operator.or_, (fact[2] for fact in facts if fact[:2] == ("lacks", value)), 0)
+            for value, facts in returns
+        ]
+        if not any(lacks):
+            return returns
+        lacks = [mask | self._absent(value) for mask, (value, _) in zip(lacks, returns, strict=True)]
+        return [
+            (value, facts | {("lacks", one, mask) for one in (result, value)} if mask else facts)
+            for mask, (value, facts) in zip(lacks, returns, strict=True)
+        ]
+
+    def _absent(self, value: int) -> int:
+        """The bytes that are not in a text of the program's own, which a value points to; there is none at NULL."""
+        number = self.terms.value(value)
+        if number is None:
+            return 0
+        text = self.caller.constant_text(value)
+        return bytesets.ALL & ~bytesets.of(text) if text is not None else 0 if number else bytesets.ALL
 
     def _measured(self, result: int) -> dict[int, frozenset[Fact]]:
         """By what may be returned: the texts that are no longer than that. The callee counted; to its caller the result
@@ -224,11 +253,7 @@ class Application(Reading):
             return []
         kind, root, offset, stride, _ = next(iter(content.deps))
         spots = self.terms.places(self.address(root, offset, 0)) if kind == "T" and self.terms.open[root] else ()
-        if stride or len(spots) != 1 or spots[0][2]:
-            return []
-        base, start, _ = spots[0]
-        found = [key for key in self.state.texts.of(base) if not key[2] and start < key[1] < start + content.extent]
-        return [(key[1] - start, self.memory.held(self.state, key)) for key in found[:_MAX_INNER]]
+        return [] if stride or len(spots) != 1 else self.memory.inside(self.state, spots[0], content.extent)
 
     def _block(self, content: Content) -> Content:
         """What is written out, with the texts of all fields where it is a structure of the caller's."""

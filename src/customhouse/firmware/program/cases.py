@@ -11,7 +11,7 @@ from . import fold
 from .computed import again
 from .lift import EQ, LE, LT, NE, SELECT, SLE, SLT
 from .orders import signed_word
-from .state import Case, Fact, State
+from .state import CHECKED, Case, Fact, State
 from .terms import ADDR, CONST, OP, PHI, Terms
 
 MAX_CASES = 8
@@ -138,6 +138,12 @@ def settled(terms: Terms, state: State, case: Case) -> State:
             if now != held:
                 out.words[place] = (size, now)
     return out
+
+
+def named(facts: frozenset[Fact], values: dict[int, int]) -> frozenset[Fact]:
+    """The facts, of which those of a text by a name are those by what the name stands for, too."""
+    checked = [fact for fact in facts if fact[0] in CHECKED and fact[1] in values]
+    return facts | {(fact[0], values[fact[1]], *fact[2:]) for fact in checked}
 
 
 def truth_in(terms: Terms, term: int) -> int | None:

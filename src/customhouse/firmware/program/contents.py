@@ -6,11 +6,29 @@ from typing import Literal
 
 from . import quoting
 from .elf import Image
-from .state import EMPTY, Content, State, continued, either, kept, literal
-from .terms import BYTE, CONST, GLOBAL, HEAP, KEYED, LOAD, OP, PARAM, RESULT, STACK, Location, Terms, overlap
+from .state import EMPTY, Content, Dep, State, continued, either, kept, literal
+from .terms import (
+    BYTE,
+    CONST,
+    GLOBAL,
+    HEAP,
+    KEYED,
+    LOAD,
+    MERGE,
+    OP,
+    PARAM,
+    PHI,
+    RESULT,
+    STACK,
+    Location,
+    Terms,
+    overlap,
+)
 
 MAX_TEXT = 512
 _MAX_TARGETS = 6
+_MAX_CHOICES = 12
+_MAX_INSIDE = 16
 _UNSIZED = frozenset((PARAM, LOAD, RESULT, OP, KEYED))
 _FAR = 1024
 """What is further behind a text in such an object is not a part of it."""
@@ -106,6 +124,12 @@ class Contents:
                     content = Content(content.deps | text.deps, content.template or "%s")
         return content._replace(extent=size) if content.verbatim and not content.extent else content
 
+    def inside(self, state: State, start: Location, size: int) -> list[tuple[int, Content]]:
+        """Texts that begin inside of a block, by their distance from its start, with what checks say of them."""
+        root, offset, stride = start
+        found = [key for key in state.texts.of(root) if not key[2] and offset < key[1] < offset + size]
+        return [] if stride else [(key[1] - offset, self.held(state, key)) for key in found[:_MAX_INSIDE]]
+
     def _clean(self, state: State, content: Content, one: int, pointer: int) -> Content:
         """Marks what checks in force keep free of shell characters."""
         if not content.deps:
@@ -113,7 +137,9 @@ class Contents:
         lacks = 0
         wanted = {one, pointer}
         for fact in state.facts:
-            if fact[0] == "lacks" and (fact[1] in wanted or self._same(fact[1], one, pointer)):
+            if fact[0] == "lacks" and (
+                fact[1] in wanted or self._same(fact[1], one, pointer) or self._is_or_fixed(pointer, fact[1])
+            ):
                 lacks |= fact[2]
         return content._replace(deps=kept(content.deps, quoting.kept(lacks)))
 
@@ -126,6 +152,25 @@ class Contents:
             alone = True  # it may have been NULL; two entries of a table are not the same
         by_call = terms.nodes[one][0] == HEAP and isinstance(terms.nodes[one][1], tuple)
         return alone and (by_call or terms.made(tested) in (frozenset(), terms.made(pointer)))
+
+    def _is_or_fixed(self, pointer: int, tested: int) -> bool:
+        """Whether a pointer is what was tested, or else a constant: NULL, or a text of the program's own."""
+        nodes = self.terms.nodes
+        if nodes[pointer][0] not in (PHI, MERGE) or nodes[tested][0] not in (PHI, MERGE):
+            return False
+        seen: set[int] = set()
+        work = [pointer]
+        while work and len(seen) < _MAX_CHOICES:
+            one = work.pop()
+            if one in seen or one == tested:
+                continue
+            seen.add(one)
+            node = nodes[one]
+            if node[0] in (PHI, MERGE):
+                work += node[1] if node[0] == MERGE else self.terms.alternatives[one]
+            elif node[0] != CONST:
+                return False
+        return not work
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
         """The text entry that covers a place: the nearest one that begins at or before it."""
@@ -171,11 +216,8 @@ class Contents:
             known = self._known_move(state, entry, back)
             if known is not None:
                 return known
-            deps = frozenset(
-                ("T", place[0], place[1], place[2] or int(stride == 1), False)
-                for one in self.terms.flat(entry[1])
-                if (place := self.terms.moved(one, entry[0], back)) is not None
-            )
+            places = [self.terms.moved(one, entry[0], back) for one in self.terms.flat(entry[1])]
+            deps = frozenset(dep for place in places if place is not None for dep in self._lying(state, place, stride))
             return Content(deps, "%s", 0, len(deps) == 1) if deps else None
         return self._copied_in_loop(state, spot)
 
@@ -183,6 +225,12 @@ class Contents:
         """The text that a word was moved from, when it begins there in the function's own frame."""
         place = self.terms.moved(entry[1], entry[0], back)
         return self.held(state, place) if place is not None and self._own(state, place) else None
+
+    def _lying(self, state: State, place: Location, stride: int) -> frozenset[Dep]:
+        """What the text of a word that may have been moved from a place depends on."""
+        if self._own(state, place):
+            return self.held(state, place).deps
+        return frozenset({("T", place[0], place[1], place[2] or int(stride == 1), False)})
 
     def _own(self, state: State, place: Location) -> bool:
         return place[0] == self.frame and place in state.texts

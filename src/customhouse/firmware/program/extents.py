@@ -42,21 +42,24 @@ class Extents:
         itself tells nothing of the buffer. `told` when the program itself tells the length as a constant: it is right
         unless what follows is surely a buffer of its own. Scopes may share their places in a frame.
         """
-        places = [one for one in self.store.points(target) if one[0] != GLOBAL or self._is_address(one[1])]
-        rooms = [self.at(place, own, told) for place in places]  # what is no pointer yet is no target either
+        rooms = [self.at(place, own, told) for place in self._targets(target)]
         if not rooms or any(one is None for one in rooms):
             return None
         return max(one for one in rooms if one is not None)
 
     def row(self, target: int) -> int | None:
         """The same for a text that is written, where that may be a row of a table: it may not pass the row's length."""
-        places = [one for one in self.store.points(target) if one[0] != GLOBAL or one[1] >= self.terms.floor]
+        places = self._targets(target)
         rows = {one: one[2] for one in places if one[0] == GLOBAL and one[2] >= OWN}
         begin = min((one[1] for one in rows), default=0)
         # a loop's first rounds stand in front of it: those rows are named by themselves
         others = [one for one in places if one not in rows and not (rows and one[0] == GLOBAL and one[1] >= begin)]
         known = [one for one in (*rows.values(), *map(self.at, others)) if one is not None]
         return max(known) if rows and len(known) == len(rows) + len(others) else self.room(target)
+
+    def _targets(self, pointer: int) -> list[Location]:
+        """The places that a pointer leads to; what is no pointer yet is no target either."""
+        return [one for one in self.store.points(pointer) if one[0] != GLOBAL or self._is_address(one[1])]
 
     def _is_address(self, number: int) -> bool:
         return number >= self.terms.floor and self.whole.image.segment(number) is not None

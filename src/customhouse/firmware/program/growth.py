@@ -6,7 +6,8 @@ compared with the number.
 
 from collections.abc import Iterable
 
-from . import fold, lift
+from . import lift
+from .orders import is_condition
 from .state import State
 from .terms import LOAD, MERGE, OP, PHI, Terms
 
@@ -100,7 +101,7 @@ def _adds(terms: Terms, walk: frozenset[int]) -> bool:
 def _compared(terms: Terms, state: State, walk: frozenset[int]) -> bool:
     """Whether any number of a walk was compared, alone or in a sum, or what it leaves of another one."""
     tested = [fact[1] for fact in state.facts if fact[0] == "most" and not _own(terms, fact[2], walk)]
-    tested += [one for one, (_low, high) in state.ranges.items() if high < WIDTH and not _is_truth(terms, one)]
+    tested += [one for one, (_low, high) in state.ranges.items() if high < WIDTH and not is_condition(terms, one)]
     left = [terms.linear(fact[2])[0] for fact in state.facts if fact[0] == "most"]
     return any(terms.linear(one)[0].keys() & walk for one in tested) or any(
         parts.get(one, 0) < 0 for parts in left for one in walk
@@ -111,11 +112,6 @@ def _own(terms: Terms, term: int, walk: frozenset[int]) -> bool:
     """Whether a number is a constant or made of a walk: that another of the walk is at most as much, joins tell."""
     parts = terms.linear(term)[0]
     return not parts or any(factor > 0 and one in walk for one, factor in parts.items())
-
-
-def _is_truth(terms: Terms, term: int) -> bool:
-    node = terms.nodes[term]
-    return bool(node[0] == OP and node[1] in fold.BOOLEAN)
 
 
 def leaves(terms: Terms, phi: int) -> tuple[set[int], set[int]]:

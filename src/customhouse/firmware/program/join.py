@@ -1,5 +1,7 @@
 """Where paths meet: equal values stay, others become phis; facts hold when they held on every path."""
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -168,8 +170,21 @@ def _learned(terms: Terms, states: list[State], key: int, phi: int, new: State, 
     span = _span(terms, states, [state.registers[key] for state in states])
     if span is not None:
         new.ranges[phi] = span
+    lacks = _absent(terms, states, [state.registers[key] for state in states])
+    if lacks:
+        new.facts = new.facts | {("lacks", phi, lacks)}
     if compared and len(new.facts) < _MAX_FACTS:
         new.facts = new.facts | bounds.ordered(terms, phi, [(state.registers[key], state) for state in states])
+
+
+def _absent(terms: Terms, states: list[State], values: list[int]) -> int:
+    """The bytes that the text of one of several values lacks whichever it is; where it is NULL there is none."""
+    found = [
+        _lacking(state.facts).get(value, 0)
+        for state, value in zip(states, values, strict=True)
+        if terms.value(value) != 0
+    ]
+    return functools.reduce(operator.and_, found) if found else 0
 
 
 def _common(states: list[State]) -> frozenset[Fact]:
@@ -246,7 +261,7 @@ def _implied(terms: Terms, states: list[State], key: int, implied: Implied) -> t
         for other, facts in implied.get(value, ((value, frozenset()),)):
             low, high = state.ranges.get(other, (0, 1))
             known = terms.const(low) if low == high else other  # a test on the way told
-            out.append((known, facts | state.facts))
+            out.append((known, facts | cases.named(state.facts, {value: known})))
     told = tuple(dict.fromkeys(out))
     return told if len(told) <= _MAX_WAYS else ()
 

@@ -12,6 +12,10 @@ _O = pypcode.OpCode
 _IMARK, _LOAD, _STORE, _SUBPIECE = _O.IMARK, _O.LOAD, _O.STORE, _O.SUBPIECE
 _LEAVING = (_O.CBRANCH, _O.BRANCH, _O.CALL, _O.CALLIND, _O.RETURN, _O.BRANCHIND)
 _UNDECODABLE = (pypcode.BadDataError, pypcode.UnimplError, RuntimeError, ValueError, IndexError, pypcode.LowlevelError)
+_PIECE = 160
+"""Bytes of code that are decoded at a time."""
+_LONGEST = 16
+"""Bytes of an instruction, at most."""
 STUB = 24
 """The longest code, in bytes, that is looked at to see whether it is a stub."""
 
@@ -42,14 +46,14 @@ class _Lowering(Leaving):
                 break
             translated: pypcode.Translation | None
             try:
-                translated = context.translate(raw, position, 0, size, 48, pypcode.TranslateFlags.BB_TERMINATING)
+                translated = context.translate(raw, position, 0, len(raw), 48, pypcode.TranslateFlags.BB_TERMINATING)
             except _UNDECODABLE:
-                translated = self._until_bad(context, raw, position, size)
+                translated = self._until_bad(context, raw, position)
             if translated is None:
                 self.exit = Exit("stop")
                 break
             self.after = position
-            self._lower(translated)
+            self._lower(translated, position + size)
             if self.after == position:
                 self.exit = self.exit or Exit("stop")
             position = self.after
@@ -60,40 +64,40 @@ class _Lowering(Leaving):
         ops, marks = drop_dead(self.ops, self.marks, self.lifter.flags, wanted)
         return [Block(self.address, ops, marks, self.exit, position), *self.extra]
 
-    def _until_bad(self, context: pypcode.Context, raw: bytes, position: int, size: int) -> pypcode.Translation | None:
+    def _until_bad(self, context: pypcode.Context, raw: bytes, position: int) -> pypcode.Translation | None:
         """Fewer and fewer instructions, up to the one that is none."""
         for count in (16, 4, 1):
             try:
-                return context.translate(raw, position, 0, size, count, pypcode.TranslateFlags.BB_TERMINATING)
+                return context.translate(raw, position, 0, len(raw), count, pypcode.TranslateFlags.BB_TERMINATING)
             except _UNDECODABLE:
                 continue
         return None
 
     def _bytes(self, position: int) -> tuple[bytes, int]:
+        """Code from `position` on, and how much of it instructions may begin in: the last one is whole, with what may
+        stand in its delay slot. (What a decoder does not see of an instruction it takes for zeros.)
+        """
         segment = self.lifter.image.segment(position)
         if segment is None or not segment.executable:
             return b"", 0
         offset = position - segment.start
-        size = min(self.limit - position, 160, len(segment.data) - offset)
-        raw = segment.data[offset : offset + size + 8]
+        size = min(self.limit - position, _PIECE, len(segment.data) - offset)
+        raw = segment.data[offset : offset + max(size, 0) + _LONGEST]
         if self.thumb:
             plain_thumb(raw)
         elif self.lifter.arm:
             plain_arm(raw, self.lifter.image.big)
-        if self.lifter.image.architecture == "mips":
-            size = min(size + 4, len(raw))  # the delay slot of the last branch
         return bytes(raw), size
 
     # -- p-code to ops
-    def _lower(self, translated: pypcode.Translation) -> None:
+    def _lower(self, translated: pypcode.Translation, end: int) -> None:
         ops = list(translated.ops)
         index = 0
         start = 0
         for index, op in enumerate(ops):
             code = op.opcode
             if code == _IMARK:
-                if op.inputs[0].offset >= self.limit and self.marks and op.inputs[0].offset >= self.after:
-                    self.exit = Exit("fall", next=self.after)
+                if op.inputs[0].offset >= end and self.marks and op.inputs[0].offset >= self.after:
                     return
                 if self._mark(op):
                     start = index

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from . import bytesets, fold
 from .bytesets import ByteSets
-from .lift import ADD, BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
+from .lift import ADD, BAND, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
+from .orders import plain
 from .recovery import Function
 from .state import CHECKED, UPTO, Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
 _DEPTH = 3
-_LOGIC = frozenset((BAND, BOR, BNOT))
 _COMPARING = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _MOST = 1 << 16
 """Bytes that a loop with a fixed end looks at, at most."""
@@ -24,19 +24,14 @@ _MOST = 1 << 16
 
 def _compared(terms: Terms, condition: int | None, level: int = 0) -> list[tuple[dict[int, int], int]]:
     """The differences that a condition compares with nothing, as sums."""
-    node = terms.nodes[condition] if condition is not None else (CONST, 0)
-    if node[0] != OP or level > _DEPTH:
+    if condition is None or level > _DEPTH:
         return []
-    if node[1] in (EQ, NE) and terms.value(node[3]) == 0 and _is_truth(terms, node[2]):
-        return _compared(terms, node[2], level + 1)
-    if node[1] in _COMPARING:
-        return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))]
-    return [one for side in node[2:] for one in _compared(terms, side, level + 1)] if node[1] in _LOGIC else []
-
-
-def _is_truth(terms: Terms, term: int) -> bool:
-    node = terms.nodes[term]
-    return bool(node[0] == OP and node[1] in _LOGIC | _COMPARING)
+    node = terms.nodes[plain(terms, condition, truth=True)[0]]
+    if node[0] != OP:
+        return []
+    if node[1] in (BAND, BOR):
+        return [one for side in node[2:] for one in _compared(terms, side, level + 1)]
+    return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))] if node[1] in _COMPARING else []
 
 
 class Loops:

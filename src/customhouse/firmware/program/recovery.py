@@ -70,10 +70,10 @@ class Recovery:
     def _walk(self) -> None:
         known = dict(self.code.entry_registers(self.function.address))
         known[self.stack] = constants.Frame(0)
-        pending = [(self.entry, known, 0)]
+        pending = [(self.entry, known)]
         blocks = self.function.blocks
         while pending:
-            address, registers, _ = pending.pop()
+            address, registers = pending.pop()
             if address in blocks or (address < VIRTUAL and self._split(address)):
                 self._other_target(blocks[address], registers)
                 self._compare(address, registers)
@@ -128,7 +128,7 @@ class Recovery:
         self,
         block: Block,
         registers: dict[int, constants.Known],
-        pending: list[tuple[int, dict[int, constants.Known], int]],
+        pending: list[tuple[int, dict[int, constants.Known]]],
     ) -> None:
         leave = block.exit
         kind = leave.kind
@@ -154,7 +154,7 @@ class Recovery:
         for one in targets:
             self.leaders.add(one)
             if one < VIRTUAL:
-                pending.append((one, dict(keep), 0))
+                pending.append((one, dict(keep)))
 
     def _kept(self) -> list[int]:
         names = self.code.lifter.registers

@@ -78,11 +78,15 @@ class Returns:
         """What a value is on the ways that led here, with what holds on each. A counter that goes round a loop is the
         counter: what it was before it counted is no value of it here.
         """
-        told = [(self._on(case, value), case.facts) for case in state.cases]
+        told = [(self._on(case, value), case) for case in state.cases]
         if any(one != value for one, _ in told):
-            return tuple(told)
+            return tuple((one, cases.named(case.facts | state.facts, self._settled(case))) for one, case in told)
         implied = self.conditions.implied.get(value, ())
         return implied if implied and not self._goes_round(value) else ((value, frozenset()),)
+
+    def _settled(self, case: Case) -> dict[int, int]:
+        """What choices are on one of the ways; a counter is the counter."""
+        return {phi: one for phi, one in case.values.items() if not self._goes_round(phi)}
 
     def _goes_round(self, phi: int) -> bool:
         """Whether a loop makes the value from what it was the round before."""
@@ -90,8 +94,7 @@ class Returns:
 
     def _on(self, case: Case, value: int) -> int:
         """What a value is on one of the ways: a number, where a test on it told."""
-        values = {phi: one for phi, one in case.values.items() if not self._goes_round(phi)}
-        here = cases.replaced(self.terms, value, values)
+        here = cases.replaced(self.terms, value, self._settled(case))
         low, high = case.ranges.get(here, (0, 1))
         return self.terms.const(low) if low == high else here
 
@@ -129,7 +132,7 @@ class Returns:
             }
             for value, state in self._split():
                 alternatives = self._alternatives(value, state)
-                out.returns += [(one, facts | state.facts) for one, facts in alternatives]
+                out.returns += [(one, cases.named(facts | state.facts, {value: one})) for one, facts in alternatives]
             out.returns = out.returns[:MAX_RETURNS]
         whole = self.activation.whole
         seen = private.settled(noted, out.fresh)

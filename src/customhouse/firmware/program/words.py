@@ -5,7 +5,7 @@ from typing import Literal
 from .contents import Contents
 from .elf import Image
 from .state import CHECKED, Dep, State
-from .terms import BYTE, CONST, GLOBAL, MERGE, RESULT, STACK, Location, Terms, apart, overlap
+from .terms import BYTE, CONST, GLOBAL, LOAD, MERGE, RESULT, STACK, Location, Terms, apart, overlap
 
 _LONGEST = 16
 """How many entries of an array in a frame a loop is believed to fill: what lies further on may be another object."""
@@ -72,6 +72,8 @@ class Words(Contents):
             return self._gathered(state, spot, stored)
         if wide == 1 and size >= terms.word // 2 and terms.nodes[stored][0] == MERGE and spot in state.texts:
             return None  # of a text that begins there, its first byte is not the word
+        if size == 1 and (self._may_be_as_it_was(spot, stored) or (spot in state.texts and self._is_copied(stored))):
+            return None
         if wide == size or terms.nodes[stored][0] != CONST:
             return stored
         if wide < size:
@@ -80,6 +82,22 @@ class Words(Contents):
         if self.image.big:
             value >>= 8 * (wide - size)
         return terms.const(value & ((1 << (8 * size)) - 1))
+
+    def _may_be_as_it_was(self, spot: Location, stored: int) -> bool:
+        """Whether a byte may be what lay there before: it is that byte, then, whatever else it may be. So a test of the
+        first byte of a text, which is NUL where the text is empty, tells of the text.
+        """
+        parts = self.terms.flat(stored)
+        return len(parts) > 1 and any(
+            self.terms.nodes[one][0] == BYTE and self.terms.nodes[one][2:] == (*spot, 1) for one in parts
+        )
+
+    def _is_copied(self, stored: int) -> bool:
+        """Whether it is one of several words or bytes that lay elsewhere, as a copy of a length that is not known is
+        written out.
+        """
+        parts = self.terms.flat(stored)
+        return len(parts) > 1 and all(self.terms.nodes[one][0] in (BYTE, LOAD) for one in parts)
 
     def _gathered(self, state: State, spot: Location, first: int) -> int:
         """A word that was moved byte by byte, as vector instructions are lifted."""

@@ -156,7 +156,8 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
         letter = bytes_ == 1 and one.terms.value(value) is None  # what text it is a letter of is copied as a text
         one.memory.store(one.state, one.terms.add(target, offset), value, bytes_, told=letter)
     if len(sources) == 1:
-        _inner_texts(one, sources[0], target, length)
+        for offset, text in one.memory.inside(one.state, sources[0], length or 0):
+            one.write(one.terms.add(target, offset), text)
     return target
 
 
@@ -170,19 +171,6 @@ def _snapshot(one: Call, source: Location, length: int | None) -> list[tuple[int
         for key in one.state.words.of(root)
         if not key[2] and start <= key[1] < end
     ][:64]
-
-
-def _inner_texts(one: Call, source: Location, target: int, length: int | None) -> None:
-    """Texts that lie inside a copied structure."""
-    root, start, stride = source
-    end = start + (length if length is not None else 0)
-    inner = [
-        (key[1] - start, one.memory.held(one.state, key))
-        for key in one.state.texts.of(root)
-        if not key[2] and not stride and start < key[1] < end
-    ]
-    for offset, text in inner[:16]:
-        one.write(one.terms.add(target, offset), text)
 
 
 def _fill(one: Call) -> int:
