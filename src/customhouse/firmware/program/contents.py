@@ -187,8 +187,8 @@ class Contents:
         content = state.texts[best]
         if content.extent:
             return (best, content) if overlap(offset, stride, *best[1:], content.extent) else None
-        if root == GLOBAL and stride > 1 and not best[2] and best[1] < offset:
-            return None  # where an array begins is known of the whole program: see `Store.covers`
+        if root == GLOBAL and not best[2] and best[1] < offset and (stride > 1 or not content.verbatim):
+            return None  # where an array or a buffer ends is known of the whole program: see `Store.covers`
         if not stride and not best[2] and offset - best[1] > _FAR and self.terms.nodes[root][0] in _UNSIZED:
             return None
         return best, content

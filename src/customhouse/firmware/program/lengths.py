@@ -345,12 +345,16 @@ class Lengths:
     def _fixed(self, pointer: int) -> bool:
         """Whether it can only point to constant text."""
         places = self.store.points(pointer)
-        return bool(places) and all(
-            root == GLOBAL and (off < self.terms.floor or self.whole.image.constant(off)) for root, off, _ in places
-        )
+        return bool(places) and all(map(self._is_constant, places))
+
+    def _is_constant(self, place: Location) -> bool:
+        root, off, _ = place
+        image = self.whole.image
+        return root == GLOBAL and (off < self.terms.floor or image.segment(off) is None or image.constant(off))
 
     def _allocated(self, pointer: int) -> bool:
-        places = self.store.points(pointer)
+        """Whether it points to objects on the heap, if to anything that changes: a table may hold functions as well."""
+        places = [one for one in self.store.points(pointer) if not self._is_constant(one)]
         return bool(places) and all(self.terms.nodes[root][0] == HEAP for root, _off, _step in places)
 
     def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:

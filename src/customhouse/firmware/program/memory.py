@@ -148,14 +148,16 @@ class Memory(Writing):
 
     def _over_text(self, state: State, place: Location, end: int, ended: bool) -> None:
         """What is stored takes the place of a text up to `end`. What lies behind is still there, unless the string ends
-        before: nobody was told of it yet.
+        before: nobody was told of it yet. Where an object was cleared, the rest of it still is.
         """
         text = state.texts[place]
+        root, offset, _ = place
         del state.texts[place]
+        if text == EMPTY and (root, end, 0) not in state.texts:
+            state.texts[(root, end, 0)] = EMPTY
         if place not in state.untold:
             return
         state.untold -= {place}
-        root, offset, _ = place
         if not ended and (root, end, 0) not in state.texts and (not text.extent or text.extent > end - offset):
             parts = cut(text, end - offset)
             rest = text._replace(extent=max(text.extent - (end - offset), 0))

@@ -66,7 +66,42 @@ def of(
         if most is not None and bound is not None and bound < WIDTH:
             return Reach(start, most)
     moving = next((one for one in on if grows(terms, state, one, function)), lasting)
-    return None if moving is None else Reach(start, size, moving)
+    if moving is not None:
+        return Reach(start, size, moving)
+    whole = _announced(terms, state, index, size) if not more else None
+    return None if whole is None else Reach(start, whole)
+
+
+def _announced(terms: Terms, state: State, index: Parts, size: int) -> int | None:
+    """How much comes in pieces altogether, where each is at most what is left of that: `want = total - got` or less. Of
+    pieces that are compared with anything else it is not known.
+    """
+    parts, _ = terms.linear(size)
+    own = {*index, *parts}
+    found: set[int] = set()
+    told = False  # of the pieces
+    for lower, upper, _more in _orders(state):
+        if not terms.linear(lower)[0].keys() & own or upper in own or terms.flat(upper) & _rounds(terms, index):
+            continue
+        whole = _sum(terms.linear(upper)[0], index, 1 if lower in parts else 0)
+        if whole.keys() & own or not whole or any(factor != 1 for factor in whole.values()):
+            return None
+        found.add(_of_parts(terms, whole))
+        told = told or lower in parts
+    return found.pop() if told and len(found) == 1 else None
+
+
+def _rounds(terms: Terms, index: Parts) -> frozenset[int]:
+    """What an index has counted to at the end of a round."""
+    return frozenset(other for one in index for other in terms.flat(one) if terms.nodes[other][0] != CONST)
+
+
+def _of_parts(terms: Terms, parts: Parts) -> int:
+    """A sum as one term: the one that the program itself made, where there is one."""
+    first, *others = sorted(parts)
+    for one in others:
+        first = fold.binary(terms, lift.ADD, first, one, terms.word)
+    return first
 
 
 def _cases(terms: Terms, conditions: Conditions, state: State, size: int) -> list[tuple[State, int]]:
