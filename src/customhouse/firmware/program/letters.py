@@ -11,11 +11,13 @@ from . import bytesets, fold, lift, quoting
 from .elf import Image
 from .lift import ADD
 from .state import Content, Dep, State, changed, settled
-from .terms import ADDR, BYTE, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, DERIVED, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, Terms
 from .words import Words
 
 _MAX_FACTS = 60
 _GETTERS = frozenset(("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"))
+_LOOKED_UP = frozenset(("strchr", "index", "memchr"))
+_LEVELS = 7
 _ALPHABET = 10
 """Letters that a string has at least from which digits of a number are taken."""
 
@@ -49,7 +51,7 @@ class Letters(Words):
             )
         if kind == RESULT and node[2] in _GETTERS:
             return frozenset({("X", value, 0, 0, False)})
-        if level >= 5:
+        if level >= _LEVELS:
             return frozenset()
         deps = frozenset[Dep]().union(*(self.deps_of(state, one, level + 1) for one in self._made_of(value, node)))
         return changed(deps) if deps and kind in (OP, ADDR) and self._computes(state, value) else deps
@@ -105,6 +107,9 @@ class Letters(Words):
             return node[2:]
         if kind == ADDR:
             return (node[1],)
+        if kind == DERIVED and self.terms.value(node[1]) is not None:  # `strchr(alphabet, letter) - alphabet`
+            found = self.terms.nodes[node[2]]
+            return found[3][1:2] if found[0] == RESULT and found[2] in _LOOKED_UP else ()
         return node[3][:1] if kind == RESULT and node[2] in ("tolower", "toupper") else ()
 
     def _index_deps(self, state: State, address: int, table: int, level: int) -> frozenset[Dep]:
