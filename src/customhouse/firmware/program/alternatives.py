@@ -128,7 +128,9 @@ class Alternatives(Nodes):
             if node[0] == PHI:
                 if walk.enter(one, phi, offset, stride) and len(walk.seen) <= 40:
                     read.add(one)
-                    stack += [(other, offset, stride, one) for other in self.alternatives[one]]
+                    # the value itself comes before what is a step further: that is where the steps begin
+                    ways = sorted(self.alternatives[one], key=lambda other: self.nodes[other][0] != ADDR)
+                    stack += [(other, offset, stride, one) for other in ways]
             elif node[0] == MERGE:
                 stack += [(other, offset, stride, phi) for other in node[1]]
             elif node[0] == OP and node[1] == lift.SELECT:

@@ -26,6 +26,8 @@ class Initial(Kept):
     def initial(self, address: int, stride: int, size: int) -> set[Location]:
         """Pointers in initialised data, or the numbers of a constant table; a table is read to its end."""
         word = self.terms.word
+        if address < self.terms.floor:
+            return set()  # where a null pointer leads is no data
         if not stride:
             return self._pointed(address, size)
         step = stride if stride > 1 else word

@@ -24,6 +24,8 @@ class Overflows(Kept):
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
         _, name, _site, target, limit, content, size, facts, _chain, sources, _, moving, low, _, again = event
+        if self._is_carved(target):
+            return False
         if name == LOOP:
             return self._loop(event)
         if size == -1:
@@ -52,6 +54,11 @@ class Overflows(Kept):
             own = most  # by a comparison
         room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
         return room is not None and most > room
+
+    def _is_carved(self, target: int) -> bool:
+        """Whether a frame was made larger for the target, by a number of bytes that is not known: `alloca(length)`."""
+        parts, _ = self.terms.linear(target)
+        return any(self.terms.nodes[one][0] == STACK for one in parts) and any(factor < 0 for factor in parts.values())
 
     def _behind(self, target: int, size: int, moving: int, sources: Sources, again: int) -> bool:
         """Whether pieces that are put one behind the other can pass the end of their target."""

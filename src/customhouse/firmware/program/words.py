@@ -139,7 +139,20 @@ class Words(Contents):
             for key in state.words.of(root)
             if key[2] and not key[2] % self.terms.word and self._meets(key[1], key[2], offset, stride)
         ]
-        return [value for size, value in found if size == self.terms.word][:4]
+        return [value for size, value in found if size == self.terms.word][:4] + self._in_row(state, spot)
+
+    def _in_row(self, state: State, spot: Location) -> list[int]:
+        """Words that were put into an array one by one, of which one is read: those from the first that may be meant
+        up to where none was put, or the NULL with which arrays of pointers end.
+        """
+        root, offset, stride = spot
+        out: list[int] = []
+        while stride and len(out) < _LONGEST:
+            entry = state.words.get((root, offset + len(out) * stride, 0))
+            if entry is None or entry[0] != self.terms.word or self.terms.value(entry[1]) == 0:
+                break
+            out.append(entry[1])
+        return out
 
     def _meets(self, written: int, step: int, read: int, stride: int) -> bool:
         """Whether a word that is read can be one that a loop wrote into an array, which begins at `written`."""
