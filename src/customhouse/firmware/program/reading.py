@@ -118,6 +118,8 @@ class Reading:
             if not terms.open[term] and (kind == MERGE or terms.is_new(term)) and not self._is_made(term):
                 return term
             flat = terms.flat(term)
+            if self._counts(term, flat):
+                return term
             return terms.merge({self.term(one) for one in flat if one != term}) if flat else term
         if not terms.open[term]:
             return self._closed(term, node)
@@ -154,6 +156,15 @@ class Reading:
             result = self.term(node[2])
             return terms.make((DERIVED, pointer, result), pointer, result)
         return term
+
+    def _counts(self, term: int, flat: frozenset[int]) -> bool:
+        """Whether a term is a counter of the callee: the numbers that it begins with are not all that it comes to."""
+        nodes = self.terms.nodes
+        return (
+            nodes[term][0] == PHI
+            and all(nodes[one][0] == CONST and nodes[one][1] < self.terms.floor for one in flat)
+            and any(nodes[one][0] == ADDR and nodes[one][1] == term for one in self.terms.alternatives[term])
+        )
 
     def _closed(self, term: int, node: tuple[Any, ...]) -> int:
         if node[0] == ADDR:

@@ -1,0 +1,123 @@
+"""Arrays of arguments and of functions, alphabets, and room in a frame that is made to measure."""
+
+from pathlib import Path
+
+import pytest
+from tests.firmware.program.compiled import DATAGRAMS, built, sided
+from tests.firmware.program.test_objects import EVERYWHERE, HEADERS
+
+from customhouse.firmware.program.analysis import analyse
+
+LINES = r"""
+__attribute__((noipa)) static int run(char *const argv[]) {
+    char line[512] = "";
+    int n = 0;
+    for (int i = 0; argv[i] && n < (int)sizeof line; i++)
+        n += snprintf(line + n, sizeof line - n, "%s ", argv[i]);
+    if (n >= (int)sizeof line - 32) return -1;
+    strcat(line, ">/dev/null");
+    return system(line);
+}
+static void take(char *packet, long n) {
+    char *argv[] = {"update", "-i", "eth1", "-h", GIVEN, "-d", NULL};
+    run(argv);
+}
+"""
+
+
+@pytest.mark.parametrize(("architecture", "level"), EVERYWHERE)
+def test_a_line_is_made_of_all_arguments_of_an_array(tmp_path: Path, architecture: str, level: str) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + LINES + DATAGRAMS, {"GIVEN": ('"localhost"', "packet")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["command"] if true else [])
+
+
+TABLE = r"""
+static void first(const char *text) {
+    char line[300];
+    snprintf(line, sizeof line, "first %s", text);
+    RUN(line);
+}
+static void second(const char *text) { puts("second"); }
+static const struct { const char *name; void (*run)(const char *); } rows[] = {
+    { "first.cgi", first }, { "second.cgi", second }, { NULL, NULL },
+};
+static void take(char *packet, long n) {
+    int i;
+    char *rest = strchr(packet, ' ');
+    if (!rest) return;
+    *rest++ = 0;
+    for (i = 0; rows[i].name; i++)
+        if (!strcmp(rows[i].name, packet)) break;
+    sleep(1);
+    if (rows[i].name) rows[i].run(rest);
+}
+"""
+
+
+@pytest.mark.parametrize(("architecture", "level"), EVERYWHERE)
+def test_the_first_row_is_called_too(tmp_path: Path, architecture: str, level: str) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + TABLE + DATAGRAMS, {"RUN": ("puts", "system")}, true)
+        flows = [one.command for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert flows == (["first %s"] if true else [])
+
+
+MEASURED = r"""
+#include <alloca.h>
+static void take(char *packet, long n) {
+    char *path = strchr(packet, '/'), fixed[64];
+    if (!path) return;
+    unsigned long length = strlen(path) + 1;
+    char *copy = ROOM;
+    memcpy(copy, path, length);
+    puts(copy);
+    puts(fixed);
+}
+"""
+
+
+@pytest.mark.parametrize(("architecture", "level"), EVERYWHERE)
+def test_room_that_is_made_to_measure_is_large_enough(tmp_path: Path, architecture: str, level: str) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + MEASURED + DATAGRAMS, {"ROOM": ("alloca(length)", "fixed")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["overflow"] if true else [])
+
+
+DECODED = r"""
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+__attribute__((noipa)) static int decode(const char *in, char *out, int most) {
+    unsigned bits = 0;
+    int have = 0, n = 0;
+    for (; *in && *in != '='; in++) {
+        const char *at = strchr(alphabet, *in);
+        if (!at) return -1;
+        bits = bits << 6 | (unsigned)(at - alphabet);
+        have += 6;
+        if (have < 8) continue;
+        have -= 8;
+        if (n >= most) return -1;
+        out[n++] = bits >> have;
+    }
+    return n;
+}
+static void take(char *packet, long n) {
+    char plain[256], word[32];
+    int length = decode(packet, plain, sizeof plain - 1);
+    if (length < 0) return;
+    plain[length] = 0;
+    if (TOO_LONG) return;
+    strcpy(word, plain);
+    puts(word);
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["armhf", "mips", "x86-64"])
+def test_letters_that_are_looked_up_in_an_alphabet_are_decoded(tmp_path: Path, architecture: str) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + DECODED + DATAGRAMS, {"TOO_LONG": ("strlen(plain) >= sizeof word", "length < 3")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text)).flows]
+        assert kinds == (["overflow"] if true else [])
