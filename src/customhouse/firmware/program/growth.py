@@ -67,7 +67,7 @@ def _walks(terms: Terms, term: int) -> list[frozenset[int]]:
                 after[one] = _joined(terms, one)
                 work.append(one)
     reached = {one: _reached(after, one) for one in after}
-    loops = {frozenset(other for other in reached[one] if one in reached[other]) for one in after}
+    loops = {frozenset(other for other in reached[one] if one in reached.get(other, ())) for one in after}
     return [loop for loop in loops if loop]
 
 
