@@ -29,6 +29,7 @@ from .deployment import (
     Deployment,
 )
 from .device import (
+    JOINT,
     Account,
     ConstructedCommand,
     Endpoint,
@@ -105,6 +106,7 @@ from .vulnerability import (
 
 __all__ = [
     "EXIT_STATUS",
+    "JOINT",
     "SCHEMA",
     "Account",
     "Ace",

@@ -117,6 +117,10 @@ class FlowStep(Model, frozen=True, kw_only=True):
     address: int
 
 
+JOINT = " … "
+"""Between words that a packet must all have."""
+
+
 class Flow(Model, frozen=True, kw_only=True):
     """Bytes from outside that become a command, or that overrun a buffer."""
 
@@ -131,6 +135,9 @@ class Flow(Model, frozen=True, kw_only=True):
     port_certainty: str = "unknown"
     protocol: str = ""
     magic: str = ""
+    """What what is received is compared with on all ways there: a command's name, the head of a packet. Several words
+    that must all be there stand in the order in which they are asked, with `JOINT` between them.
+    """
     command: str = ""
     """Format string or fixed part of the command."""
     path: tuple[FlowStep, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
-from customhouse.model import Confidence, DeviceFacts, Evidence, Finding, Flow, Severity
+from customhouse.model import JOINT, Confidence, DeviceFacts, Evidence, Finding, Flow, Severity
 
 from ..link.web_handlers import LANGUAGES
 from .check import Check
@@ -18,6 +18,8 @@ _WHOLE = re.compile(r"""[\s("']*((/bin/)?(ba|a)?sh\s+-c\s+)?[\s("']*%s""")
 """A command whose first word comes from outside: `%s`, `%s 2>&1`, `sh -c '%s'`."""
 
 
+_FIELD = re.compile(r"\w+(\.\w+)+|[a-z0-9]+([_-][a-z0-9]+)+")
+"""The name of a setting or of a method: `System.TimeZone`, `ddns_hostname`."""
 _ARGUMENT = re.compile(r"""\s+["']?%s""")
 _LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$|-[0-9.]+\.so$")
 
@@ -115,8 +117,12 @@ def runs_whole(flow: Flow) -> bool:
 
 
 def _is_pass_word(magic: str) -> bool:
-    """Paths, fields and tags are what every protocol compares with: `/ping?host=`, `<NewURL>`, `"host"`."""
+    """Paths, fields and tags are what every protocol compares with: `/ping?host=`, `<NewURL>`, `"host"`, `ntp.server`.
+    So are several words that must all be there, and bytes that are no text.
+    """
     word = magic.strip()
+    if JOINT in magic or not word.isprintable() or _FIELD.fullmatch(word):
+        return False
     if len(word) < _SHORTEST_PASS_WORD or word[0] in "/<{[\"'&?." or any(letter in word for letter in "?=&>"):
         return False
     return not _names_protocol(word) and not (word.isalpha() and word.islower())

@@ -21,6 +21,7 @@ from .verdicts import Judging
 
 if TYPE_CHECKING:
     from .appends import Appends
+    from .traces import Made
     from .whole import Whole
 
 MAX_TARGETS = 24
@@ -62,6 +63,8 @@ class Activation:
         self.preserved = frozenset(registers[name] for name in convention.preserved if name in registers)
         self.here: dict[Event, frozenset[Fact]] = {}
         """What the block at hand does that outlives the function, with the comparisons that held each time."""
+        self.made: list[Made] = []
+        """The calls of the block at hand."""
         self.later: list[Application] | None = None
         """Calls whose events are noted when the function is done, since the block at hand may be looked at again."""
         self.site = 0

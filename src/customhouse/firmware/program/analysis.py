@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import zip_longest
 
 import msgspec
@@ -80,6 +81,7 @@ def _analyse(data: bytes, libraries: Iterable[ExportRole], budget: Budget) -> Pr
     why = CUT if reporting.over else why
     if library is not None and not why:
         why = library.why()
+    _worded(reporter)
     facts = _ported(reporter, why)
     if many is not None:
         with processor_time(_APPLET_SECONDS) as judging:
@@ -87,6 +89,12 @@ def _analyse(data: bytes, libraries: Iterable[ExportRole], budget: Budget) -> Pr
         if judging.over:
             facts = unsure(facts)
     return msgspec.structs.replace(facts, exports=exports)
+
+
+def _worded(reporter: Reporter) -> None:
+    """Name the words that packets must have when there is time for them."""
+    with processor_time(_WORD_SECONDS), suppress(RecursionError):
+        reporter.name_words()
 
 
 def _ported(reporter: Reporter, why: str) -> ProgramFacts:
@@ -111,6 +119,7 @@ _LARGE = 1 << 16
 _HEARD = frozenset((*_NAMES["network"], *_NAMES["getters"], "read", "__read_chk"))
 _APPLET_SECONDS = 1.5
 _PORT_SECONDS = 0.3
+_WORD_SECONDS = 0.5
 
 
 def _library(whole: Whole, budget: Budget) -> Library:

@@ -21,11 +21,15 @@ _EQUALITY = {
 _BLOCKS = frozenset(("memcmp", "bcmp", "__memcmpeq"))
 _NAME = 8
 """Letters after which names of things differ seldom."""
-_SCANS = frozenset(("sscanf", "__isoc99_sscanf", "__isoc23_sscanf"))
+SCANS = frozenset(("sscanf", "__isoc99_sscanf", "__isoc23_sscanf"))
 FINDERS = frozenset(("strstr", "strcasestr"))
 """Searches for a word: where they point, the text begins with it."""
 _SEARCH = {"strchr", "strpbrk", "strstr", "strrchr", "index", "rindex", "memchr", "strcasestr", "memmem"}
 _MEASURES = ("strlen", "strnlen", "strspn", "strcspn", "inet_pton", "inet_aton", "inet_addr")
+BOUNDED = frozenset(name for name, bounded in _EQUALITY.items() if bounded)
+"""Those of them that look at so many bytes at most."""
+COMPARING = frozenset((*_EQUALITY, *FINDERS))
+"""Functions that compare a text with another one, or look for one in it."""
 ASKING = frozenset((*_EQUALITY, *_SEARCH, *_MEASURES))
 """Functions that look at a text and leave it."""
 
@@ -62,7 +66,7 @@ class Answers:
         if name in _SEARCH and len(arguments) > 1 and name != "memmem":
             lacks = self._sought(name, arguments)
             return (const(0), lacks), (const(1 << 20), none)
-        if name in _SCANS and len(arguments) == 2:
+        if name in SCANS and len(arguments) == 2:
             return self._scans(arguments)
         clean: frozenset[Fact] = frozenset()
         if name == "inet_pton" and len(arguments) > 1:

@@ -2,14 +2,15 @@
 
 from . import cases, library
 from .activation import MAX_TARGETS, Activation
-from .answers import ASKING
+from .answers import ASKING, COMPARING
 from .application import Application
 from .elf import IMPORT_BASE
 from .fieldtests import HOLDS
 from .join import join
 from .lift import AND, Block
-from .state import State
+from .state import Content, State
 from .terms import OP, RECURSION
+from .traces import Made
 from .untold import Looks, both
 
 
@@ -137,23 +138,36 @@ class Calls:
             self._looked(state, None)
             return self.terms.result(site, "icall", arguments[:3])
         if len(known) == 1:
-            return self._invoke_one(state, known[0], site)
-        return self._invoke_many(state, target, known[:MAX_TARGETS], site)
+            return self._invoke_one(state, known[0], site, arguments)
+        return self._invoke_many(state, target, known[:MAX_TARGETS], site, arguments)
 
-    def _invoke_many(self, state: State, target: int, targets: list[int], site: int) -> int | None:
+    def _invoke_many(
+        self, state: State, target: int, targets: list[int], site: int, arguments: tuple[int, ...]
+    ) -> int | None:
         ways: list[State] = []
         for one in targets:
             way = self.activation.now = state.copy()
             way.ranges[target] = (self.terms.signed(one),) * 2
-            result = self._invoke_one(way, one, site)
+            result = self._invoke_one(way, one, site, arguments)
             if result is not None:
                 way.registers[self.activation.result_register] = result
                 ways.append(way)
         return self._behind(state, ways, site)
 
-    def _invoke_one(self, state: State, target: int, site: int) -> int | None:
+    def _invoke_one(self, state: State, target: int, site: int, arguments: tuple[int, ...]) -> int | None:
         self.activation.site = site
         name = self.whole.code.name(target)
+        texts = self._compared(state, arguments) if name in COMPARING else ()
+        result = self._call(state, target, site, name)
+        self.activation.made.append(Made(target if name is None else 0, name or "", arguments, result, texts))
+        return result
+
+    def _compared(self, state: State, arguments: tuple[int, ...]) -> tuple[Content | None, ...]:
+        """Texts that were put together to be looked for."""
+        places = [self.terms.locate(one) for one in arguments[:2]]
+        return tuple(state.texts.get(one[0]) if len(one) == 1 else None for one in places)
+
+    def _call(self, state: State, target: int, site: int, name: str | None) -> int | None:
         if name is not None:
             if name in library.RELEASING:
                 self.whole.waiting.add((self.function, site))

@@ -7,7 +7,7 @@ from typing import Literal
 from .terms import BYTE, CONST, GLOBAL, LOAD, RESULT
 from .whole import Whole
 
-_COMPARE = frozenset(("strcmp", "strcasecmp", "strncmp", "strncasecmp", "strcoll"))
+_COMPARE = frozenset(("strcmp", "strcasecmp", "strncmp", "strncasecmp", "strcoll", "memcmp", "strstr", "strcasestr"))
 _WIDEST = 64
 """Words of the widest row that is looked at."""
 _LONGEST = 64
@@ -32,7 +32,8 @@ class Dispatched:
     def words(self, chain: Chain) -> Iterator[str]:
         """The words of the rows whose handlers are called on the way, the one next to the sink first."""
         for (caller, site), (handler, _) in reversed(list(pairwise(chain))):
-            if handler in self.whole.resolved.get((caller, site), ()):
+            targets = self.whole.called.get((caller, site), {})
+            if handler in self.whole.resolved.get((caller, site), ()) or (handler in targets and len(targets) > 1):
                 word = next((w for cell in sorted(self._handled(handler)) if (w := self._word(cell))), "")
                 if word:
                     yield word

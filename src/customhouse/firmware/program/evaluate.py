@@ -22,6 +22,7 @@ from .selectors import selected
 from .state import Fact, State
 from .summary import Event, Sites, Summary, Verdicts
 from .terms import PHI, Terms
+from .traces import Made, traced
 from .ways import Ways, within
 from .wordcopies import WordCopy, copied, word_copy
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .whole import Whole
 
 _NO_FACTS: frozenset[Fact] = frozenset()
+_NEVER = frozenset((0,))
 _VISITS = ((150, 7, 3), (300, 4, 3), (500, 2, 3), (1 << 30, 2, 1))
 """For functions of so many blocks: how often each is looked at, and how many times as often inside loops. The first
 time everything is seen once, the second time what loops carry round.
@@ -73,6 +75,10 @@ class Evaluation:
         self.searches = frozenset(one for body in self.loops.bodies.values() if len(body) <= _SEARCH for one in body)
         """Blocks of loops that may look for an entry."""
         self.looped = frozenset[int]().union(*self.loops.bodies.values())
+        self.made: dict[int, list[Made]] = {}
+        """The calls of each block, as they were last looked at."""
+        self.tested: dict[tuple[int, int], tuple[int, frozenset[int] | None]] = {}
+        """The terms that lead from block to block, each with the values with which it does."""
         self.heads: dict[int, Head] = {}
         self.appends = self.activation.appends = Appends(self.copies, self.heads)
         self.word_copies: dict[int, WordCopy] = {}
@@ -109,6 +115,7 @@ class Evaluation:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
         self.whole.sites[self.function.address] = Sites(self.events, self.verdicts)
+        self.whole.traces[self.function.address] = traced(self)
         copies = dict.fromkeys(self.copies.events(), _NO_FACTS)
         return self.returns.summary([*self.events.values(), *self.rounds.values(), *self.unseen.values(), copies])
 
@@ -220,6 +227,7 @@ class Evaluation:
         activation = self.activation
         activation.here = self.events[block.address] = {}
         activation.verdicts = self.verdicts[block.address] = {}
+        activation.made = self.made[block.address] = []
         if block.address in self.looped:
             activation.later = self.later[block.address] = []
         else:
@@ -280,6 +288,8 @@ class Evaluation:
             way = state.copy()
             if one not in values or self.narrowing.among(way, leaf, values[one]):
                 out.append((one, way))
+                if one in values:
+                    self.tested[block.address, one] = (leaf, frozenset(values[one]))
         return out
 
     def _tail(self, block: Block, state: State, target: int) -> None:
@@ -309,6 +319,7 @@ class Evaluation:
             self._found(block, taken, known)
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
+                self.tested[block.address, block.exit.target] = (term, None)
             elif block.address in self.function.tails:
                 self._tail(block, taken.copy(), self.terms.const(self.function.tails[block.address]))
         if self.narrowing.refine(state, term, False) and block.exit.next in after:
@@ -316,6 +327,7 @@ class Evaluation:
             private.refused(state)
             self._found(block, state, known)
             out.append((block.exit.next, state))
+            self.tested[block.address, block.exit.next] = (term, _NEVER)
         return out
 
     def _found(self, block: Block, state: State, known: frozenset[Fact]) -> None:

@@ -1,109 +1,156 @@
-"""The word that a packet must begin with, from the comparisons that hold on the way to the sink."""
+"""The words that a packet must have, from the comparisons that hold on all ways to the sink."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .answers import FINDERS
-from .dispatched import Chain, Dispatched
-from .state import Dep, Fact
-from .terms import RESULT
+from .asked import WORD, Key, Words, both, told
+from .before import Before
+from .carried import Carried
+from .dispatched import Chain
+from .needed import Needed
+from .state import Content, Fact
+from .terms import DERIVED, RESULT
 from .whole import Whole
 
-_SHORTEST = 3
+_SHORTEST = 2
 _READABLE = re.compile(rb"[ -~]{3,}")
+_MOST = 8
+_LONGEST = 64
+_BYTE = 256
+_WIDE = 4
 _Place = tuple[int, int]
-_Found = tuple[str, tuple[int, int]]
-"""A word with how surely it stands at the head of a packet, and how early that part of the packet is received."""
-_BEGINS, _FIRST, _FIXED, _SOMEWHERE = 3, 2, 1, 0
+
+
+class _Run(NamedTuple):
+    """Bytes of an object that are known."""
+
+    root: int
+    start: int
+    data: bytes
 
 
 class Magics:
-    """The magics of one program. `receivers` are the names of calls that bring bytes from the network."""
+    """The magics of one program. `heard` tells whether a text is made of bytes from outside."""
 
-    def __init__(self, whole: Whole, receivers: frozenset[str]) -> None:
+    def __init__(self, whole: Whole, heard: Callable[[Content], bool]) -> None:
         self.whole = whole
         self.terms = whole.terms
-        self.receivers = receivers
+        self.heard = heard
+        self.needed = Needed(whole)
+        self.before = Before(self.needed, whole.store)
+        self._carried: dict[int, Carried] = {}
 
-    def of(self, facts: Iterable[Fact], trail: Iterable[Fact], chain: Chain) -> str:
-        """The compared constant, rebuilt from words where the compiler made word loads of it; empty when there is none.
-        What holds at the sink tells more than what held where its text was stored (`trail`), unless only there the
-        packet's own beginning was looked at. The row of a table by which the sink's function is called says as much.
+    def of(self, facts: Iterable[Fact], chain: Chain, content: Content, origin: int) -> list[str]:
+        """The words that are asked of what is received before bytes of one call become a part of a command, in the
+        order in which they are asked.
         """
-        here, before = self._found(facts), self._found(trail)
-        heads = [one for one in (*here, *before) if one[1][0] >= _FIRST]
-        row = next(self._dispatched.words(chain), "") if not heads else ""
-        if row:
-            here.append((row, (_FIXED, 1)))
-        return max(heads or here or before, key=lambda one: (one[1], len(one[0]), one[0]), default=("", (0, 0)))[0]
+        carried = self._carried.get(origin)
+        if carried is None:
+            carried = self._carried[origin] = Carried(self.before, origin)
+        words = both(carried.by(chain, content), self.needed.closed(self.needed.along(chain)))
+        return self._few(self._texts(both(words, told(facts))))
 
-    def _found(self, facts: Iterable[Fact]) -> list[_Found]:
-        facts = list(facts)
-        found = self._words(facts)
-        for fact in facts:
-            if fact[0] == "eq" and len(str(fact[2])) >= (_SHORTEST if self._is_found(fact[1]) else 2):
-                found.append((str(fact[2]), self._rank(fact[1])))
-        return found
+    def _few(self, found: list[str]) -> list[str]:
+        """Each once, and nothing that another one has in it."""
+        out: list[str] = []
+        for one in dict.fromkeys(found):
+            if not any(one in other for other in out):
+                out = [other for other in out if other not in one]
+                out.append(one)
+        return out[:_MOST]
 
-    def _is_found(self, pointer: int) -> bool:
-        """Whether a search gave the pointer: what it found may stand anywhere."""
-        node = self.terms.nodes[pointer]
-        return bool(node[0] == RESULT and node[2] in FINDERS)
-
-    def _rank(self, pointer: int) -> tuple[int, int]:
-        """The head of a packet is at a fixed place; words that a parser looks for further in are not."""
-        if self._is_found(pointer):
-            return (_SOMEWHERE, 0)
-        places = self.terms.locate(pointer)
-        early = [self._received[root, offset] for root, offset, _ in places if (root, offset) in self._received]
-        if any(stride for _, _, stride in places):
-            return (_FIRST, min(early)) if early and len(early) == len(places) else (_SOMEWHERE, 0)
-        return (_BEGINS, max(early)) if early else (_FIXED, 0)
-
-    @cached_property
-    def _dispatched(self) -> Dispatched:
-        return Dispatched(self.whole)
-
-    @cached_property
-    def _received(self) -> dict[_Place, int]:
-        """Where packets are received, with a number that is the higher the earlier that is."""
-        out: dict[_Place, int] = {}
-        for number, event in enumerate(self.whole.events):
-            if event[0] == "text" and not event[3] and self._brings(event[4].deps):
-                out.setdefault((event[1], event[2]), -number)
+    def _texts(self, words: Words) -> list[str]:
+        runs = self._words(key for key in words if key[0] == WORD)
+        out: list[str] = []
+        for key, pointers in words.items():
+            if key[0] == WORD:
+                here = [one for one in runs if one.root == key[1] and one.start <= key[2] < one.start + len(one.data)]
+                runs = [one for one in runs if one not in here]
+                out += [text for one in here for text in self._read(one)]
+            elif self._least(pointers) <= len(key[1].strip()) <= _LONGEST and self._is_heard(key[1], pointers):
+                out.append(key[1].strip("\r\n"))
         return out
 
-    def _brings(self, deps: frozenset[Dep]) -> bool:
-        nodes = self.terms.nodes
-        calls = [nodes[dep[1]] for dep in deps if dep[0] == "X"]
-        return bool(calls) and len(calls) == len(deps) and all(one[2] in self.receivers for one in calls)
+    def _least(self, pointers: frozenset[int]) -> int:
+        """How long a word must be: what is searched for may stand anywhere, and a mark between words is none."""
+        found = (self.terms.nodes[one] for one in pointers)
+        answers = (self.terms.nodes[one[2]] if one[0] == DERIVED else one for one in found)
+        return _SHORTEST + any(one[0] == RESULT and one[2] in FINDERS for one in answers)
 
-    def _begins(self, root: int, offset: int) -> tuple[int, int]:
-        early = self._received.get((root, offset))
-        return (_FIXED, 0) if early is None else (_BEGINS, early)
+    def _is_heard(self, word: str, pointers: frozenset[int]) -> bool:
+        """Whether what was looked at can be bytes from outside, as far as that is known, and no word that the program
+        itself puts there.
+        """
+        return not pointers or any(self._may_be(word, one) for one in pointers)
 
-    def _words(self, facts: Iterable[Fact]) -> list[_Found]:
-        cells: dict[int, dict[int, bytes]] = {}
+    def _may_be(self, word: str, pointer: int) -> bool:
+        if self.terms.open[pointer]:
+            return True
+        places = self.terms.locate(pointer)
+        if any(self._is_own(word, *base) for one in places for base in self.whole.store.bases(*one)):
+            return False
+        return any(self.heard(Content(frozenset({("T", *one, 0)}), "%s")) for one in places)
+
+    def _is_own(self, word: str, base: int, offset: int, stride: int) -> bool:
+        """Whether the program itself puts the word there."""
+        held = [text for _, _, text in self.whole.store.holding(base, offset, stride)]
+        read = {dep[1] for text in held for dep in text.deps if dep[0] == "X"}
+        return any(not text.deps and text.template == word for text in held) or any(
+            word in text.template for one in read for text in self._sent(one)
+        )
+
+    def _sent(self, read: int) -> list[Content]:
+        """What the program itself writes to where a call reads."""
+        node, store = self.terms.nodes[read], self.whole.store
+        mine = store.channels(node[3][0]) if node[3] else frozenset()
+        return [text for descriptor, text, _ in store.outs if mine and store.channels(descriptor) & mine]
+
+    @cached_property
+    def _received(self) -> frozenset[_Place]:
+        """Where packets are received: texts that are nothing but what calls give."""
+        texts = [event for event in self.whole.events if event[0] == "text" and event[3] < _SHORTEST]
+        return frozenset((event[1], event[2]) for event in texts if self._brings(event[4]))
+
+    def _brings(self, content: Content) -> bool:
+        direct = all(dep[0] == "X" and not self._sent(dep[1]) for dep in content.deps)
+        return direct and content.template == "%s" and bool(content.deps) and self.heard(content)
+
+    def _words(self, keys: Iterable[Key]) -> list[_Run]:
+        """What words in memory are found to be, with those that lie side by side as one."""
         order: Literal["big", "little"] = "big" if self.whole.image.big else "little"
         values: dict[tuple[int, int, int], set[int]] = {}
-        for _, root, offset, size, value in (one for one in facts if one[0] == "word"):
+        for _, root, offset, size, value in keys:
             values.setdefault((root, offset, size), set()).add(int(value))
+        cells: dict[int, dict[int, bytes]] = {}
         # of words at one place the widest counts; where it may be one or the other, neither is a must
         for (root, offset, size), (value, *others) in sorted(values.items()):
-            if others:
-                continue
-            raw = (int(value) & ((1 << (8 * int(size))) - 1)).to_bytes(int(size), order)
-            cells.setdefault(root, {})[int(offset)] = raw
-        # numbers stand beside the text (a state, a length): what can be read counts, with a blank that ends a word
-        return [
-            (text.decode("ascii").lstrip(), self._begins(root, start) if not at else (_FIXED, 0))
-            for root, parts in cells.items()
-            for start, run in _runs(parts)
-            for at, text in ((match.start(), match.group()) for match in _READABLE.finditer(run))
-            if len(text.strip()) >= _SHORTEST
-        ]
+            known = 1 if value < _BYTE and size >= _WIDE else size
+            if not others and (known == size or order == "little"):  # a byte that lies in a wider cell
+                cells.setdefault(root, {})[offset] = (value & ((1 << (8 * size)) - 1)).to_bytes(size, order)[:known]
+        return [_Run(root, *run) for root, parts in cells.items() for run in _runs(parts)]
+
+    def _read(self, run: _Run) -> list[str]:
+        """The head of a packet is told whole. Elsewhere numbers stand beside the text (a state, a length): what can be
+        read counts, with a blank that ends a word.
+        """
+        if self._is_head(*run):
+            text = run.data.decode("latin-1")
+            ended = text.rstrip("\0")
+            return [ended if ended.isprintable() else text]
+        places = self.whole.store.bases(run.root, run.start, 0)
+        found = [match.group().decode("ascii").lstrip() for match in _READABLE.finditer(run.data)]
+        long = [text for text in found if len(text.strip()) > _SHORTEST]
+        return [text for text in long if not any(self._is_own(text, *place) for place in places)]
+
+    def _is_head(self, root: int, start: int, run: bytes) -> bool:
+        """Whether it is what a packet begins with, or further on so much of it that it is no length or state."""
+        if (root, start) in self._received:
+            return any(run)
+        inside = any(one == root and at < start for one, at in self._received)
+        return inside and len(run) - run.count(0) >= _WIDE - 1 and len(run) >= _WIDE
 
 
 def _runs(parts: dict[int, bytes]) -> list[tuple[int, bytes]]:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
+from customhouse.model import JOINT, Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
 
 from .magic import Magics
 from .overflow import Overflows
@@ -54,6 +54,16 @@ _QUEUES = frozenset(("mq_receive", "mq_timedreceive", "msgrcv"))
 """Messages of other processes of the device."""
 
 
+class _Way(NamedTuple):
+    """One way on which bytes come to a sink: the flow, and what its words are found by."""
+
+    flow: Flow
+    facts: frozenset[Fact]
+    chain: tuple[tuple[int, int], ...]
+    content: Content
+    origin: int
+
+
 class Reporter:
     """Turns what a program's evaluation gathered into facts."""
 
@@ -67,7 +77,7 @@ class Reporter:
             bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
         )
         self.network = _NETWORK if imported & _CONNECTIONS else _NETWORK - MEMORY
-        self.magics = Magics(whole, self.network | _DESCRIPTORS)
+        self.magics = Magics(whole, self._is_heard_text)
         self.streams = bool(imported & {"fdopen", "fopencookie"}) or not whole.image.dynamic
         """Whether a stream can be a socket."""
         self.logs_in = bool(imported & _LOGINS)
@@ -75,6 +85,8 @@ class Reporter:
         self.is_cgi = self._is_cgi()
         self.inherits = inherits(whole.image)
         self.flows: dict[tuple[int, str], Flow] = {}
+        self._ways: dict[tuple[int, str], list[_Way]] = {}
+        """All that lead to a flow, of which the best one is told."""
         self.commands: dict[int, ConstructedCommand] = {}
 
     def _is_cgi(self) -> bool:
@@ -113,8 +125,10 @@ class Reporter:
 
     def _is_heard(self, term: int) -> bool:
         """Whether what a call received is, or can be, bytes from outside: a file of the device is not."""
-        received = Content(frozenset({("X", term, 0, 0, 0)}), "%s")
-        return any(self.source(one) is not None for one in self.whole.store.origins(received))
+        return self._is_heard_text(Content(frozenset({("X", term, 0, 0, 0)}), "%s"))
+
+    def _is_heard_text(self, text: Content) -> bool:
+        return any(self.source(one) is not None for one in self.whole.store.origins(text))
 
     @cached_property
     def only_local_sockets(self) -> bool:
@@ -167,6 +181,19 @@ class Reporter:
             self._command(event)
         self._overflows(self.flows)
 
+    def name_words(self) -> None:
+        """The words that a packet must have are looked for when all else is told: those of all ways to a flow, or of
+        the one that is told.
+        """
+        for key, ways in self._ways.items():
+            told = [(one.flow, self.magics.of(*one[1:])) for one in ways]
+            shared = [word for word in told[0][1] if all(word in words for _, words in told)]
+            flows = [msgspec.structs.replace(flow, magic=JOINT.join(shared or words)) for flow, words in told]
+            best = flows[0]
+            for one in flows[1:]:
+                best = one if _better(one, best) else best
+            self.flows[key] = best
+
     def facts(self, why: str = "") -> ProgramFacts:
         """What was found so far, but for the bound ports; `why` it is not all."""
         why = why or (CUT if self.whole.cut else "")
@@ -193,8 +220,9 @@ class Reporter:
             source = self.source(origin)
             if source is None:
                 continue
-            flow = self._flow(name, site, content, facts, chain, origin, source)
+            flow = self._flow(name, site, content, chain, origin, source)
             key = (site, flow.source)
+            self._ways.setdefault(key, []).append(_Way(flow, facts, chain, content, origin.term))
             if key not in self.flows or _better(flow, self.flows[key]):
                 self.flows[key] = flow
 
@@ -242,10 +270,11 @@ class Reporter:
             if not sources or not judge.overruns(event):
                 continue
             for origin, source in sources:
-                flow = self._flow(named, site, content, facts, chain, origin, source)
+                flow = self._flow(named, site, content, chain, origin, source)
                 sure = flow.confidence if name != LOOP and self._one_buffer(target, size) else Confidence.MEDIUM
                 flow = msgspec.structs.replace(flow, kind="overflow", command="", confidence=sure)
-                flows.setdefault((site, flow.source), flow)
+                known = flows.setdefault((site, flow.source), flow)
+                self._ways.setdefault((site, flow.source), []).append(_Way(known, facts, chain, content, origin.term))
 
     def _sinks(self) -> list[tuple[Any, ...]]:
         events = [*self.whole.events, *self.whole.uncalled()]
@@ -290,7 +319,6 @@ class Reporter:
         name: str,
         site: int,
         content: Content,
-        facts: frozenset[Fact],
         chain: tuple[tuple[int, int], ...],
         origin: Origin,
         source: tuple[str, str],
@@ -309,7 +337,6 @@ class Reporter:
             port=port,
             port_certainty=certainty,
             protocol=protocol,
-            magic=self.magics.of(facts, self.store.trail, chain),
             command=content.template,
             path=steps,
             confidence=confidence,

@@ -20,6 +20,7 @@ from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, Location, Terms
+from .traces import Trace
 from .unrolled import unroll
 
 _MAX_STORES = 60
@@ -70,6 +71,8 @@ class Whole:
         """Of each function: its events that need no caller to be read, with the comparisons that held each time."""
         self.sites: dict[int, Sites] = {}
         """Of each function: what its blocks do."""
+        self.traces: dict[int, Trace] = {}
+        """Of each function: what was tested and called on which ways."""
         self.called: dict[tuple[int, int], dict[int, None]] = {}
         """Functions of the program by the function and the site that call them."""
         self.asked: dict[tuple[int, int], frozenset[Fact]] = {}
