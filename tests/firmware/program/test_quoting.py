@@ -69,3 +69,14 @@ def test_a_check_does_not_speak_of_bytes_that_were_computed_from_the_text() -> N
     assert quoting.needed(outside, quoting.SAFE | quoting.CHANGED) == 0  # looked at when they had been computed
     assert quoting.inside(quoting.CHANGED, [quoting.START]) == quoting.CHANGED
     assert quoting.reached(changed, "ping '%s'") & quoting.CHANGED
+
+
+def test_a_text_passes_when_the_shell_acts_on_none_of_its_bytes() -> None:
+    assert quoting.passed(SINGLE, b"a'\\''b") == SINGLE
+    assert quoting.passed(SINGLE, b"$(x)") == SINGLE
+    assert quoting.passed(SINGLE, b"\\';x") is None
+    assert quoting.passed(DOUBLE, b'\\"\\$x;') == DOUBLE
+    assert quoting.passed(DOUBLE, b"$x") is None
+    assert quoting.passed(DOUBLE, b"a\\") == quoting.DOUBLE_ESCAPED
+    assert quoting.passed(OUTSIDE, b"a\\;b") == OUTSIDE
+    assert quoting.passed(OUTSIDE, b"a;b") is None

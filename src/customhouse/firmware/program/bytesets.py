@@ -85,7 +85,7 @@ def mask_of(truth: np.ndarray) -> int:
     return int.from_bytes(np.packbits(truth.astype(bool), bitorder="little").tobytes(), "little")
 
 
-def _ctype_table(big: bool) -> np.ndarray:
+def ctype_table(big: bool) -> np.ndarray:
     """glibc's flags: bit 8+n for the first eight classes on little-endian, n on big-endian."""
     table = np.zeros(256, dtype=np.int64)
     for bit, name in enumerate(_BITS):
@@ -109,7 +109,7 @@ class ByteSets:
         self.filled: frozenset[int] = frozenset()
         """Zeroed global tables of 256 entries that the program fills with constants: lists of allowed characters."""
         self._sets: dict[tuple[int, int], tuple[int, int]] = {}
-        self._ctype = _ctype_table(image.big)
+        self._ctype = ctype_table(image.big)
 
     def variables(self, term: int, seen: dict[int, frozenset[int]] | None = None) -> frozenset[int]:
         """The byte-sized unknowns that a term depends on. `seen` keeps what was found for parts of the same question:

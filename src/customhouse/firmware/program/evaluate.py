@@ -11,6 +11,7 @@ from .built import Built
 from .calls import Calls
 from .copyloops import CopyLoops
 from .fields import remembered
+from .harmless import Harmless
 from .instructions import Instructions
 from .join import Head, carried, join
 from .lift import UNIQUE, VIRTUAL, Block
@@ -58,6 +59,9 @@ class Evaluation:
         self.activation.memory.written = self.ways.written
         self.copies = CopyLoops(self.activation, self.loops)
         self.instructions = Instructions(self.activation, self.loops, self.copies)
+        self.harmless = Harmless(self.activation, self.loops, self.ways)
+        self.ways.behind = self.harmless.behind
+        self.activation.memory.harmless = lambda value: self.harmless.bits(self.instructions.block, value)
         self.built = Built(self.activation, self.copies, lambda: self.instructions.block)
         self.activation.printing = self.built.piece
         self.calls = Calls(self.activation)
@@ -106,6 +110,7 @@ class Evaluation:
             visits[address] = visits.get(address, 0) + 1
             for after, out in self._block(self.function.blocks[address], state):
                 if after in position:
+                    self.harmless.leave(address, after, out)
                     self.ways.edges[(address, after)] = out
                     agenda.add(index, position[after])
         for address, calls in self.later.items():

@@ -34,6 +34,8 @@ class Letters(Words):
             lambda state, address, value: [(self.byte_mask(state, value), quoting.START)]
         )
         """Paths by which an address was reached: the values that a byte has there, and the place in a shell's line."""
+        self.harmless: Callable[[int], tuple[int, int]] = lambda value: (0, 0)
+        """For which beginnings of a line the copy is harmless of which a byte is written, and for which it is not."""
 
     def deps_of(self, state: State, value: int, level: int = 0) -> frozenset[Dep]:
         """The texts whose bytes a number is made of."""
@@ -194,8 +196,13 @@ class Letters(Words):
     def _emit(self, state: State, address: int, value: int, size: int) -> int:
         """Bytes of a text were written: for which beginnings of the line they are safe."""
         here = self.byte_mask(state, value)
+        bits, acts = self.harmless(value)
+        if (bits or acts) and any(dep[4] & quoting.CHANGED for dep in self.deps_of(state, value)):
+            bits, acts = 0, 0
+        if bits:
+            return bits
         if not self.quotes:
-            return 0 if here is None else quoting.kept(~here & bytesets.ALL)
+            return 0 if here is None else quoting.kept(~here & bytesets.ALL) & ~acts
         bits = quoting.SAFE
         places = set()
         for mask, one in self.written(state, address, value):
@@ -207,7 +214,7 @@ class Letters(Words):
             bits &= quoting.kept_byte(one, lacks) if size == 1 else quoting.inside(quoting.kept(lacks), (one,))
             places.add(quoting.plain(one))
         self._follow(state, self._behind(address, size), places)
-        return bits
+        return bits & ~acts
 
     def _behind(self, address: int, size: int) -> int:
         """The address behind what was written, as the program itself computes it from an index that was chosen."""

@@ -175,9 +175,9 @@ class Loops:
         """What is known of a string when the byte that a loop came to is its last."""
         out: set[Fact] = set()
         for head in self.heads_of(term) & self.back.keys():
-            roots = self._starts(head, term)
+            roots = self.starts(head, term)
             for one in self._tested(head):
-                if one == term or self._starts(head, one) & roots:
+                if one == term or self.starts(head, one) & roots:
                     out |= self._facts(head, one, bytesets.NUL)
         return frozenset(out)
 
@@ -190,7 +190,7 @@ class Loops:
         out: set[Fact] = set()
         stopped = self._stopped(head, state, condition)
         for loop, term in self._walks(head):
-            if stopped is None or not stopped & self._starts(loop, term):
+            if stopped is None or not stopped & self.starts(loop, term):
                 found = self._facts(loop, term, self._last(loop, term, state))
                 out |= {self._first(loop, fact, condition) for fact in found}
         return frozenset(out)
@@ -234,7 +234,7 @@ class Loops:
         out: frozenset[int] = frozenset()
         for variable, _holds, _fails in self.sets.holding(condition):
             if head in self.heads_of(variable) and state.masks.get(variable, bytesets.ALL) & ~bytesets.NUL:
-                out |= self._starts(head, variable)
+                out |= self.starts(head, variable)
         return out
 
     def _facts(self, head: int, term: int, last: int) -> set[Fact]:
@@ -249,7 +249,7 @@ class Loops:
         if not back or passed & bytesets.SHELL == bytesets.SHELL:
             return set()
         out: set[Fact] = set()
-        for start in self._starts(head, term):
+        for start in self.starts(head, term):
             plain = self.terms.flat(start)
             out |= {("lacks", one, ~(passed | last) & bytesets.ALL) for one in self._measured(start)}
             for one in {start, *plain} if len(plain) == 1 and not self.terms.made(start) else {start}:
@@ -285,20 +285,20 @@ class Loops:
         successors.
         """
         last = 0
-        roots = self._starts(head, term)
+        roots = self.starts(head, term)
         for one, mask in state.masks.items():
-            if one > 0 and (one == term or (head in self.heads_of(one) and self._starts(head, one) & roots)):
+            if one > 0 and (one == term or (head in self.heads_of(one) and self.starts(head, one) & roots)):
                 last |= state.masks.get(-one, mask)
         return last
 
-    def _starts(self, head: int, term: int, level: int = 0) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
+    def starts(self, head: int, term: int, level: int = 0) -> frozenset[int]:  # noqa: C901 - one case a kind; a table of functions would hide the order
         """Pointers to where the walk over the string began, for a byte read in the loop."""
         node = self.terms.nodes[term]
         out: set[int] = set()
         if node[0] == PHI and level < 4:
             for one in self.terms.alternatives[term]:
                 if self.terms.nodes[one][0] in (BYTE, PHI):
-                    out |= self._starts(head, one, level + 1) if one != term else frozenset()
+                    out |= self.starts(head, one, level + 1) if one != term else frozenset()
             return frozenset(out)
         if node[0] != BYTE:
             return frozenset()

@@ -26,6 +26,8 @@ OWN = 255
 SPECIAL = SHELL | of("'\"\\")
 _ENDS_SINGLE, _ENDS_DOUBLE = of("'"), of('"$`\\')
 _HOLE = re.compile(r"%[sc]")
+_ACTS = {OUTSIDE: SHELL, SINGLE: 0, DOUBLE: of("$`"), ESCAPED: 0, DOUBLE_ESCAPED: 0}
+"""The bytes on which a shell acts at a place: it does more than to go to another one."""
 _STEPS = {
     OUTSIDE: {"'": SINGLE, '"': DOUBLE, "\\": ESCAPED},
     SINGLE: {"'": OUTSIDE},
@@ -61,6 +63,15 @@ def kept_byte(places: Places, lacks: int) -> int:
     bits = kept(lacks) | 1 << ESCAPED | 1 << DOUBLE_ESCAPED
     bits |= (bits & 1 << OUTSIDE) << UNKNOWN
     return sum(1 << begin for begin, place in enumerate(places) if bits >> place & 1)
+
+
+def passed(place: int, text: bytes) -> int | None:
+    """The place behind a whole text; None when the shell acts on one of its bytes."""
+    for one in text:
+        if place == UNKNOWN or (_ACTS[place] >> one & 1):
+            return None
+        place = _behind(place, chr(one))
+    return place
 
 
 @cache

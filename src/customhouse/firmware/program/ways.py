@@ -2,6 +2,7 @@
 them one by one.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,8 @@ class Ways:
         self.edges: dict[tuple[int, int], State] = {}
         self.open: dict[int, tuple[int, int, int, int]] = {}
         """What conditional moves of the block at hand chose, see `Choices`."""
+        self.behind: Callable[[int, int, int], quoting.Places | None] = lambda source, target, address: None
+        """The place of an address on an edge, where that is known of the loop which is left by it."""
         self.befores: dict[int, list[int]] = {address: [] for address in position}
         for address in position:
             for after in activation.function.successors.get(address, ()):
@@ -91,9 +94,12 @@ class Ways:
                 out.append((mask, known))
                 continue
             block = max(blocks, key=lambda one: self.position.get(one, -1))
-            for edge in self._edges_to(block, where, mask, seen):
+            for before, edge in self._edges_to(block, where, mask, seen):
                 moved = self._carried_by(edge, block, where)
-                if moved != where:
+                behind = self.behind(before, block, moved)
+                if behind is not None:
+                    out.append((mask, behind))
+                elif moved != where:
                     work.append((edge, moved, *self._value_on(edge, block, what, mask)))
         return out or [(here, quoting.UNTOLD)]
 
@@ -138,14 +144,14 @@ class Ways:
 
     def _edges_to(
         self, block: int, where: int, mask: int | None, seen: set[tuple[int, int, int, int | None]]
-    ) -> list[State]:
+    ) -> list[tuple[int, State]]:
         """The ways to a block that were not gone back yet for this address and this byte."""
         out = []
         for before in self.befores.get(block, ()):
             edge = self.edges.get((before, block))
             if edge is not None and (before, block, where, mask) not in seen:
                 seen.add((before, block, where, mask))
-                out.append(edge)
+                out.append((before, edge))
         return out
 
     def _value_on(self, edge: State, block: int, value: int | None, mask: int | None) -> tuple[int | None, int | None]:

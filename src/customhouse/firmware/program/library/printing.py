@@ -26,11 +26,7 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
         if piece.kind == "s":
             part = memory.text(state, arguments[index]) if index < len(arguments) else Content(frozenset(), "%s")
             deps |= settled(part.deps, (quoting.plain(quoting.after(quoting.START, template)),))
-            template += (
-                part.template
-                if (not part.deps and part.template)
-                else (part.template if "%s" in part.template and len(part.template) > 2 else "%s")
-            )
+            template += _shape(part)
         elif piece.kind == "c" and index < len(arguments):
             deps |= letter(memory, state, arguments[index], template)
             template += "%c"
@@ -38,6 +34,17 @@ def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...])
             template += piece.text
         index += 1
     return Content(deps, template[:400], extent)
+
+
+def _shape(part: Content) -> str:
+    """How a text shows in the template that it is put into. Of one that was put together in memory the template tells
+    the beginning: where that opens a quote, what closes it is not in sight.
+    """
+    if not part.deps and part.template:
+        return part.template
+    if "%s" not in part.template or len(part.template) <= 2:
+        return "%s"
+    return "%s" if part.grown and quoting.after(quoting.START, part.template) != quoting.START else part.template
 
 
 def letter(memory: Memory, state: State, value: int, before: str = "") -> frozenset[Dep]:

@@ -1,0 +1,170 @@
+"""The C library's functions on texts and characters, for code of a program that is run in the emulator without it."""
+
+from collections.abc import Callable
+
+from . import bytesets
+from .emulator import Machine
+from .machine import Convention
+from .ram import Fault, Ram
+from .stage import LINKS
+
+TABLES = 0x5F000000
+"""Where the tables of characters lie."""
+TABLES_SIZE = 1 << 14
+_FIRST = -128
+"""The tables are asked for characters with a sign too."""
+_LONGEST = 4096
+_POINTERS = {"__ctype_b_loc": 0, "__ctype_tolower_loc": 1, "__ctype_toupper_loc": 2}
+"""Functions that give where the pointer to a table lies: which table."""
+_Answer = Callable[[Ram, int, int, int], int]
+
+
+class StandIns:
+    """Answers calls of functions that the machine's program imports."""
+
+    def __init__(self, machine: Machine, convention: Convention) -> None:
+        self.machine = machine
+        self.ram = machine.ram
+        self.convention = convention
+        self.ram.reserve(TABLES, TABLES_SIZE)
+        self._fill()
+
+    def call(self, name: str) -> None:
+        """Do what the function does, and go back to who called it."""
+        plain = _plain(name)
+        if plain in _POINTERS:
+            result = self._pointer(_POINTERS[plain])
+        elif plain in bytesets.CLASSES:
+            result = bytesets.CLASSES[plain] >> (self._argument(0) & 0xFF) & 1
+        elif plain in ANSWERS:
+            result = ANSWERS[plain](self.ram, *(self._argument(index) for index in range(3)))
+        else:
+            raise Fault(f"{name} has no stand-in")
+        self.machine.set(self.convention.result, result)
+        self._go_back()
+
+    def _argument(self, index: int) -> int:
+        if index < len(self.convention.arguments):
+            return self.machine.get(self.convention.arguments[index])
+        return self.ram.word(self.machine.get(self.convention.stack) + self.convention.stack_arguments + 4 * index)
+
+    def _go_back(self) -> None:
+        machine, convention = self.machine, self.convention
+        if convention.link:
+            stack = machine.get(convention.stack)
+            machine.set(convention.stack, stack + convention.link)
+            machine.go(self.ram.word(stack))
+        else:
+            machine.go(machine.get(LINKS[machine.image.architecture]))
+
+    def _pointer(self, which: int) -> int:
+        """Where the pointer to a table lies, behind the tables."""
+        return TABLES + TABLES_SIZE - 64 + which * self.ram.image.word
+
+    def _fill(self) -> None:
+        at = TABLES
+        flags = [int(one) for one in bytesets.ctype_table(self.ram.image.big)]
+        lower, upper = ([_turned(one, name) for one in range(256)] for name in ("tolower", "toupper"))
+        for which, (table, size) in enumerate(((flags, 2), (lower, 4), (upper, 4))):
+            raw = b"".join(table[one & 255].to_bytes(size, self.ram.order) for one in range(_FIRST, 256))
+            self.ram.write(at, raw)
+            self.ram.store(self._pointer(which), at - _FIRST * size, self.ram.image.word)
+            at += len(raw)
+
+
+def stands_in(name: str) -> bool:
+    """Whether there is an answer for a function."""
+    plain = _plain(name)
+    return plain in _POINTERS or plain in bytesets.CLASSES or plain in ANSWERS
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("__").removesuffix("_chk") if name.endswith("_chk") else name
+
+
+def _turned(one: int, name: str) -> int:
+    letter = chr(one)
+    if one > 127:
+        return one
+    return ord(letter.lower() if name == "tolower" else letter.upper())
+
+
+def _text(ram: Ram, address: int) -> bytes:
+    found = ram.text(address, _LONGEST)
+    if found is None:
+        raise Fault(f"no text at {address:#x}")
+    return found
+
+
+def _find(ram: Ram, where: int, sought: int, _: int) -> int:
+    at = (_text(ram, where) + b"\0").find(sought & 0xFF)
+    return where + at if at >= 0 else 0
+
+
+def _find_last(ram: Ram, where: int, sought: int, _: int) -> int:
+    at = (_text(ram, where) + b"\0").rfind(sought & 0xFF)
+    return where + at if at >= 0 else 0
+
+
+def _find_within(ram: Ram, where: int, sought: int, size: int) -> int:
+    at = ram.read(where, min(size, _LONGEST)).find(sought & 0xFF)
+    return where + at if at >= 0 else 0
+
+
+def _span(ram: Ram, where: int, letters: int, _: int) -> int:
+    text = _text(ram, where)
+    return len(text) - len(text.lstrip(_text(ram, letters)))
+
+
+def _span_without(ram: Ram, where: int, letters: int, _: int) -> int:
+    text, stops = _text(ram, where), _text(ram, letters)
+    return next((index for index, one in enumerate(text) if one in stops), len(text))
+
+
+def _any_of(ram: Ram, where: int, letters: int, _: int) -> int:
+    at = _span_without(ram, where, letters, 0)
+    return where + at if at < len(_text(ram, where)) else 0
+
+
+def _copy(ram: Ram, target: int, source: int, size: int) -> int:
+    if size > _LONGEST:
+        raise Fault("a copy without an end")
+    ram.write(target, ram.read(source, size))
+    return target
+
+
+def _copy_text(ram: Ram, target: int, source: int, _: int) -> int:
+    ram.write(target, _text(ram, source) + b"\0")
+    return target
+
+
+def _append(ram: Ram, target: int, source: int, _: int) -> int:
+    ram.write(target + len(_text(ram, target)), _text(ram, source) + b"\0")
+    return target
+
+
+def _append_some(ram: Ram, target: int, source: int, size: int) -> int:
+    ram.write(target + len(_text(ram, target)), _text(ram, source)[: min(size, _LONGEST)] + b"\0")
+    return target
+
+
+ANSWERS: dict[str, _Answer] = {
+    "strchr": _find,
+    "index": _find,
+    "strrchr": _find_last,
+    "rindex": _find_last,
+    "memchr": _find_within,
+    "strlen": lambda ram, where, _, __: len(_text(ram, where)),
+    "strspn": _span,
+    "strcspn": _span_without,
+    "strpbrk": _any_of,
+    "tolower": lambda _, one, __, ___: _turned(one & 0xFF, "tolower"),
+    "toupper": lambda _, one, __, ___: _turned(one & 0xFF, "toupper"),
+    "memcpy": _copy,
+    "memmove": _copy,
+    "mempcpy": lambda ram, target, source, size: _copy(ram, target, source, size) + size,
+    "strcpy": _copy_text,
+    "stpcpy": lambda ram, target, source, _: _copy_text(ram, target, source, 0) + len(_text(ram, source)),
+    "strcat": _append,
+    "strncat": _append_some,
+}
