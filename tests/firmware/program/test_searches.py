@@ -193,3 +193,36 @@ def test_a_table_that_is_filled_entry_by_entry_is_one_table(tmp_path: Path, arch
     facts = analyse(built(tmp_path, architecture, FILLED, "-DSHOWN=p+2"))
     assert [flow.command for flow in facts.flows if flow.confidence is Confidence.HIGH] == ["ping %s"]
     assert not analyse(built(tmp_path, architecture, FILLED, '-DSHOWN="host"')).flows
+
+
+BEHIND = r"""
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static struct { int fd; char line[512]; } peer;
+int main(void) {
+    char word[40];
+    peer.fd = accept(socket(AF_INET, SOCK_STREAM, 0), 0, 0);
+    for (;;) {
+        int at = 0;
+        long n = recv(peer.fd, peer.line, sizeof peer.line - 1, 0);
+        if (n <= 0) return 0;
+        peer.line[n] = 0;
+        if (sscanf(peer.line, "FORM", word, &at) != 1 || !at) continue;
+        CHECK
+        system(peer.line + at);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "mips", "x86-64"])
+def test_what_lies_behind_the_bytes_that_a_scan_took_is_of_the_text(tmp_path: Path, architecture: str) -> None:
+    def flows(check: str) -> int:
+        text = BEHIND.replace("FORM", "run %39s%n").replace("CHECK", check)
+        return len(analyse(built(tmp_path, architecture, text)).flows)
+
+    assert flows("") == 1
+    assert flows('if (strpbrk(peer.line + at, ";|&`$\\n")) continue;') == 0

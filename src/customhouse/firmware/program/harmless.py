@@ -55,6 +55,8 @@ class Judged(NamedTuple):
 
     entered: object
     looks: int
+    starts: frozenset[int]
+    """Where the text may begin that it was run on."""
     places: quoting.Places
     bits: int
     acts: int
@@ -138,21 +140,23 @@ class Harmless:
         if not 0 < len(edges) <= _MOST_EDGES:
             return None
         entered = tuple(tuple(sorted(edge.registers.items())) for edge in edges)
+        sets = self.activation.whole.sets
+        starts = frozenset[int]().union(*(self.loops.starts(head, one) for one in sets.variables(value)))
         known = self.judged.get(head)
+        if known is not None and not starts & known.starts:
+            return None  # of another text
         if known is None or (known.entered != entered and known.looks < _MOST_LOOKS):
-            sets = self.activation.whole.sets
-            starts = frozenset[int]().union(*(self.loops.starts(head, one) for one in sets.variables(value)))
             looks = known.looks + 1 if known is not None else 1
-            known = self.judged[head] = self._look(head, edges, sorted(starts))._replace(entered=entered, looks=looks)
+            known = self.judged[head] = self._look(head, edges, starts)._replace(entered=entered, looks=looks)
         return known
 
-    def _look(self, head: int, edges: list[State], starts: list[int]) -> Judged:
+    def _look(self, head: int, edges: list[State], starts: frozenset[int]) -> Judged:
         """Run a loop, entered in each of some ways."""
         bits, acts = quoting.SAFE, 0
         every, copies = set[quoting.Places](), set[Location]()
         for edge in edges:
             play = Play(self.activation, head, self.loops.bodies[head], edge)
-            stage = play.look(starts)
+            stage = play.look(sorted(starts))
             if stage is None or play.found is None:
                 bits = 0
                 continue
@@ -162,7 +166,7 @@ class Harmless:
             acts |= sum(1 << begin for begin, place in enumerate(places) if place in unsafe)
             every.add(places)
             copies.add(self._lies(play.found))
-        return Judged(None, 0, quoting.alike(every or {quoting.UNTOLD}), bits, acts, frozenset(copies))
+        return Judged(None, 0, starts, quoting.alike(every or {quoting.UNTOLD}), bits, acts, frozenset(copies))
 
     def _lies(self, found: Found) -> Location:
         """Where a copy begins."""
