@@ -51,7 +51,7 @@ _ACTIONS: Actions = {
 }
 _NAMES = table("libc.toml")["names"]
 _CALLING = frozenset(("callback", "search", "handler", "timer"))
-_HEARING = frozenset(("receive", "receive_vector", "receive_list", "receive_line", "scan_stream", "given"))
+_HEARING = frozenset(("receive", "receive_vector", "receive_list", "receive_line", "scan_stream", "given", "watch"))
 WAITING = frozenset(_NAMES["waiting"]) | {name for name, model in MODELS.items() if model[0] in _HEARING}
 """Functions that wait: other threads, and handlers of signals, have the time to look at memory."""
 RELEASING = WAITING | frozenset(_NAMES["releasing"])

@@ -5,6 +5,8 @@ from .commands import STANDARD_INPUT
 
 _LARGEST_ENTRY = 1 << 16
 """Bytes of one entry of a table."""
+_ENTRY = 8
+"""Bytes of one entry of poll."""
 _CLOSED = "closed input"
 
 
@@ -33,6 +35,14 @@ def _service(one: Call) -> int:
     one.caller.note(("service", one.caller.site, one.nth(1), service, kind))
     one.memory.forget(one.state, one.arg(3), one.terms.word)
     return one.result(2)
+
+
+def _watch(one: Call) -> int:
+    """poll: what happened is written into each of so many entries, and nothing else behind them."""
+    count = one.terms.value(one.nth(1))
+    size = 64 if count is None else min(_ENTRY * count, 64)
+    one.memory.forget(one.state, one.nth(0), size)
+    return one.result(3)
 
 
 def _pair(one: Call) -> int:
@@ -139,6 +149,7 @@ ACTIONS: Actions = {
     "bind": _bind,
     "swap": _swap,
     "service": _service,
+    "watch": _watch,
     "pair": _pair,
     "duplicate": _duplicate,
     "duplicate_lowest": _duplicate_lowest,
