@@ -164,3 +164,44 @@ def test_pieces_make_together_what_was_announced(tmp_path: Path, architecture: s
         text = HEADERS + PIECES.replace("MOST", most if true else "sizeof body")
         kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
         assert kinds == (["overflow"] if true else [])
+
+
+NAMED = r"""
+#include <ctype.h>
+static struct waiting { char *id; int due; } *waiting;
+static int is_id(const char *s) {
+    for (int i = 0; i < 36; i++)
+        if (i % 9 == 8 ? s[i] != '-' : !isxdigit((unsigned char)s[i])) return 0;
+    return ENDED;
+}
+static int valid(const char *id) {
+    if (!strncmp(id, "urn:", 4)) id += 4;
+    return !strncmp(id, "uuid:", 5) && is_id(id + 5);
+}
+__attribute__((noipa)) static void answer(const char *id) {
+    char line[64];
+    strcpy(line, id);
+    puts(line);
+}
+static void take(char *packet, long n) {
+    char *id = strdup(packet);
+    if (!valid(id)) {
+        free(id);
+        return;
+    }
+    NEXT;
+}
+"""
+STORED = (
+    "waiting = calloc(1, sizeof *waiting); waiting->id = id; waiting->due = 1;"
+    "if (waiting->due) { answer(waiting->id); free(waiting->id); waiting = 0; }"
+)
+
+
+@pytest.mark.parametrize(("architecture", "level"), EVERYWHERE)
+@pytest.mark.parametrize("then", ["answer(id)", STORED], ids=["at once", "stored"])
+def test_a_text_ends_where_a_check_found_its_end(tmp_path: Path, architecture: str, level: str, then: str) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + NAMED + DATAGRAMS, {"ENDED": ("s[36] == 0", "s[36] != '-'"), "NEXT": (then, then)}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["overflow"] if true else [])

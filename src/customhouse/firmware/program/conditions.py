@@ -323,7 +323,7 @@ class Conditions:
         alternatives = self.implied.get(term)
         if alternatives is None:
             node = self.terms.nodes[term]
-            alternatives = self.answers.of(node) if node[0] == RESULT else None
+            alternatives = self.answers.of(node) if node[0] == RESULT else self._comparisons(node)
         if not alternatives or term in self._asked:
             return True
         self._asked.add(term)
@@ -333,6 +333,13 @@ class Conditions:
         if possible:
             state.learn(shared(possible))
         return True
+
+    def _comparisons(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...]:
+        """The values of a number that was given back by a callee as a comparison or a constant."""
+        parts = node[1] if node[0] == MERGE else ()
+        if any(self.terms.value(one) is None and not is_condition(self.terms, one) for one in parts):
+            return ()
+        return tuple((one, frozenset()) for one in sorted(parts))
 
     def _told(
         self, state: State, value: int, facts: frozenset[Fact], holds: Callable[[int], bool]

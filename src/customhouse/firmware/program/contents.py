@@ -110,7 +110,15 @@ class Contents:
     def held(self, state: State, place: Location, name: int | None = None) -> Content:
         """The text that begins at a place, with what checks in force say of it; `name` is another pointer to it."""
         pointer = self.terms.const(place[1]) if place[0] == GLOBAL else self.terms.add(place[0], place[1])
-        return self._clean(state, self.text_at(state, place, pointer), pointer, name or pointer)
+        content = self._clean(state, self.text_at(state, place, pointer), pointer, name or pointer)
+        return self._ended_at(state, content, {pointer, name or pointer})
+
+    def _ended_at(self, state: State, content: Content, names: set[int]) -> Content:
+        """The text, no longer than checks in force say: a NUL was found behind it."""
+        ends = [fact[2] + 1 for fact in state.facts if fact[0] == "ends" and fact[1] in names]
+        if not ends or not content.deps or 0 < content.extent <= min(ends):
+            return content
+        return content._replace(extent=min(ends), grown=False)
 
     def within(self, state: State, pointer: int, size: int) -> Content:
         """All texts of a block, for a structure that is written out whole; of a caller's, how large it is."""

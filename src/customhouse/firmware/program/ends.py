@@ -8,7 +8,7 @@ from .lift import ADD, EQ, LE, LT, SLE, SLT, SUB
 from .names import CONSUMED, NUMBER_END
 from .pieces import SPANS, Pieces
 from .state import Fact, State
-from .terms import BYTE, CONST, DERIVED, LOAD, OP, PHI, RESULT, STACK, Terms
+from .terms import BYTE, CONST, DERIVED, LOAD, MERGE, OP, PHI, RESULT, STACK, Terms
 
 _STARTS = 3
 _UNSIGNED = {SLT: LT, SLE: LE}
@@ -38,6 +38,7 @@ class Ends:
         if node[0] != BYTE:
             return
         state.learn(frozenset({("lacks", node[1], bytesets.ALL)}))
+        state.learn(frozenset(("ends", text, length) for text, length in self._before(state, node[1])))
         where, more = self.terms.based(node[1])
         empty = self.terms.result("strlen", "strlen", (node[1],))
         state.learn(frozenset({("most", empty, self.terms.zero, 0)}))
@@ -109,7 +110,7 @@ class Ends:
         """The texts that lie before an address, and how far: what the address is so far behind of, and what begins in
         the same buffer.
         """
-        base, more = self.terms.based(address)
+        base, more = self._furthest(*self.terms.based(address))
         if self.terms.nodes[base][0] not in (CONST, STACK):
             if 0 < more < self.terms.floor:
                 yield base, more
@@ -123,6 +124,16 @@ class Ends:
             starts = [at for _root, at, stride in state.texts.of(root) if at < offset and not stride]
             if starts:
                 yield self.terms.add(address, max(starts) - offset), offset - max(starts)
+
+    def _furthest(self, base: int, more: int) -> tuple[int, int]:
+        """A place in a text that begins at one of two places, by the text in which both lie: `if (prefix) id += 4`."""
+        node = self.terms.nodes[base]
+        begun = self.terms.alternatives[base] if node[0] == PHI else node[1] if node[0] == MERGE else ()
+        parts = [self.terms.based(one) for one in begun]
+        texts = {text for text, _ in parts}
+        if len(texts) != 1 or base in texts:
+            return base, more
+        return texts.pop(), more + max(further for _, further in parts)
 
     def _indexed(self, address: int) -> list[tuple[int, int]]:
         """The ways to read an address as a base and an index; of an array at a known place, the place is the base."""

@@ -193,7 +193,9 @@ def _common(states: list[State]) -> frozenset[Fact]:
 
 
 def shared(paths: Sequence[frozenset[Fact]]) -> frozenset[Fact]:
-    """What each of several sets of facts tells; of sets of absent bytes, what is absent by all of them."""
+    """What each of several sets of facts tells; of sets of absent bytes, what is absent by all of them, of ends of a
+    text the last one.
+    """
     first = paths[0]
     if all(one == first for one in paths):
         return first
@@ -207,7 +209,18 @@ def shared(paths: Sequence[frozenset[Fact]]) -> frozenset[Fact]:
             mask &= other.get(pointer, 0)  # noqa: PLW2901 - the running value
         if mask:
             out.add(("lacks", pointer, mask))
+    ends = [_ending(one) for one in paths]
+    out |= {("ends", one, max(end[one] for end in ends)) for one in ends[0] if all(one in end for end in ends)}
     return frozenset(out)
+
+
+def _ending(facts: frozenset[Fact]) -> dict[int, int]:
+    """By text: where it ends at the latest."""
+    out: dict[int, int] = {}
+    for fact in facts:
+        if fact[0] == "ends":
+            out[fact[1]] = min(fact[2], out.get(fact[1], fact[2]))
+    return out
 
 
 def _lacking(facts: frozenset[Fact]) -> dict[object, int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from . import bounds
 from .lift import ADD, DIV, MUL, SHL, SHR
 from .state import Fact, State
-from .terms import ADDR, DERIVED, OP, RESULT, Terms
+from .terms import ADDR, CONST, DERIVED, OP, RESULT, STACK, Terms
 
 
 def ended(terms: Terms, states: Sequence[State]) -> frozenset[Fact]:
@@ -18,6 +18,16 @@ def ended(terms: Terms, states: Sequence[State]) -> frozenset[Fact]:
         if None not in longest:
             out.add(("ends", pointer, max(one for one in longest if one is not None)))
     return frozenset(out)
+
+
+def from_start(terms: Terms, fact: Fact) -> Fact:
+    """Where a text ends, told from where it begins: it ends n bytes behind a place in it, and so much further from the
+    start.
+    """
+    text, more = terms.based(fact[1])
+    if fact[0] != "ends" or not 0 < more < terms.floor or terms.nodes[text][0] in (CONST, STACK):
+        return fact
+    return ("ends", text, fact[2] + more)
 
 
 def _longest(terms: Terms, state: State, pointer: int) -> int | None:

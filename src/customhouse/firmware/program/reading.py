@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import fold, quoting
 from .fieldtests import HOLDS
+from .measured import from_start
 from .state import CHECKED, UPTO, Content, Dep, Fact, State, changed, either, few, form, kept, settled
 from .summary import Summary, Verdicts
 from .terms import (
@@ -303,7 +304,7 @@ class Reading:
         if kind == UPTO:
             return [(kind, self.term(fact[1]), self.term(fact[2]), fact[3])]
         if kind == "eq" or kind in CHECKED:
-            return [(kind, self.term(fact[1]), *fact[2:])]
+            return [from_start(self.terms, (kind, self.term(fact[1]), *fact[2:]))]
         if kind == "most" and not self._counter(fact[2]):
             one, off = self.terms.based(self.term(fact[1]))
             other, more = self.terms.based(self.term(fact[2]))

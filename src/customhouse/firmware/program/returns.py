@@ -7,6 +7,7 @@ from . import cases, fold, private, untold
 from .activation import Activation
 from .join import join
 from .lift import BNOT, EQ
+from .measured import from_start
 from .state import Case, Fact, Places, State
 from .summary import MAX_RETURNS, Event, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
@@ -74,6 +75,14 @@ class Returns:
                     out.append((self.terms.const(int(truth)), probe))
         return out
 
+    def _given(self, value: int, state: State) -> list[tuple[int, frozenset[Fact]]]:
+        """The values that callers hear of, each with all that holds when it is returned."""
+        out = []
+        for one, facts in self._alternatives(value, state):
+            held = cases.named(facts | state.facts, {value: one})
+            out.append((one, frozenset(from_start(self.terms, fact) for fact in held)))
+        return out
+
     def _alternatives(self, value: int, state: State) -> tuple[tuple[int, frozenset[Fact]], ...]:
         """What a value is on the ways that led here, with what holds on each. A counter that goes round a loop is the
         counter: what it was before it counted is no value of it here.
@@ -131,8 +140,7 @@ class Returns:
                 key for key in (*out.words, *out.texts) if all(key in one.words or key in one.texts for one in states)
             }
             for value, state in self._split():
-                alternatives = self._alternatives(value, state)
-                out.returns += [(one, cases.named(facts | state.facts, {value: one})) for one, facts in alternatives]
+                out.returns += self._given(value, state)
             out.returns = out.returns[:MAX_RETURNS]
         whole = self.activation.whole
         seen = private.settled(noted, out.fresh)
