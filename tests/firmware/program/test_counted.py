@@ -1,12 +1,19 @@
 """How much of a text was looked at, and how long it is, by what a program counted."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.firmware.program.build import ARCHITECTURES
 from tests.firmware.program.compiled import built
 
 from customhouse.firmware.program.analysis import analyse
+from customhouse.firmware.program.lift import MUL
+from customhouse.firmware.program.loops import Loops
+from customhouse.firmware.program.moving import Moving
+from customhouse.firmware.program.nodes import MAX_DEPTH
+from customhouse.firmware.program.terms import OP, Terms
 from customhouse.model import Confidence
 
 COUNTED = """
@@ -196,3 +203,18 @@ def test_a_loop_that_goes_back_to_a_separator_has_not(tmp_path: Path) -> None:
         "if (TEST) return 0;", "{ if (text[left] == '/') return 1; if (!isdigit((unsigned char)text[left])) return 0; }"
     )
     assert len(analyse(built(tmp_path, "mips", text)).flows) == 1
+
+
+def test_rounds_that_have_no_name_are_no_more_than_what_the_counter_is_compared_with() -> None:
+    terms = Terms(4)
+    head, counter = 0x120, terms.phi(0x100, 0x120, 3)
+    terms.edges[counter] = (terms.zero, terms.add(counter, 1))
+    loops = SimpleNamespace(
+        function=0x100, bodies={head: frozenset()}, heads_of=lambda term: {head} if term == counter else frozenset()
+    )
+    moving = Moving(terms, cast(Loops, loops))
+    end = terms.param(0)
+    assert moving.rounds({end: 1, counter: -1}, 1, {counter: 1}, head) == [terms.add(end, 1)]
+    while terms.depth[end] < MAX_DEPTH:
+        end = terms.make((OP, MUL, end, terms.param(1)), end, terms.param(1))
+    assert moving.rounds({end: 1, counter: -1}, 1, {counter: 1}, head) == [end]

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customhouse.firmware.program import bounds, fold
-from customhouse.firmware.program.lift import ADD, AND, EQ, MUL, OR, SELECT, SHL, SHR, SUB, ZEROS
+from customhouse.firmware.program.lift import ADD, AND, BOR, EQ, LT, MUL, OR, SELECT, SHL, SHR, SUB, ZEROS
 from customhouse.firmware.program.nodes import MAX_DEPTH
-from customhouse.firmware.program.terms import BYTE, GLOBAL, OP, STACK, Terms
+from customhouse.firmware.program.terms import BYTE, GLOBAL, OP, STACK, UNKNOWN, Terms
 
 
 def test_a_pointer_that_a_loop_moves_points_anywhere_behind_its_start() -> None:
@@ -206,3 +206,22 @@ def test_an_entry_that_a_binary_search_comes_to_is_three_times_its_half() -> Non
     assert terms.scale(fold.binary(terms, ADD, twice, once, 8)) == 3
     terms.edges[twice] = (terms.edges[twice][0], terms.param(3))
     assert terms.scale(fold.binary(terms, ADD, twice, once, 8)) == 1
+
+
+def test_a_choice_of_two_pointers_points_where_either_does() -> None:
+    terms = Terms(4)
+    frame = terms.make((STACK, 0x100))
+    sides = terms.add(frame, -64), terms.add(terms.param(0), 8)
+    chosen = terms.make((OP, SELECT, terms.param(1), *sides), terms.param(1), *sides)
+    assert set(terms.locate(chosen)) == {(frame, -64, 0), (terms.param(0), 8, 0)}
+
+
+def test_a_test_of_a_number_has_a_name_when_the_number_has() -> None:
+    terms = Terms(4)
+    number = terms.param(0)
+    while terms.depth[number] < MAX_DEPTH:
+        number = terms.make((OP, MUL, number, terms.param(1)), number, terms.param(1))
+    equal, less = (fold.binary(terms, kind, number, terms.const(9), 4) for kind in (EQ, LT))
+    either = fold.binary(terms, BOR, equal, less, 4)
+    assert (UNKNOWN, "deep") not in [terms.nodes[one] for one in (equal, less, either)]
+    assert terms.nodes[fold.binary(terms, LT, number, terms.param(1), 4)] == (UNKNOWN, "deep")

@@ -13,6 +13,8 @@ _MAX_LOOPS = 3
 _MOST_GIVEN = 6
 _WIDTH = 0xFFFF
 """A bound that no test made, but the width of a number."""
+_POSITIVE = 0x7FFF
+"""The largest number of 16 bits with a sign."""
 _SIGNED = frozenset(("swap4", "atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
 """Calls that give a number as someone outside wrote it, of the whole width of an int."""
 
@@ -122,7 +124,9 @@ def _lowest(terms: Terms, state: State, term: int, node: tuple[Any, ...], level:
         sides = [least(terms, state, one, level + 1) for one in node[3:5]]
         return None if None in sides else min(one for one in sides if one is not None)
     if 0 <= most(terms, term, {}) <= 0xFFFF and (node[0] != RESULT or node[2] == "swap2"):
-        return 0
+        if term not in terms.signed_halves or most(terms, term, {}) <= _POSITIVE:
+            return 0
+        return -HUGE if high <= _POSITIVE else None
     wide = (node[0] == LOAD and node[4] >= 4) or (node[0] == BYTE and node[5] >= 4)
     wide = wide or (node[0] == OP and _turned(terms, node))
     return -HUGE if high < HUGE and (wide or (node[0] == RESULT and node[2] in _SIGNED)) else None

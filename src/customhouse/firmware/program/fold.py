@@ -1,7 +1,5 @@
 """Arithmetic on terms: constants are computed, pointers keep their form, the rest stays symbolic."""
 
-from typing import Any
-
 from . import bounds, lift
 from .lift import (
     ADD,
@@ -32,7 +30,8 @@ from .lift import (
     ZEROS,
     ZEXT,
 )
-from .terms import ADDR, BYTE, CONST, MERGE, OP, Terms
+from .masks import low_part, masked
+from .terms import ADDR, CONST, OP, Terms
 
 UNARY = frozenset((NEG, NOT, BNOT, ZEROS))
 BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))
@@ -125,6 +124,8 @@ def unary(terms: Terms, kind: int, a: int, size: int) -> int:
         if kind == BNOT:
             return terms.const(int(not value))
     if kind in (SEXT, TRUNC):
+        if kind == SEXT and size == 2:
+            terms.signed_halves.add(a)
         return a  # widths of symbolic values are not tracked
     if kind == BNOT and node[0] == OP and node[1] == BNOT:
         return int(node[2])
@@ -176,11 +177,17 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
     if kind == SHR and right[0] == CONST and left[:2] == (OP, ZEROS) and left[3] == terms.const(1 << (right[1] & 7)):
         return binary(terms, EQ, left[2], terms.zero, size)  # only nothing has as many zeros as there are bits
     if kind == AND and right[0] == CONST:
-        return _masked(terms, a, right[1], size)
+        return masked(terms, a, right[1], size)
     if (kind == XOR and a == b) or (kind == SHR and right[0] == CONST and bounds.shifted_out(terms, a, right[1])):
         return terms.zero
     if kind in (OR, XOR, SHL, SHR, SAR) and right[0] == CONST and not right[1]:
         return a
+    if (
+        kind in (SHR, SAR)
+        and right[0] == CONST
+        and (part := low_part(terms, a, right[1], size, kind == SAR)) is not None
+    ):
+        return part
     if kind == OR and right[0] == CONST and right[1] == (1 << (8 * min(size, terms.word))) - 1:
         return b
     if kind == OR and left[0] == CONST and not left[1]:
@@ -344,54 +351,3 @@ def _difference(terms: Terms, a: int, b: int) -> int:
 def _plain(terms: Terms, term: int) -> int:
     node = terms.nodes[term]
     return int(node[1]) if node[0] == ADDR and not node[3] and terms.nodes[node[1]][0] != CONST else term
-
-
-def _masked(terms: Terms, a: int, mask: int, size: int) -> int:
-    node = terms.nodes[a]
-    if node[0] == MERGE and all(terms.nodes[one][0] == CONST for one in node[1]):
-        return terms.merge({terms.const(terms.nodes[one][1] & mask) for one in node[1]})
-    if node[0] == OP and node[1] == OR:
-        shifted = _rotated(terms, node, mask)
-        if shifted is not None:
-            return _masked(terms, shifted, mask, size)
-    if node[0] == OP and node[1] == SHL:
-        shift = terms.value(node[3])
-        if shift is not None and 0 < shift < 24 and mask >> shift << shift == mask:
-            inner = _masked(terms, node[2], mask >> shift, size)
-            return terms.make((OP, SHL, inner, node[3]), inner)
-    full = (1 << (8 * min(size, terms.word))) - 1
-    if mask == full:
-        return a
-    low = ~mask & full
-    if low < 16 and not low & (low + 1) and not _is_small(terms, a):
-        return a  # alignment, or the mode bit of a code pointer
-    if not mask & (mask + 1) and 0 < bounds.most(terms, a, {}) <= mask:
-        return a
-    if node[0] == OP and node[1] == AND and terms.nodes[node[3]][0] == CONST:
-        return (
-            _masked(terms, node[2], mask & terms.nodes[node[3]][1], size)
-            if mask & terms.nodes[node[3]][1] != mask
-            else a
-        )
-    return terms.make((OP, AND, a, terms.const(mask)), a)
-
-
-def _is_small(terms: Terms, term: int) -> bool:
-    """Whether the term is a byte or two, or a constant away from one: no pointer, and each of its bits counts."""
-    node = terms.nodes[terms.based(term)[0]]
-    return bool(node[0] == BYTE and node[5] <= 2) or 0 <= bounds.most(terms, term, {}) < 1 << 16
-
-
-def _rotated(terms: Terms, node: tuple[Any, ...], mask: int) -> int | None:
-    """A shift that the lifter wrote as a rotation under a mask (bit-field moves of AArch64)."""
-    sides = {terms.nodes[one][1]: terms.nodes[one] for one in node[2:] if terms.nodes[one][0] == OP}
-    if SHL not in sides or SHR not in sides or sides[SHL][2] != sides[SHR][2]:
-        return None
-    left, right = terms.value(sides[SHL][3]), terms.value(sides[SHR][3])
-    if left is None or right is None or left + right not in (32, 64):
-        return None
-    if not mask & ((1 << left) - 1):
-        return terms.make((OP, SHL, sides[SHL][2], sides[SHL][3]), sides[SHL][2])
-    if mask < 1 << (left + right - right):
-        return terms.make((OP, SHR, sides[SHR][2], sides[SHR][3]), sides[SHR][2])
-    return None

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from .whole import Whole
 
 _MAX_TABLE = 128
-_GAP = 12
-"""Entries that a table of functions leaves out, at most."""
+_GAP = _MAX_TABLE
+"""Entries that a table of functions leaves out, at most: one by the codes of a protocol has those of its makers far
+behind the standard's.
+"""
 
 
 class Initial(Kept):

@@ -36,6 +36,7 @@ _UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT, ZEROS))
 _EFFECTS = frozenset((STORE, WEAK_STORE, REPEAT, SELECT))
 """Operations that do more than put what they compute into one register."""
 _WIDE = frozenset((OP_LOAD, MOV, XOR))
+_HALF = 2
 
 
 class Instructions:
@@ -50,6 +51,8 @@ class Instructions:
         self.copies = copies
         self.block = 0
         self.choices = Choices(activation)
+        self.second = bool(activation.whole.lifter.second)
+        """Whether the second byte of a register has a name: it is read by a shift of a halfword."""
 
     def run(self, block: Block, state: State) -> None:
         """Change the state as the block does, up to where it is left."""
@@ -76,6 +79,8 @@ class Instructions:
                 result = left if kind in (MOV, ZEXT) else fold.unary(terms, kind, left, size)
             elif kind == OTHER:
                 result = terms.unknown(("other", self.activation.function.address, at))
+            elif kind == SHR and size == _HALF and self.second and (second := terms.second_byte(left, ~b)) is not None:
+                result = second
             else:
                 right = const(~b) if b < 0 else registers.get(b)
                 if right is None:

@@ -103,6 +103,8 @@ class Machine:
         big = image.big and image.architecture in ("mips", "arm")
         self.convention = CONVENTIONS[image.architecture + ("-big" if big else "")]
         self.x86 = image.architecture in ("x86_64", "i386")
+        self.second: dict[int, int] = {}
+        """x86: the registers whose second byte has a name of its own, by the offset of that byte."""
         self.arm = image.architecture == "arm"
         if self.arm:
             forget(self.convention.language)
@@ -110,6 +112,8 @@ class Machine:
         self.low = ~3 if image.big and image.word == 4 else ~0
         """On big-endian machines the low part of a register has a higher offset: it is named by the whole register."""
         self.registers: dict[str, int] = {name: node.offset for name, node in self.plain.registers.items()}
+        if self.x86:
+            self.second = {self.registers[one]: self.registers[one] - 1 for one in ("AH", "BH", "CH", "DH")}
         self.arguments = tuple(self.registers[name] for name in self.convention.arguments)
         self.ignored = frozenset(self.registers[name] for name in self.convention.ignored if name in self.registers)
         self.flags = frozenset(self.registers[name] for name in self.convention.flags if name in self.registers)
@@ -233,6 +237,8 @@ class Straight:
         offset: int = node.offset
         if space == "register":
             offset &= self.lifter.low
+            if node.size == 1 and offset in self.lifter.second:
+                return self._second(self.lifter.second[offset])
             return offset if offset != self.lifter.zero else ~0
         if space == "unique":
             return UNIQUE + offset
@@ -241,6 +247,14 @@ class Straight:
         self.lifter.fresh += 1
         self.ops.append((LOAD, self.lifter.fresh, ~offset, 0, node.size, self.here))
         return self.lifter.fresh
+
+    def _second(self, register: int) -> int:
+        """The second byte of a register: the upper half of a 16-bit number that was read at once."""
+        self.lifter.fresh += 2
+        half, byte = self.lifter.fresh - 1, self.lifter.fresh
+        self.ops.append((AND, half, register, ~0xFFFF, 2, self.here))
+        self.ops.append((SHR, byte, half, ~8, 2, self.here))
+        return byte
 
     def _compute(self, code: pypcode.OpCode, op: pypcode.PcodeOp) -> None:
         inputs = op.inputs

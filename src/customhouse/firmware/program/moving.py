@@ -5,7 +5,7 @@ from typing import Any
 from . import fold
 from .lift import ADD, DIV, MUL, SHL, SUB
 from .loops import Loops
-from .terms import ADDR, MERGE, OP, PHI, Terms
+from .terms import ADDR, MERGE, OP, PHI, UNKNOWN, Terms
 
 _MAX_STEP = 8
 _DEEP = 10
@@ -178,11 +178,18 @@ class Moving:
         distance = self.total(rest, sign * plus)
         if distance is None or self._unrelated(rest):
             return None
+        if self._is_deep(distance):
+            ends = [one for one, count in rest.items() if count > 0]
+            distance = ends[0] if len(ends) == 1 else distance  # but for a constant it is no more than that
         value = self.terms.value(distance)
         if value is not None:
             return [self.terms.const(self.terms.signed(value) // abs(net))]
-        step = self.terms.const(abs(net))
-        return [distance if abs(net) == 1 else fold.binary(self.terms, DIV, distance, step, self.terms.word)]
+        steps = fold.binary(self.terms, DIV, distance, self.terms.const(abs(net)), self.terms.word)
+        return [distance if abs(net) == 1 or self._is_deep(steps) else steps]
+
+    def _is_deep(self, term: int) -> bool:
+        """Whether a number has no name, so that nothing is known of it."""
+        return self.terms.nodes[term] == (UNKNOWN, "deep")
 
     def _unrelated(self, parts: dict[int, int]) -> bool:
         """Whether a distance is `start + n - start`, and the two are not seen to be the same: what is known of `n` is

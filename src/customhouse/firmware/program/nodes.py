@@ -17,7 +17,7 @@ told by what leads to it.
 from collections.abc import Sequence
 from typing import Any
 
-from .lift import LE, LT, SLE, SLT, SUB
+from .lift import BAND, BNOT, BOR, BXOR, EQ, LE, LT, NE, SBORROW, SLE, SLT, SUB
 
 (CONST, PARAM, STACK, HEAP, ADDR, LOAD, BYTE, RESULT, PHI, MERGE, OP, DERIVED, UNKNOWN, KEYED) = range(14)
 
@@ -31,6 +31,7 @@ RECURSION = "recursion"
 """Name of the result of a function that is being evaluated; the argument is its address."""
 
 _ORDERED = frozenset((SUB, LT, LE, SLT, SLE))
+_TRUTHS = frozenset((EQ, NE, LT, LE, SLT, SLE, BAND, BOR, BXOR, BNOT, SBORROW))
 _SMALL = 4096
 """A number up to this is rather a size than an address."""
 MAX_DEPTH = 20
@@ -59,6 +60,8 @@ class Nodes:
         self.index: dict[tuple[Any, ...], int] = {self.nodes[0]: 0}
         self.counts: set[int] = set()
         """Terms that the program treats as numbers."""
+        self.signed_halves: set[int] = set()
+        """Numbers of 16 bits of which the highest is a sign: as wider ones they may be negative."""
         self.zero = self.const(0)
 
     def make(self, node: tuple[Any, ...], *parts: int) -> int:
@@ -72,7 +75,8 @@ class Nodes:
             if self.depth[one] > depth:
                 depth = self.depth[one]
             is_open = is_open or self.open[one]
-        depth += node[0] != MERGE  # one of several terms is as deep as they are
+        # one of several terms is as deep as they are, and so is what a test of a single number says
+        depth += node[0] != MERGE and not (node[0] == OP and node[1] in _TRUTHS and self._asks_one(parts))
         if depth > MAX_DEPTH:
             return self.make((UNKNOWN, "deep"))
         number = len(self.nodes)
@@ -83,6 +87,11 @@ class Nodes:
         if node[0] == OP and node[1] in _ORDERED:
             self._count(node[1], node[2], node[3])
         return number
+
+    def _asks_one(self, parts: tuple[int, ...]) -> bool:
+        """Whether no more than one of these is a number, rather than a constant or a truth."""
+        nodes = [self.nodes[one] for one in parts]
+        return sum(not (node[0] == CONST or (node[0] == OP and node[1] in _TRUTHS)) for node in nodes) < 2
 
     def _count(self, kind: int, left: int, right: int) -> None:
         """What is less than a small number, or what is taken from one, is no pointer."""

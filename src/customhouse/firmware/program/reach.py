@@ -133,6 +133,7 @@ def _begin(terms: Terms, target: int) -> tuple[int, Parts, int] | None:
     """Where the object begins that a pointer goes into, and the rest of the pointer."""
     parts, constant = terms.linear(target)
     pointers = [one for one, factor in parts.items() if factor == 1 and terms.rank(one) >= 1]
+    pointers = pointers or [one for one, factor in parts.items() if factor == 1 and _is_entry(terms, one)]
     pointers = [one for one in pointers if not _is_field(terms, one, parts)]
     if not pointers or (constant >= terms.floor and all(loads_of(terms, one) for one in pointers)):
         return (terms.const(constant), parts, 0) if parts and constant >= terms.floor else None
@@ -141,6 +142,12 @@ def _begin(terms: Terms, target: int) -> tuple[int, Parts, int] | None:
         return _walking(terms, pointer, parts, constant)
     rest = {one: factor for one, factor in parts.items() if one != pointer}
     return (terms.add(pointer, constant), rest, 0) if rest and len(rest) <= _MOST_PARTS else None
+
+
+def _is_entry(terms: Terms, term: int) -> bool:
+    """Whether a term is a word of an array, and may be a pointer."""
+    node = terms.nodes[term]
+    return bool(node[0] == BYTE and node[5] == terms.word)
 
 
 def _is_field(terms: Terms, term: int, parts: Parts) -> bool:

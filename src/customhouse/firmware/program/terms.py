@@ -124,6 +124,15 @@ class Terms(Sums):
         root, offset, stride = spots[0]
         return self.make((BYTE, address, root, offset, stride if len(spots) == 1 else 1, 1), address, root)
 
+    def second_byte(self, half: int, shift: int) -> int | None:
+        """The upper byte of a halfword that a little-endian machine read from one place: the byte behind the first."""
+        node = self.nodes[half]
+        if shift != 8 or node[0] != LOAD or node[3:] != (0, 2):
+            return None
+        place = (node[1], node[2] + 1, 0)
+        address = self.const(place[1]) if node[1] == GLOBAL else self.add(*place)
+        return self.make((BYTE, address, *place, 1), address, node[1])
+
     def spread(self, address: int) -> tuple[Location, ...]:
         """Where the term points; the entries of one array are one place."""
         spots = self.locate(address)
@@ -274,9 +283,11 @@ class Terms(Sums):
         return offset >= self.floor if root == GLOBAL else self.nodes[root] != RECURSIVE
 
     def _indexed(self, node: tuple[Any, ...], met: dict[int, tuple[Location, ...]]) -> list[Location]:
-        """`pointer + index`: the side that looks like a pointer is the base."""
+        """`pointer + index`: the side that looks like a pointer is the base. A choice is one or the other."""
         if node[1] == lift.AND:
             return list(self._locate(node[2], met))
+        if node[1] == lift.SELECT:
+            return [*self._locate(node[3], met), *self._locate(node[4], met)]
         if node[1] not in (lift.ADD, lift.SUB):
             return []
         left, right = node[2], node[3]
