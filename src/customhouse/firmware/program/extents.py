@@ -42,14 +42,14 @@ class Extents:
         itself tells nothing of the buffer. `told` when the program itself tells the length as a constant: it is right
         unless what follows is surely a buffer of its own. Scopes may share their places in a frame.
         """
-        rooms = [self.at(place, own, told) for place in self._targets(target)]
+        rooms = [self.at(place, own, told) for place in self.targets(target)]
         if not rooms or any(one is None for one in rooms):
             return None
         return max(one for one in rooms if one is not None)
 
     def row(self, target: int) -> int | None:
         """The same for a text that is written, where that may be a row of a table: it may not pass the row's length."""
-        places = self._targets(target)
+        places = self.targets(target)
         rows = {one: one[2] for one in places if one[0] == GLOBAL and one[2] >= OWN}
         begin = min((one[1] for one in rows), default=0)
         # a loop's first rounds stand in front of it: those rows are named by themselves
@@ -57,7 +57,7 @@ class Extents:
         known = [one for one in (*rows.values(), *map(self.at, others)) if one is not None]
         return max(known) if rows and len(known) == len(rows) + len(others) else self.room(target)
 
-    def _targets(self, pointer: int) -> list[Location]:
+    def targets(self, pointer: int) -> list[Location]:
         """The places that a pointer leads to; what is no pointer yet is no target either."""
         return [one for one in self.store.points(pointer) if one[0] != GLOBAL or self._is_address(one[1])]
 
@@ -73,10 +73,15 @@ class Extents:
         if kind == STACK:
             return self._frame(root, offset, own, told)
         if kind == HEAP:
-            sizes = self.sizes.get(self._origin(root), {None})
-            size = max((one for one in sizes if one is not None), default=0)
-            return size - offset if None not in sizes and 0 < size < 1 << 20 else None
+            size = self.size(root)
+            return size - offset if size is not None else None
         return None
+
+    def size(self, heap: int) -> int | None:
+        """The size of an allocation; None when it is not a constant."""
+        sizes = self.sizes.get(self._origin(heap), {None})
+        size = max((one for one in sizes if one is not None), default=0)
+        return size if None not in sizes and 0 < size < 1 << 20 else None
 
     def _origin(self, heap: int) -> int:
         """An object made by a call is as large as what the called function asked for."""
@@ -99,7 +104,7 @@ class Extents:
         ]
         end = self._kept(root)
         for start in sorted(starts):
-            if start <= offset or start >= 0 or self._is_field(offset, start):
+            if start <= offset or start >= 0 or is_field(offset, start):
                 continue
             if told and (start < offset + OWN or not self._apart(start, starts)):
                 continue
@@ -133,10 +138,6 @@ class Extents:
             end -= self.terms.word
         return end
 
-    def _is_field(self, offset: int, start: int) -> bool:
-        """Whether what is written behind the start of a buffer is rather a field of a packet that is made there."""
-        return start < offset + _FIELD or (bool(start & 3) and start < offset + _HEADER)
-
     def _apart(self, start: int, starts: dict[int, set[int]]) -> bool:
         """Whether a buffer is surely one of its own: large, and no other begins inside of it."""
         size = max(starts[start])
@@ -163,10 +164,10 @@ class Extents:
         words = [event for event in self.whole.events if event[0] == "word" and event[1] == GLOBAL and event[4] > 1]
         goes_on = set[int]()
         for _, _root, at, step, size, value in words:
-            if not step and self._is_piece(value, size):
+            if not step and self.is_piece(value, size):
                 goes_on.update(range(at + 1, at + size + 1))
         for _, _root, at, _step, size, value in words:
-            if not self._cleared(value) and not (at in goes_on and self._is_piece(value, size, ended=True)):
+            if not self._cleared(value) and not (at in goes_on and self.is_piece(value, size, ended=True)):
                 found.add(at)
         return sorted(found & set(self.whole.references))
 
@@ -174,7 +175,7 @@ class Extents:
         """Zeroes, and words that were read as they are, are written in the middle of buffers too."""
         return all(self.terms.value(one) == 0 or self.terms.nodes[one][0] == LOAD for one in self.terms.flat(value))
 
-    def _is_piece(self, value: int, size: int, ended: bool = False) -> bool:
+    def is_piece(self, value: int, size: int, ended: bool = False) -> bool:
         """Whether a word is a piece of a constant string that goes on behind it, or with `ended` may end in it:
         `strcpy(host, "time.windows.com")` after the compiler.
         """
@@ -187,3 +188,8 @@ class Extents:
             if not text or not all(32 <= one < 127 for one in text):
                 return False
         return bool(parts)
+
+
+def is_field(offset: int, start: int) -> bool:
+    """Whether what is written behind the start of a buffer is rather a field of a packet that is made there."""
+    return start < offset + _FIELD or (bool(start & 3) and start < offset + _HEADER)

@@ -5,21 +5,31 @@ most. A length that is made in a way we cannot follow is reported only when a co
 large.
 """
 
+from functools import cached_property
 from typing import Any
 
 from .extents import OWN
 from .kept import Kept
 from .lengths import HUGE, Sources
+from .members import Members
+from .nodes import MAX_DEPTH
 from .state import Content, Fact
 from .summary import ENDLESS, LOOP, ONCE, ONE_TEXT
 from .terms import GLOBAL, STACK
 
 _WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
 """Limits that come of a number's width rather than of a test."""
+_TESTS = 2
+"""How much deeper than a text its length is, and a number that this is compared with."""
 
 
 class Overflows(Kept):
     """Judges the copies that a program's evaluation met."""
+
+    @cached_property
+    def members(self) -> Members:
+        """Of the structures of the program; not every program needs them."""
+        return Members(self.extents)
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
@@ -44,16 +54,47 @@ class Overflows(Kept):
         if value is not None:
             room = self.extents.room(target, value, True)
             return room is not None and self.terms.signed(value) > room
+        most, own = self._most(limit, size, content, facts)
+        if most is None:
+            return False
+        room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
+        return room is not None and most > room
+
+    def outgrows(self, event: tuple[Any, ...]) -> bool:
+        """Whether the copy can pass the end of the member that it goes to, though not that of the whole object. What
+        the program says itself by a constant, or compares with where something else ends, it means.
+        """
+        target, limit, content, size, facts, sources = (event[at] for at in (3, 4, 5, 6, 7, 9))
+        room = self.members.room(target)
+        if room is None:
+            return False
+        if event[1] == LOOP:
+            told = self.counted(event)
+            most = None if told is None else self.copied(event, told)
+            tested = bool(told)
+        elif size == -1:
+            if any(self.terms.depth[one] > MAX_DEPTH - _TESTS for one, _ in sources):
+                return False  # what is tested of the text has no name
+            most, tested = self._texts(event), any(known is not None for _, known in sources)
+        elif self.terms.value(size) is not None or event[11] is not None:
+            return False
+        else:
+            most, tested = self._most(limit, size, content, facts)[0], True
+        if most is None or most <= room or (tested and self.members.agrees(target, most)):
+            return False
+        return not self.members.within(target, (one for one, _ in sources), room)
+
+    def _most(
+        self, limit: int | None, size: int, content: Content, facts: frozenset[Fact]
+    ) -> tuple[int | None, int | None]:
+        """The most bytes that a length lets pass that someone outside chooses, and as far as a comparison told it."""
         length = self.length(size, self._received(facts, content))
         known = [one for one in (length, limit) if one is not None]
         if not known or not self.tainted(size, 0):
-            return False
+            return None, None
         most = min(known)
-        own = limit
-        if limit is None and most < (self.length(size, frozenset()) or HUGE):
-            own = most  # by a comparison
-        room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
-        return room is not None and most > room
+        told = limit is not None or most >= (self.length(size, frozenset()) or HUGE)
+        return most, limit if told else most
 
     def _is_carved(self, target: int) -> bool:
         """Whether a frame was made larger for the target, by a number of bytes that is not known: `alloca(length)`."""

@@ -267,11 +267,13 @@ class Reporter:
             if self.store.lost or self._blurred(origins):
                 continue
             sources = [(origin, source) for origin in origins if (source := self.source(origin)) is not None]
-            if not sources or not judge.overruns(event):
+            whole = bool(sources) and judge.overruns(event)
+            if not sources or not (whole or judge.outgrows(event)):
                 continue
             for origin, source in sources:
                 flow = self._flow(named, site, content, chain, origin, source)
-                sure = flow.confidence if name != LOOP and self._one_buffer(target, size) else Confidence.MEDIUM
+                one = whole and name != LOOP and self._one_buffer(target, size)
+                sure = flow.confidence if one else Confidence.MEDIUM
                 flow = msgspec.structs.replace(flow, kind="overflow", command="", confidence=sure)
                 known = flows.setdefault((site, flow.source), flow)
                 self._ways.setdefault((site, flow.source), []).append(_Way(known, facts, chain, content, origin.term))
