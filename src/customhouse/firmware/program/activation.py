@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import bounds, reach, untold
 from .application import Application
 from .conditions import Conditions
+from .held import Putting
 from .measured import Measured
 from .memory import Memory
 from .narrowing import Narrowing
@@ -93,6 +94,7 @@ class Activation:
         """Texts that were set aside, by their places: the comparisons that held each time, and all that ever held."""
         self.under: frozenset[Fact] = frozenset()
         """Comparisons that hold for what a call at hand writes."""
+        self.putting = Putting(whole.terms, whole.stored)
 
     @property
     def site(self) -> int:
@@ -293,6 +295,7 @@ class Activation:
             found = self._found(held)
             self.guards[told[1:4]] = self.guards.get(told[1:4], found) & found
         if kind == "word":
+            self.putting.put(self.now, told[5] if self.memory.storing is None else self.memory.storing)
             self.verdicts[told] = self.verdicts.get(told, frozenset()) | self._judged(told)
         if kind in ("text", "out", "put") and proof:
             self.whole.prove(told[4] if kind == "text" else told if kind == "out" else told[3], proof)

@@ -32,7 +32,7 @@ class Application(Reading):
         never = {place for place, facts in guards.items() if self.caller.refuted(facts)}
         begun = {key[:2] for key in summary.texts}
         words = [
-            (key, self.address(*key), size, self._written(key, value), key[:2] in begun)
+            (key, self.address(*key), size, self._written(key, value), key[:2] in begun, self._most(value))
             for key, (size, value) in summary.words.items()
             if key not in never
         ]
@@ -54,12 +54,12 @@ class Application(Reading):
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
                 if spot in self.state.untold and key not in summary.unread:
                     self.caller.tell(self.state, spot)  # it was read before the callee returned
-        for key, address, size, value, told in words:
-            self.caller.under = guards.get(key, _NO_FACTS)
+        for key, address, size, value, told, most in words:
+            self.caller.under, self.caller.putting.given = guards.get(key, _NO_FACTS), most
             self.caller.given = self.verdicts(key)
             weak = key not in summary.sure or self._another(key)
             self.memory.store(self.state, address, value, size, weak=weak, told=told)
-        self.caller.under, self.caller.given = _NO_FACTS, None
+        self.caller.under, self.caller.given, self.caller.putting.given = _NO_FACTS, None, {}
         for index in summary.freed:
             private.drop(self.terms, self.state, self.term(self.terms.param(index)))
         result = self._result(returns) if summary.returning else None
@@ -313,14 +313,18 @@ class Application(Reading):
                 for at, part in ((0, self.content(event[4])), *self._inner(event[4])):
                     self.caller.note(("text", spot[0], spot[1] + at, spot[2], part))
         else:
-            self.caller.given = self.verdicts(event[1:4])
+            self.caller.given, self.caller.putting.given = self.verdicts(event[1:4]), self._most(event[5])
             value, spots = self.term(event[5]), self.terms.locate(address)[:3]
             for spot in spots:
                 self.caller.note(("word", *spot, event[4], value))
             node = self.terms.nodes[event[5]]
             if node[0] == LOAD and self.terms.open[node[1]]:
                 self.memory.carry_from(self.state, spots, self.address(node[1], node[2], node[3]), event[4])
-        self.caller.under, self.caller.given = _NO_FACTS, None
+        self.caller.under, self.caller.given, self.caller.putting.given = _NO_FACTS, None, {}
+
+    def _most(self, value: int) -> dict[int, int]:
+        """What numbers are at most where the callee puts them into memory."""
+        return self.caller.putting.told(value, self.term)
 
     def _over(self, event: Event) -> Event | None:
         _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate, again = (

@@ -11,7 +11,7 @@ from .bytesets import ByteSets
 from .ends import Ends
 from .join import Implied, shared
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
-from .orders import Orders, is_condition, less, plain, signed_word, together
+from .orders import Orders, collected_bit, is_condition, less, plain, set_bits, signed_word, together
 from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
@@ -54,7 +54,7 @@ class Conditions:
         if kind == SELECT:
             if all(self.terms.value(one) is None for one in node[3:5]):
                 return self._chosen(state, node, truth, level)
-            return self._select(state, node, lambda value: bool(value) == truth, level)
+            return self._select(state, node, 0, not truth, level)
         return True
 
     def _compared(self, state: State, term: int, truth: bool, level: int) -> bool:
@@ -282,7 +282,7 @@ class Conditions:
         if kind == SELECT and value in (0, 1) and all(is_condition(self.terms, one) for one in node[3:5]):
             return self._chosen(state, node, bool(value) == equal, level + 1)
         if kind == SELECT:
-            return self._select(state, node, lambda known: (known == value) == equal, level)
+            return self._select(state, node, value, equal, level)
         if kind == SUB or (kind == XOR and not value):
             other = self.terms.add(node[3], self.terms.signed(value & self.terms.mask))
             return self._equality(state, (OP, EQ, node[2], other), equal, level + 1)
@@ -296,6 +296,9 @@ class Conditions:
         if signed is not None:
             negative = fold.binary(self.terms, SLT, signed, self.terms.zero, self.terms.word)
             return self.refine(state, negative, bool(value) == equal, level + 1)
+        collected = collected_bit(self.terms, node) if not value else None
+        if collected is not None:
+            return self._against(state, collected, value, equal, level + 1)
         if kind == AND and equal:
             state.learn(frozenset({("masked", node[2], node[3], value)}))
         return True
@@ -306,17 +309,18 @@ class Conditions:
             node = self.terms.nodes[node[2]]
         return node[2] if node[:2] == (OP, SHR) and self.terms.value(node[3]) in (31, 63) else None
 
-    def _select(self, state: State, node: tuple[Any, ...], holds: Callable[[int], bool], level: int) -> bool:
-        """A conditional value: when only one of its sides fits, its condition is known too."""
+    def _select(self, state: State, node: tuple[Any, ...], value: int, equal: bool, level: int) -> bool:
+        """A conditional value: when only one of its sides fits, its condition is known too, and what is asked of the
+        value is so of that side.
+        """
         fits = []
         for side in (node[3], node[4]):
-            value = self.terms.value(side)
-            fits.append(value is None or holds(value))
-        if fits[0] and not fits[1]:
-            return self.refine(state, node[2], True, level + 1)
-        if fits[1] and not fits[0]:
-            return self.refine(state, node[2], False, level + 1)
-        return fits[0] or fits[1]
+            known = self.terms.value(side) if value else set_bits(self.terms, side)
+            fits.append(known is None or (known == value) == equal)
+        if fits[0] == fits[1]:
+            return fits[0]
+        side = node[3] if fits[0] else node[4]
+        return self.refine(state, node[2], fits[0], level + 1) and self._against(state, side, value, equal, level + 1)
 
     # -- what a value implies
     def _implied(self, state: State, term: int, holds: Callable[[int], bool]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import bounds, lift
 from .extents import Extents
+from .held import Held, chosen
 from .state import Content, Fact
 from .summary import LOOP, Event
 from .tables import table
@@ -51,6 +52,8 @@ class Lengths:
             if node[0] == RESULT and node[1:3] in sites:
                 self.limits.setdefault(one, sites[node[1:3]])  # the same call, in the words of a caller
         self._busy: set[int] = set()
+        self._asked: set[Location] = set()
+        """Places of which it is being asked what was put there."""
         self._known: dict[Location, int | None] = {}
         self._loops = [event for event in whole.events if event[0] == "over" and event[1] == LOOP]
         self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
@@ -118,15 +121,10 @@ class Lengths:
         kind = node[0]
         if kind == CONST:
             return self.terms.signed(node[1])
-        size = int(node[5] if kind == BYTE else node[4]) if kind in (BYTE, LOAD) else 0
-        if 0 < size <= 2:
-            return (1 << (8 * size)) - 1
+        if kind in (BYTE, LOAD):
+            return self._read(term, facts, level)
         if level > _DEPTH:
             return None
-        if kind in (BYTE, LOAD):
-            if self.tainted(term, 0):
-                return HUGE
-            return self._stored(node, facts, level) if kind == LOAD else None
         if kind == ADDR:  # somewhere behind what it starts as: that it can be too
             start = self._distance(node)
             if start is not None:
@@ -134,13 +132,17 @@ class Lengths:
             inner = self.length(node[1], facts, level + 1)
             return None if inner is None else inner + int(node[2]) if inner < HUGE else HUGE
         if kind in (PHI, MERGE):
-            found = [self.length(one, facts, level + 1) for one in self.terms.flat(term) if one != term]
-            return bounds.greatest(found)
+            return bounds.greatest([self._choice(*one, facts, level + 1) for one in chosen(self.terms, term)])
         if kind == RESULT:
             return self._result(term, node, facts, level)
         if kind == OP:
             return self._operation(term, node, facts, level)
         return 0 if node == RECURSIVE else None
+
+    def _choice(self, term: int, put: bool, facts: frozenset[Fact], level: int) -> int | None:
+        """One of several numbers; `put` when it was put into memory to be it."""
+        known = self.whole.stored.get(term, HUGE) if put else HUGE
+        return bounds.lower(self.length(term, facts, level), known if known < HUGE else None)
 
     def _distance(self, node: tuple[Any, ...]) -> int | None:
         """Where a distance between two pointers begins, when that is a constant address or a place of a frame."""
@@ -152,13 +154,15 @@ class Lengths:
             return None
         return self.terms.const(start)
 
-    def _stored(self, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
-        """A number that was put into a structure: the largest of what was put there."""
-        found: list[int | None] = []
-        for base, off, step in self.store.bases(node[1], node[2], node[3]):
-            cells = self.store.words.get(base)
-            found += [self.length(one, facts, level + 2) for one in (cells.at(off, step) if cells is not None else ())]
-        return bounds.greatest(found)
+    def _read(self, term: int, facts: frozenset[Fact], level: int) -> int | None:
+        """A number that was read from memory: of its width, and what was put there."""
+        node = self.terms.nodes[term]
+        size = int(node[5] if node[0] == BYTE else node[4])
+        width = (1 << (8 * size)) - 1 if size <= 2 else HUGE if self.tainted(term, 0) else None
+        if level > _DEPTH or (width is None and node[0] == BYTE):
+            return width if size <= 2 else None
+        held = Held(self.store, self.whole.stored, lambda one: self.length(one, facts, level + 2), self._asked)
+        return bounds.lower(held.most(node), width)
 
     def _result(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:
         name = str(node[2])

@@ -32,6 +32,9 @@ from .terms import (
 from .untold import aside
 from .writing import Writing
 
+_NEAR = 16
+"""No two buffers begin as close to each other."""
+
 
 class Memory(Writing):
     """Loads and stores of one function's evaluation; what is written and outlives the function is noted."""
@@ -88,8 +91,9 @@ class Memory(Writing):
             entry = state.words.get(spots[0]) if len(spots) == 1 else None
             (self.moving_up.add if self._moves_up(address, value) else self.moving_up.discard)(self.site)
             self._byte(state, spots, value, self._emit(state, address, value, 1))
-            if entry is not None and node[0] == BYTE and node[2] == GLOBAL and not node[4]:
-                state.words[spots[0]] = entry  # a part of initial data: of a word, it may be
+            initial = node[0] == BYTE and node[2] == GLOBAL and not node[4]
+            if entry is not None and not spots[0][2] and (initial or node[0] == OP):
+                state.words[spots[0]] = entry  # a part of initial data, or a number after all: of a word, it may be
         elif node[0] == OP and len(self._pieces(value)) > 1:
             before_ = [(spot, state.words[spot]) for spot in spots[:8] if spot in state.words]
             self._byte(state, spots, value, self._emit(state, address, value, size), size)
@@ -175,7 +179,8 @@ class Memory(Writing):
         for root, offset, stride in spots[:4]:
             self.poured.setdefault((root, offset), {})[self.site] = content
             if stride or (root, offset, 0) in state.texts:
-                self.write_text(state, (root, offset, 0), content, weak=True, begins=not size)
+                on = any(one[0] == root and 0 < offset - one[1] < _NEAR for one in spots)  # from a place just before
+                self.write_text(state, (root, offset, 0), content, weak=True, begins=not size and not on)
             else:
                 self.write_text(state, (root, offset, 0), content, weak=False, begins=False)
 

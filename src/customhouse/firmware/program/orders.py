@@ -3,11 +3,12 @@
 from typing import Any
 
 from . import bounds, fold
-from .lift import BNOT, BOR, EQ, LE, LT, NE, SLE, SLT
+from .lift import AND, BNOT, BOR, EQ, LE, LT, NE, OR, SELECT, SLE, SLT
 from .state import State
 from .terms import CONST, MERGE, OP, RESULT, Terms
 
 _ANY = -(1 << 62)
+_COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 
 
 def signed_word(terms: Terms, value: int) -> int:
@@ -57,6 +58,26 @@ def together(terms: Terms, node: tuple[Any, ...]) -> int | None:
     return None
 
 
+def set_bits(terms: Terms, term: int) -> int | None:
+    """A number, or some of its bits that are surely set; None when nothing is known."""
+    node = terms.nodes[term]
+    return terms.value(node[3]) or None if node[0] == OP and node[1] == OR else terms.value(term)
+
+
+def collected_bit(terms: Terms, node: tuple[Any, ...]) -> int | None:
+    """A bit of a conditional value as the choice between that bit of either: `wrong |= length > 8` is asked for the bit
+    alone.
+    """
+    mask, chosen = terms.value(node[3]), terms.nodes[node[2]]
+    if node[1] != AND or mask is None or chosen[:2] != (OP, SELECT):
+        return None
+    sides = [
+        node[3] if mask & (set_bits(terms, one) or 0) == mask else fold.binary(terms, AND, one, node[3], terms.word)
+        for one in chosen[3:5]
+    ]
+    return terms.make((OP, SELECT, chosen[2], *sides), chosen[2], *sides) if node[3] in sides else None
+
+
 _WITH_EQUAL = {(LT, True): LE, (SLT, True): SLE, (LE, False): LE, (SLE, False): SLE}
 """What an order becomes when the two may also be equal; `not b <= a` is `a < b`."""
 
@@ -68,10 +89,13 @@ class Orders:
         self.terms = terms
 
     def possible(self, state: State, condition: int, truth: bool) -> bool:
-        """Whether a comparison of a number with a constant can come out so, by what is known of the number."""
+        """Whether a comparison can come out so: by how it came out before, and one of a number with a constant by what
+        is known of the number.
+        """
+        condition, truth = plain(self.terms, condition, truth)
         node = self.terms.nodes[condition]
-        while node[0] == OP and node[1] == BNOT:
-            node, truth = self.terms.nodes[node[2]], not truth
+        if node[0] == OP and node[1] in _COMPARED and state.ranges.get(condition) == (int(not truth),) * 2:
+            return False
         if node[0] == OP and node[1] in (EQ, NE) and (node[1] == EQ) == truth:
             return self._equals(state, node[2], node[3])
         if node[0] != OP or node[1] not in (LT, LE, SLT, SLE):

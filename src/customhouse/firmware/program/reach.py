@@ -18,6 +18,8 @@ _DEPTH = 5
 _LINKS = 8
 """Numbers that one is made of, one in the other."""
 _MOST_PARTS = 4
+_WIDTHS = (0xFF, WIDTH)
+"""The most that narrow numbers can be, whatever they are: what is put where they are kept may say less."""
 
 
 class Reach(NamedTuple):
@@ -244,9 +246,10 @@ def _end(terms: Terms, state: State, parts: Parts, constant: int) -> int | None:
                 return None
             continue
         most = bounds.most(terms, one, state.ranges)
-        if most < bounds.HUGE:
+        told = factor == 1 and (_told_by_callers(terms, one) if terms.open[one] else loads_of(terms, one))
+        if most < bounds.HUGE and not (told and most in _WIDTHS):
             constant += factor * most
-        elif factor == 1 and terms.open[one] and _told_by_callers(terms, one):
+        elif told:
             out = one if out == terms.zero else fold.binary(terms, lift.ADD, out, one, terms.word)
         else:
             return None

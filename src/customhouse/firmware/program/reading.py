@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST = 1 << 20
 """Bytes of a buffer; more is no size of one."""
+_BYTE = 0xFF
+"""The most that a byte can be, whatever it is: what bounds one that tells a length its caller may know."""
 _SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
 """Terms that say the same everywhere unless they speak of parameters."""
 
@@ -222,6 +224,9 @@ class Reading:
         value = self.terms.value(room)
         if value is not None:
             return (value if value < _MOST else 0), -1
+        most = self.caller.limit(self.state, room) or 0
+        if 0 < most < _BYTE or (most == _BYTE and not self.terms.open[room]):
+            return most, -1
         return 0, room if self.terms.open[room] else -1
 
     def _part(self, dep: Dep, where: tuple[quoting.Places, ...]) -> Content:

@@ -61,6 +61,8 @@ class Whole:
         self.number_deps: dict[int, frozenset[Dep]] = {}
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
+        self.stored: dict[int, int] = {}
+        """What numbers are at most wherever they are put into memory, by tests that are in force there."""
         self.buffers: dict[int, dict[int, set[int]]] = {}
         self.objects: dict[int, set[tuple[int, int]]] = {}
         self.saved: dict[int, set[int]] = {}

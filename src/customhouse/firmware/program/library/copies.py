@@ -7,6 +7,8 @@ from ..terms import CONST, DERIVED, HEAP, OP, PARAM, RESULT, Location
 from .called import Actions, Call, Caller
 
 _MAX_COPY = 1024
+_BYTE = 0xFF
+"""The most that a byte can be, whatever it is."""
 _ENDS = frozenset(("stpcpy", "__stpcpy_chk"))
 """Copies that give the end of what they wrote."""
 
@@ -146,6 +148,8 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
     verbatim = content.verbatim or (not content.deps and not content.template)
     if content.deps or not saved:
         most = length if length is not None else one.caller.limit(one.state, size)
+        if most == _BYTE and one.room(size) != -1:
+            most = None  # a narrow number: what it is at most its caller may know better
         extent = most if most is not None and most < _MAX_COPY else length or 0
         placed = one.memory.placed(one.state, target, content)
         room = one.room(size) if not extent else -1
