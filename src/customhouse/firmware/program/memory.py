@@ -7,7 +7,7 @@ stores, which touch all of them.
 from collections.abc import Iterable
 from typing import Any
 
-from . import quoting
+from . import bounds, quoting
 from .join import before
 from .lift import ADD
 from .private import alone, born, elsewhere, within
@@ -92,8 +92,9 @@ class Memory(Writing):
             (self.moving_up.add if self._moves_up(address, value) else self.moving_up.discard)(self.site)
             self._byte(state, spots, value, self._emit(state, address, value, 1))
             initial = node[0] == BYTE and node[2] == GLOBAL and not node[4]
-            if entry is not None and not spots[0][2] and (initial or node[0] == OP):
-                state.words[spots[0]] = entry  # a part of initial data, or a number after all: of a word, it may be
+            number = node[0] == OP and bounds.most(self.terms, value, {}) < ord(" ")
+            if entry is not None and (initial or (number and not spots[0][2])):
+                state.words[spots[0]] = entry  # a part of initial data: of a word, it may be; or less than any letter
         elif node[0] == OP and len(self._pieces(value)) > 1:
             before_ = [(spot, state.words[spot]) for spot in spots[:8] if spot in state.words]
             self._byte(state, spots, value, self._emit(state, address, value, size), size)
