@@ -135,7 +135,7 @@ class Flow(Model, frozen=True, kw_only=True):
     port_certainty: str = "unknown"
     protocol: str = ""
     magic: str = ""
-    """What what is received is compared with on all ways there: a command's name, the head of a packet. Several words
+    """What received bytes are compared with on all ways there: a command's name, the head of a packet. Several words
     that must all be there stand in the order in which they are asked, with `JOINT` between them.
     """
     command: str = ""

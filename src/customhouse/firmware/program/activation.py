@@ -6,7 +6,7 @@ This is what models of the library act on (`library.Caller`), and what summaries
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import bounds, reach, untold
+from . import arguments, bounds, reach, untold
 from .application import Application
 from .conditions import Conditions
 from .held import Putting
@@ -134,23 +134,8 @@ class Activation:
         return tuple(self.argument(state, first + index) for index in range(count))
 
     def list_arguments(self, state: State, pointer: int, count: int) -> tuple[int, ...]:
-        """What a va_list yields; its layout is the platform's."""
-        word, load, add = self.terms.word, self.memory.load, self.terms.add
-        architecture = self.image.architecture
-        if architecture == "x86_64":
-            saved = load(state, add(pointer, 16), word)
-            more = load(state, add(pointer, 8), word)
-            start = self.terms.value(load(state, pointer, 4))
-            at, split = 48 if start is None else start, 48
-        elif architecture == "arm64":
-            saved = load(state, add(pointer, 8), word)
-            more = load(state, pointer, word)
-            start = self.terms.value(load(state, add(pointer, 24), 4))
-            at, split = 0 if start is None else start - (1 << 32 if start >> 31 else 0), 0
-        else:
-            return tuple(load(state, add(pointer, word * index), word) for index in range(count))
-        spots = [at + 8 * index for index in range(count)]
-        return tuple(load(state, add(saved, one) if one < split else add(more, one - split), word) for one in spots)
+        """What a va_list yields."""
+        return arguments.listed(self.memory, state, self.image.architecture, pointer, count)
 
     # -- what a call does
     def sink(self, state: State, name: str, content: Content, extra: str = "") -> None:

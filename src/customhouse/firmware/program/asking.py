@@ -23,11 +23,11 @@ _DEPTH = 6
 _MOST_WAYS = 40
 
 
-class Reading:
-    """One function being read."""
+class Asking:
+    """What one function asked, block by block."""
 
     def __init__(
-        self, trace: Trace, blocks: Mapping[int, Block], given: Given, callee: Callable[[int], "Reading | None"]
+        self, trace: Trace, blocks: Mapping[int, Block], given: Given, callee: Callable[[int], "Asking | None"]
     ) -> None:
         self.trace = trace
         self.blocks = blocks

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from .asked import IS, Words, both, common
-from .asking import Reading
+from .asking import Asking
 from .before import Before
 from .passages import At
 from .state import EMPTY, Content, Dep
@@ -191,7 +191,7 @@ class Carried:
             return there
         return both(there, self._found(reading, base))
 
-    def _found(self, reading: Reading, result: int) -> Words:
+    def _found(self, reading: Asking, result: int) -> Words:
         """What was asked by a function of the program before it gave a text that is not its own."""
         ways: list[Words] = []
         for call in reading.results[result]:

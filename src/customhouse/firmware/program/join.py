@@ -124,6 +124,7 @@ def _registers(
     registers = new.registers
     made: dict[tuple[int, ...], int] = {}
     compared = any(fact[0] == "most" for state in states for fact in state.facts)
+    lacking = [_lacking(one.facts) for one in states]
     others = [one.registers for one in states[1:]]
     for key, value in states[0].registers.items():
         same = True
@@ -154,6 +155,7 @@ def _registers(
             terms.joined.setdefault((function, block), {})[phi] = None
             registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
+            new.facts = new.facts | _absent(terms, phi, values, lacking)
             if differs or any(one in implied for one in values):
                 implied[phi] = _implied(terms, states, key, implied)
     Alike(terms, states, new, made).rewrite()
@@ -170,21 +172,17 @@ def _learned(terms: Terms, states: list[State], key: int, phi: int, new: State, 
     span = _span(terms, states, [state.registers[key] for state in states])
     if span is not None:
         new.ranges[phi] = span
-    lacks = _absent(terms, states, [state.registers[key] for state in states])
-    if lacks:
-        new.facts = new.facts | {("lacks", phi, lacks)}
     if compared and len(new.facts) < _MAX_FACTS:
         new.facts = new.facts | bounds.ordered(terms, phi, [(state.registers[key], state) for state in states])
 
 
-def _absent(terms: Terms, states: list[State], values: list[int]) -> int:
-    """The bytes that the text of one of several values lacks whichever it is; where it is NULL there is none."""
-    found = [
-        _lacking(state.facts).get(value, 0)
-        for state, value in zip(states, values, strict=True)
-        if terms.value(value) != 0
-    ]
-    return functools.reduce(operator.and_, found) if found else 0
+def _absent(terms: Terms, phi: int, values: Sequence[int], lacking: Sequence[dict[object, int]]) -> frozenset[Fact]:
+    """The bytes that the text of one of several values lacks whichever it is, by what its path tells; where it is NULL
+    there is none.
+    """
+    found = [known.get(value, 0) for known, value in zip(lacking, values, strict=True) if terms.value(value) != 0]
+    lacks = functools.reduce(operator.and_, found) if found else 0
+    return frozenset({("lacks", phi, lacks)} if lacks else ())
 
 
 def _common(states: list[State]) -> frozenset[Fact]:

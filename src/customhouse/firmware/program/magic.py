@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+import msgspec
+
+from customhouse.model import JOINT, Flow
+
 from .answers import FINDERS
 from .asked import WORD, Key, Words, both, told
 from .before import Before
@@ -32,6 +36,16 @@ class _Run(NamedTuple):
     data: bytes
 
 
+class Way(NamedTuple):
+    """One way on which bytes come to a sink: the flow, and what its words are found by."""
+
+    flow: Flow
+    facts: frozenset[Fact]
+    chain: Chain
+    content: Content
+    origin: int
+
+
 class Magics:
     """The magics of one program. `heard` tells whether a text is made of bytes from outside."""
 
@@ -42,6 +56,17 @@ class Magics:
         self.needed = Needed(whole)
         self.before = Before(self.needed, whole.store)
         self._carried: dict[int, Carried] = {}
+
+    def named(self, ways: list[Way]) -> list[Flow]:
+        """The flows of several ways to one sink, with the words that are asked on all of them; where there are none,
+        each with its own.
+        """
+        told = [self.of(one.facts, one.chain, one.content, one.origin) for one in ways]
+        shared = [word for word in told[0] if all(word in words for words in told)]
+        return [
+            msgspec.structs.replace(one.flow, magic=JOINT.join(shared or words))
+            for one, words in zip(ways, told, strict=True)
+        ]
 
     def of(self, facts: Iterable[Fact], chain: Chain, content: Content, origin: int) -> list[str]:
         """The words that are asked of what is received before bytes of one call become a part of a command, in the

@@ -27,6 +27,7 @@ def low_part(terms: Terms, a: int, count: int, size: int, signed: bool) -> int |
 
 
 def masked(terms: Terms, a: int, mask: int, size: int) -> int:
+    """A number under a mask, as far as that changes it; `size` in bytes is the number's width."""
     node = terms.nodes[a]
     if node[0] == MERGE and all(terms.nodes[one][0] == CONST for one in node[1]):
         return terms.merge({terms.const(terms.nodes[one][1] & mask) for one in node[1]})

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .asked import IS, NOBODY, Key, Words, both, common
-from .asking import Reading
+from .asking import Asking
 from .dispatched import Chain, Dispatched
 from .given import Given
 
@@ -27,7 +27,7 @@ class Needed:
         self.whole = whole
         self.terms = whole.terms
         self.given = Given(whole.terms, whole.image)
-        self._readings: dict[int, Reading | None] = {}
+        self._readings: dict[int, Asking | None] = {}
         self._entered: dict[int, Words | None] = {}
         self._led: dict[tuple[int, int, int], Words] = {}
 
@@ -103,14 +103,14 @@ class Needed:
             return any(isinstance(one, int) for one in key[1:])
         return self.terms.open[key[1]]
 
-    def reading(self, function: int) -> Reading | None:
+    def reading(self, function: int) -> Asking | None:
         """None when nothing is known of the function, or it is being read."""
         if function not in self._readings:
             trace = self.whole.traces.get(function)
             self._readings[function] = None
             if trace is not None:
                 blocks = self.whole.code.function(function).blocks
-                reading = Reading(trace, blocks, self.given, self.reading)
+                reading = Asking(trace, blocks, self.given, self.reading)
                 reading.solve()
                 self._readings[function] = reading
         return self._readings[function]

@@ -5,6 +5,7 @@ it wrote anywhere else is what it makes of the text.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from .activation import Activation
@@ -170,15 +171,20 @@ class Play:
         image = self.ram.image
         for page in list(self.ram.fixed):
             if page not in self._variable:
-                addresses = {place + at for place in image.places for at in range(0, self.terms.word, _UNIT)}
                 low = page * PAGE
                 self._variable[page] = tuple(
                     at
                     for at in range(low, low + PAGE, _UNIT)
-                    if image.segment(at) is not None and not image.constant(at) and at not in addresses
+                    if image.segment(at) is not None and not image.constant(at) and at not in self._addresses
                 )
             for at in self._variable[page]:
                 self.ram.store(at, number * _EACH, _UNIT)
+
+    @cached_property
+    def _addresses(self) -> frozenset[int]:
+        """Where the program's file holds addresses, by units."""
+        places = self.ram.image.places
+        return frozenset(place + at for place in places for at in range(0, self.terms.word, _UNIT))
 
     def _output(self, stage: Stage) -> int | None:
         """Where the only copy of the text begins that was made outside of it."""

@@ -1,15 +1,16 @@
 """Events to facts: flows, constructed commands, bound ports."""
 
+import functools
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from customhouse.model import JOINT, Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
+from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
 
-from .magic import Magics
+from .magic import Magics, Way
 from .overflow import Overflows
 from .ports import Ports
 from .prefilter import MEMORY, inherits
@@ -54,16 +55,6 @@ _QUEUES = frozenset(("mq_receive", "mq_timedreceive", "msgrcv"))
 """Messages of other processes of the device."""
 
 
-class _Way(NamedTuple):
-    """One way on which bytes come to a sink: the flow, and what its words are found by."""
-
-    flow: Flow
-    facts: frozenset[Fact]
-    chain: tuple[tuple[int, int], ...]
-    content: Content
-    origin: int
-
-
 class Reporter:
     """Turns what a program's evaluation gathered into facts."""
 
@@ -85,7 +76,7 @@ class Reporter:
         self.is_cgi = self._is_cgi()
         self.inherits = inherits(whole.image)
         self.flows: dict[tuple[int, str], Flow] = {}
-        self._ways: dict[tuple[int, str], list[_Way]] = {}
+        self._ways: dict[tuple[int, str], list[Way]] = {}
         """All that lead to a flow, of which the best one is told."""
         self.commands: dict[int, ConstructedCommand] = {}
 
@@ -186,13 +177,9 @@ class Reporter:
         the one that is told.
         """
         for key, ways in self._ways.items():
-            told = [(one.flow, self.magics.of(*one[1:])) for one in ways]
-            shared = [word for word in told[0][1] if all(word in words for _, words in told)]
-            flows = [msgspec.structs.replace(flow, magic=JOINT.join(shared or words)) for flow, words in told]
-            best = flows[0]
-            for one in flows[1:]:
-                best = one if _better(one, best) else best
-            self.flows[key] = best
+            self.flows[key] = functools.reduce(
+                lambda best, one: one if _better(one, best) else best, self.magics.named(ways)
+            )
 
     def facts(self, why: str = "") -> ProgramFacts:
         """What was found so far, but for the bound ports; `why` it is not all."""
@@ -222,7 +209,7 @@ class Reporter:
                 continue
             flow = self._flow(name, site, content, chain, origin, source)
             key = (site, flow.source)
-            self._ways.setdefault(key, []).append(_Way(flow, facts, chain, content, origin.term))
+            self._ways.setdefault(key, []).append(Way(flow, facts, chain, content, origin.term))
             if key not in self.flows or _better(flow, self.flows[key]):
                 self.flows[key] = flow
 
@@ -276,7 +263,7 @@ class Reporter:
                 sure = flow.confidence if one else Confidence.MEDIUM
                 flow = msgspec.structs.replace(flow, kind="overflow", command="", confidence=sure)
                 known = flows.setdefault((site, flow.source), flow)
-                self._ways.setdefault((site, flow.source), []).append(_Way(known, facts, chain, content, origin.term))
+                self._ways.setdefault((site, flow.source), []).append(Way(known, facts, chain, content, origin.term))
 
     def _sinks(self) -> list[tuple[Any, ...]]:
         events = [*self.whole.events, *self.whole.uncalled()]
