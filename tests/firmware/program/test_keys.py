@@ -89,5 +89,5 @@ def test_what_is_put_into_entries_of_one_key_belongs_to_it() -> None:
     known = keys()
     found = TERMS.keyed(walk(), KEY)
     made = TERMS.made_for(TERMS.make((HEAP, 0x400)), KEY, 4)
-    assert known.owner([(found, 8, 0), (made, 8, 0)]) == KEY
-    assert known.owner([(found, 8, 0), (walk(), 8, 0)]) is None
+    assert known.owner(State(), [(found, 8, 0), (made, 8, 0)], lambda _state, _term: COPY) == KEY
+    assert known.owner(State(), [(found, 8, 0), (walk(), 8, 0)], lambda _state, _term: COPY) is None

@@ -69,6 +69,8 @@ class Activation:
         self.later: list[Application] | None = None
         """Calls whose events are noted when the function is done, since the block at hand may be looked at again."""
         self.site = 0
+        self.round = 0
+        """How far the block at hand is from the one that it was written out of; see `unrolled`."""
         self.feeds = whole.feeds
         self.looping = False
         """Whether the block at hand lies in a loop."""
@@ -260,6 +262,11 @@ class Activation:
             inner = self.range_of(state, node[1]) if not node[3] else None
             return None if inner is None else (inner[0] + node[2], inner[1] + node[2])
         return None
+
+    @property
+    def spot(self) -> int:
+        """The site at which an object is made: in blocks that were written out, each makes its own."""
+        return self.site + self.round
 
     # -- events and callbacks
     def note(self, event: Event) -> None:

@@ -83,6 +83,8 @@ class Alternatives(Nodes):
                 known.clear()
                 self.edges.pop(phi, None)
                 self._unsettle(phi)
+        for join in [join for join in self.joined if join[0] == function]:
+            del self.joined[join]
 
     def _keep(self, term: int, outer: set[int] | None, read: set[int]) -> None:
         """What was found for `term` holds until one of the phis read for it gets another alternative."""

@@ -95,6 +95,18 @@ class Answers:
             out.append((self.terms.const(taken), facts))
         return tuple(out)
 
+    def order(self, name: str, arguments: tuple[int, ...]) -> int | None:
+        """How two constant texts compare: less than 0, 0 or more; None when they are not constant, or not compared."""
+        if name not in _EQUALITY or name in _BLOCKS or len(arguments) < 2:
+            return None
+        one, other = (self.text(term) for term in arguments[:2])
+        count = self.terms.value(arguments[2]) if _EQUALITY[name] and len(arguments) > 2 else None
+        if one is None or other is None or (_EQUALITY[name] and count is None):
+            return None
+        if "case" in name:
+            one, other = one.lower(), other.lower()
+        return (one[:count] > other[:count]) - (one[:count] < other[:count])
+
     def _compared(self, name: str, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
         for one, other in ((arguments[0], arguments[1]), (arguments[1], arguments[0])):
             count = self.terms.value(arguments[2]) if bounded and len(arguments) > 2 else None

@@ -10,6 +10,7 @@ from .reading import Reading
 from .state import Content, Fact, State
 from .summary import LOOP, MAX_RETURNS, OPEN, Event
 from .terms import HEAP, LOAD, STACK, Location
+from .unrolled import distance
 
 _MAX_CHAIN = 12
 _NO_FACTS: frozenset[Fact] = frozenset()
@@ -82,15 +83,18 @@ class Application(Reading):
 
     def _written(self, key: Location, value: int) -> int:
         """A word that the callee leaves behind, in the caller's words. Where it may leave what was there, and that is a
-        place in the caller's frame which nothing was ever put into, nobody reads what was there.
+        place in the caller's frame which nothing was ever put into, nobody reads what was there. Of several places each
+        may be as it was, which does not mean that one is as another was.
         """
         flat = self.terms.flat(value)
         kept = [one for one in flat if self.terms.nodes[one][:4] != (LOAD, *key)]
-        if len(kept) == len(flat) or not kept or key in self.summary.sure:
+        if len(kept) == len(flat) or not kept:
             return self.term(value)
         spots = self.terms.locate(self.address(*key))
-        if len(spots) != 1 or self.terms.nodes[spots[0][0]][0] != STACK or self._filled(spots[0]):
-            return self.term(value)
+        if len(spots) == 1:
+            fresh = self.terms.nodes[spots[0][0]][0] == STACK and not self._filled(spots[0])
+            if key in self.summary.sure or not fresh:
+                return self.term(value)
         return self.terms.merge({self.term(one) for one in kept})
 
     def _text(self, key: Location, text: Content) -> Content:
@@ -108,7 +112,7 @@ class Application(Reading):
         if node[0] != HEAP or key[0] in self.made or key not in self.state.words:
             return False
         blocks = self.caller.whole.code.function(self.summary.function).blocks
-        return any(block.exit.site == node[1] for block in blocks.values())
+        return any(block.exit.site + distance(block.address) == node[1] for block in blocks.values())
 
     def _filled(self, spot: Location) -> bool:
         root, offset, _ = spot
@@ -185,14 +189,15 @@ class Application(Reading):
     def _named(self) -> int:
         """A name for the result that may be one of several things: two entries of one table are not the same.
 
-        A function that changes nothing gives the same for the same arguments.
+        A function that changes nothing gives the same for the same arguments, and for texts that were found to be the
+        same word.
         """
         summary, function = self.summary, self.caller.function.address
         if summary.words or summary.texts or any(event[0] in ("word", "text") for event in summary.events):
             return self.terms.named(function, self.site)
         live = self.caller.whole.code.parameters(summary.function)
         arguments = tuple(
-            self.caller.argument(self.state, index)
+            self.word(self.caller.argument(self.state, index))
             for index, register in enumerate(self.caller.argument_registers)
             if register in live
         )
@@ -314,7 +319,7 @@ class Application(Reading):
                     self.caller.note(("text", spot[0], spot[1] + at, spot[2], part))
         else:
             self.caller.given, self.caller.putting.given = self.verdicts(event[1:4]), self._most(event[5])
-            value, spots = self.term(event[5]), self.terms.locate(address)[:3]
+            value, spots = self._written(event[1:4], event[5]), self.terms.locate(address)[:3]
             for spot in spots:
                 self.caller.note(("word", *spot, event[4], value))
             node = self.terms.nodes[event[5]]

@@ -130,6 +130,7 @@ class Calls:
             resolved = self.whole.resolved.get((self.function, site), ())
             known += [one for one in resolved if one not in known]
             known = self.rows.possible(state, target, known)
+        self.whole.chosen.setdefault((self.function, site), {}).update(dict.fromkeys(known))
         arguments = tuple(self.activation.argument(state, index) for index in range(6))
         if any(self.terms.value(one) is None for one in self.terms.flat(target)):
             self.activation.note(("icall", site, target, arguments, self.function))
@@ -158,7 +159,8 @@ class Calls:
         self.activation.site = site
         name = self.whole.code.name(target)
         texts = self._compared(state, arguments) if name in COMPARING else ()
-        result = self._call(state, target, site, name)
+        order = self.activation.conditions.answers.order(name or "", arguments)
+        result = self._call(state, target, site, name) if order is None else self.terms.const(order)
         self.activation.made.append(Made(target if name is None else 0, name or "", arguments, result, texts))
         return result
 

@@ -6,7 +6,7 @@ from . import bounds, cases, fold
 from .activation import Activation
 from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SELECT, SLE, SLT
 from .state import State
-from .terms import CONST, OP, Terms
+from .terms import BYTE, CONST, LOAD, MERGE, OP, PHI, Terms
 
 
 class Choice(NamedTuple):
@@ -92,6 +92,10 @@ class Choices:
             and normal(terms, condition, bool(sense)) == normal(terms, before.condition, not before.sense)
         ):
             old = before.new  # where this one does not choose, the one before did
+        here = chosen(terms, condition, bool(sense), old)
+        if here != old:  # chosen by the same condition before, and then used
+            new = cases.replaced(terms, new, {old: here})
+            old = chosen(terms, condition, not sense, old)
         if old == new:
             state.registers[out] = new
             return
@@ -180,9 +184,21 @@ class Choices:
     def settle(self, state: State, term: int, truth: bool) -> None:
         """Behind a branch by the condition of conditional instructions, which of two pointers they chose is known."""
         settle(self.terms, state, term, truth)
+        self._void(state, term, truth)
         for register, (merged, *_) in self.open.items():
             if state.registers.get(register) == merged:
                 state.registers[register] = self.side(merged, term, truth)
+
+    def _void(self, state: State, term: int, truth: bool) -> None:
+        """A pointer that was found to be NULL is no other one where it meets others: not the last entry of a list."""
+        kind, sides, *_ = normal(self.terms, term, truth)
+        if kind != EQ or not isinstance(sides, frozenset) or self.terms.zero not in sides or len(sides) != 2:
+            return
+        (pointer,) = sides - {self.terms.zero}
+        if self.terms.nodes[pointer][0] in (LOAD, BYTE, MERGE, PHI):
+            for register, value in state.registers.items():
+                if value == pointer:
+                    state.registers[register] = self.terms.zero
 
     def side(self, value: int, term: int, truth: bool) -> int:
         """What a value that a conditional instruction of the block chose is where a condition is (not) true."""

@@ -53,6 +53,9 @@ class Contents:
         """The string that a pointer points to."""
         terms = self.terms
         content: Content | None = None
+        word = state.word(pointer)
+        if word is not None:
+            return literal(word)
         entries = [terms.const(place) for _, place, _ in self.entries(state, pointer)]
         for one in entries or terms.flat(pointer):
             node = terms.nodes[one]

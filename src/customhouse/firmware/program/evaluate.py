@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import fieldtests, pieces, private
+from . import cases, fieldtests, pieces, private
 from .activation import Activation
 from .agenda import Agenda
 from .appends import Appends
@@ -13,17 +13,18 @@ from .copyloops import CopyLoops
 from .fields import remembered
 from .harmless import Harmless
 from .instructions import Instructions
-from .join import Head, carried, join
+from .join import Head, carried, join, shared
 from .lift import UNIQUE, VIRTUAL, Block
 from .loops import Loops
 from .piecewise import Piecewise
 from .recovery import Function
 from .returns import Returns
 from .selectors import selected
-from .state import Fact, State
-from .summary import Event, Sites, Summary, Verdicts
+from .state import Case, Fact, State
+from .summary import MAX_RETURNS, Event, Sites, Summary, Verdicts
 from .terms import PHI, Terms
 from .traces import Made, traced
+from .unrolled import FORK, distance
 from .ways import Ways, within
 from .wordcopies import WordCopy, copied, word_copy
 
@@ -241,6 +242,7 @@ class Evaluation:
         activation.looping = any(block.address in body for body in self.loops.bodies.values())
         self.appends.block = block.address
         activation.site = block.address
+        activation.round = distance(block.address)
         known = state.facts
         copy = self.word_copies.get(block.address)
         if copy is not None and copied(activation, state, copy):
@@ -280,6 +282,8 @@ class Evaluation:
             self._tail(block, state, self.terms.const(self.function.tails[block.address]))
         elif leave.kind == "ijump":
             return self._switch(block, state, after)
+        elif leave.kind == FORK:
+            return self._fork(state, self.activation.value(state, leave.value), after)
         else:
             return [(one, state if index == 0 else state.copy()) for index, one in enumerate(after)]
         return []
@@ -295,6 +299,25 @@ class Evaluation:
                 out.append((one, way))
                 if one in values:
                     self.tested[block.address, one] = (leaf, frozenset(values[one]))
+        return out
+
+    def _fork(self, state: State, result: int, after: tuple[int, ...]) -> list[tuple[int, State]]:
+        """One way for each entry of a table that a call may have given, and one for all else."""
+        terms = self.terms
+        told = self.conditions.implied.get(result, ())
+        left = set(terms.flat(result))
+        out: list[tuple[int, State]] = []
+        for one in sorted(left):
+            value = terms.value(one)
+            if value is not None and value >= terms.floor and len(out) < len(after) - 1:
+                facts = [held for other, held in told if other == one]
+                way = Case({result: one}, shared(facts) if facts else _NO_FACTS, {}, {})
+                out.append((after[len(out) + 1], cases.settled(terms, state, way)))
+                left.discard(one)
+        if left:
+            facts = [held for other, held in told if other in left] if len(told) < MAX_RETURNS else []
+            way = Case({result: terms.merge(left)}, shared(facts) if facts else _NO_FACTS, {}, {})
+            out.append((after[0], cases.settled(terms, state, way)))
         return out
 
     def _tail(self, block: Block, state: State, target: int) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable
 
 from .elf import Image
 from .state import Content, Dep, Fact, Places, State
-from .terms import ADDR, BYTE, GLOBAL, HEAP, KEYED, LOAD, MERGE, PARAM, RESULT, STACK, Location, Terms
+from .terms import ADDR, BYTE, GLOBAL, HEAP, KEYED, LOAD, MERGE, PARAM, PHI, RESULT, STACK, Location, Terms
 
 _OBJECT = -1
 """Stands for the root of objects of any one kind: their key fields are known by the offset."""
 _FIELD = 4096
 """How far a field lies from the start of its entry at most."""
+_LINKS = 6
+"""Pointers that one is read through, at most."""
 _ENTRIES = frozenset((GLOBAL, LOAD, BYTE, PARAM, HEAP, KEYED))
 TEXT = "text"
 """Name of the result that stands for a constant text."""
@@ -41,16 +43,16 @@ class Keys:
             return term
         text = self.text(term)
         if text is not None:
-            return self._literal(text)
+            return self.literal(text)
         return term if self.terms.open[term] else None
 
-    def _literal(self, text: str) -> int:
+    def literal(self, text: str) -> int:
         return self.terms.result(TEXT, text.casefold())
 
     def _of(self, content: Content) -> int | None:
         """The key that a text is when it was copied from one, or is constant."""
         if not content.deps and content.template and "%" not in content.template:
-            return self._literal(content.template)
+            return self.literal(content.template)
         if content.template != "%s" or len(content.deps) != 1:
             return None
         kind, root, offset, stride, _ = next(iter(content.deps))
@@ -60,11 +62,32 @@ class Keys:
     def place(self, place: int, key: int) -> int:
         """The place that holds a key, if keys tell such places apart."""
         found = self.key(key)
-        return (
-            place
-            if found is None or not self._are_entries(self.terms.locate(place))
-            else self.terms.keyed(place, found)
-        )
+        if found is None or not self._are_entries(self.terms.locate(place)):
+            return place
+        return self._keyed(place, found)
+
+    def _keyed(self, place: int, key: int) -> int:
+        named = self.terms.keyed(place, key)
+        return self.terms.keyed(self._any(place), key) if named == place else named
+
+    def _any(self, term: int, level: int = 0) -> int:
+        """A pointer that was read from an array, as it is read whatever the index: a key tells more than that, and how
+        the index was computed may take too many words for a name.
+        """
+        node = self.terms.nodes[term]
+        kind = node[0]
+        if level > _LINKS:
+            return term
+        if kind == BYTE and node[2] == GLOBAL and node[4]:
+            place = self.terms.add(self.terms.const(node[3]), 0, node[4])
+            return self.terms.make((BYTE, place, *node[2:]), place)
+        if kind == LOAD:
+            return self.terms.load(self._any(node[1], level + 1), *node[2:])
+        if kind == ADDR:
+            return self.terms.add(self._any(node[1], level + 1), node[2], node[3])
+        if kind in (PHI, MERGE):
+            return self.terms.merge({self._any(one, level + 1) for one in self.terms.flat(term)} or {term})
+        return term
 
     def heap(self, heap: int, key: int) -> int:
         """The object that was made for a key in the words of a caller."""
@@ -90,7 +113,7 @@ class Keys:
                 self._found(state, fact[1], fact[2])
                 self._found(state, fact[2], fact[1])
             elif any(one[0] == "lacks" and one[1] == fact[1] and not one[2] + 1 & one[2] for one in facts):
-                self._found(state, fact[1], self._literal(fact[2]))
+                self._found(state, fact[1], self.literal(fact[2]))
 
     def _found(self, state: State, place: int, term: int) -> None:
         key = self.key(term)
@@ -152,7 +175,7 @@ class Keys:
         """Put pointers with names for those without; for each, its entry's field and the key in that."""
         new = {}
         for pointer, (field, key) in named.items():
-            whole = self.terms.keyed(field, key)
+            whole = self._keyed(field, key)
             if whole != field and not self._has(field, key):
                 new[pointer] = self.terms.add(whole, self.terms.based(pointer)[1] - self.terms.based(field)[1])
         for register, held in state.registers.items():
@@ -187,13 +210,21 @@ class Keys:
         if not all(self.is_field(one) for one in places) or not self._are_entries(places):
             return
         key = self._of(content)
-        if key is not None and not any(one[0] in state.private for one in places):
+        if key is not None and not any(one[0] in state.private or self._is_named(one[0]) for one in places):
             self._at(state, pointer, key)
 
+    def _is_named(self, root: int) -> bool:
+        """Whether an entry has its key in its name: a link to another one is no other key."""
+        node = self.terms.nodes[root]
+        return node[0] in (KEYED, HEAP) and len(node) > 2
+
     def of_object(self, state: State, heap: int, text: Callable[[State, int], Content]) -> tuple[int, int] | None:
-        """The key that was put into a new object, and where it lies."""
+        """The key that was put into a new object, and where it lies: of several the one that says most simply what it
+        is, since a link to the next object may lie where others hold their keys.
+        """
         if heap in self.copies:
             return None
+        found: list[tuple[int, int]] = []
         for kind, offset, _ in sorted(self.fields):
             if kind != _OBJECT:
                 continue
@@ -203,15 +234,16 @@ class Keys:
                 content = text(state, entry[1])
             key = self._of(content) if content is not None else None
             if key is not None:
-                return key, offset
-        return None
+                found.append((key, offset))
+        return min(found, key=lambda one: self.terms.depth[one[0]], default=None)
 
-    def owner(self, places: Iterable[Location]) -> int | None:
-        """The one key of the entries that places lie in."""
-        keys = set()
+    def owner(self, state: State, places: Iterable[Location], text: Callable[[State, int], Content]) -> int | None:
+        """The one key of the entries that places lie in, new ones among them."""
+        keys = set[int | None]()
         for root, _, _ in places:
             node = self.terms.nodes[root]
-            keys.add(node[2] if node[0] in (KEYED, HEAP) and len(node) > 2 else None)
+            own = self.of_object(state, root, text) if root in state.private else None
+            keys.add(node[2] if self._is_named(root) else own[0] if own is not None else None)
         return keys.pop() if len(keys) == 1 else None
 
     def rename(self, state: State, old: int, new: int, value: int) -> int:

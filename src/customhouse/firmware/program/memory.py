@@ -312,7 +312,7 @@ class Memory(Writing):
         heaps = sorted(within(self.terms, state, (value,))) if self.keys.fields else []
         own = {one: found for one in heaps if (found := self.keys.of_object(state, one, self.text)) is not None}
         keys = {key for key, _ in own.values()}
-        key = keys.pop() if len(keys) == 1 else self.keys.owner(spots)
+        key = keys.pop() if len(keys) == 1 else self.keys.owner(state, spots, self.text)
         for heap in heaps:
             found = own.get(heap, None if key is None else (key, -1))
             if found is not None:

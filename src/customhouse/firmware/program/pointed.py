@@ -73,7 +73,7 @@ class Pointed:
             if root != GLOBAL and self.terms.nodes[root][0] != HEAP:
                 return 0
             words = [one for one in self.stores.of(root) if one.event[0] == "word" and self._meets(one, base)]
-            told = {one.event[5] for one in words}
+            told = {self.store.put(one.event) for one in words}
             cells = self.store.words.get(root)
             if cells is None or not words or any(value not in told for value in cells.at(offset, stride)):
                 return 0

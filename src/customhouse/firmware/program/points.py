@@ -105,8 +105,9 @@ class Pointers(Initial):
     def _add(self, event: tuple[Any, ...], root: int, offset: int, stride: int) -> bool:
         (root, offset, stride), keys = view(self.terms, root, offset, stride)
         if event[0] == "word":
-            fresh = self.keys.add((root, offset, stride, event[5]), keys)
-            return self._cells(root).add(offset, stride, event[5]) or fresh
+            value = self.put(event)
+            fresh = self.keys.add((root, offset, stride, value), keys)
+            return self._cells(root).add(offset, stride, value) or fresh
         texts = self.texts.setdefault(root, {})
         text = (offset, stride, event[4])
         facts = self.held.get(event, _NO_FACTS)
@@ -114,6 +115,14 @@ class Pointers(Initial):
             return False
         texts[text] = texts.get(text, facts) & facts
         return self.keys.add((root, *text), keys)
+
+    def put(self, event: tuple[Any, ...]) -> int:
+        """What a store puts somewhere. Where a word may be left as it was, that says nothing of the word; and where it
+        is not known which of several objects it lies in, it does not mean that it is as it was in another.
+        """
+        flat = self.terms.flat(event[5])
+        own = {one for one in flat if self.terms.nodes[one][:4] == (LOAD, *event[1:4])}
+        return self.terms.merge(flat - own) if own and len(own) < len(flat) else int(event[5])
 
     def _cells(self, root: int) -> Cells:
         cells = self.words.get(root)

@@ -72,7 +72,7 @@ class Reading:
         site = self.terms.nodes[heap][1]
         if isinstance(site, tuple) and isinstance(site[1], tuple):
             return heap
-        return self.terms.make((HEAP, (self.site, site)))
+        return self.terms.make((HEAP, (self.site + self.caller.round, site)))
 
     def _is_made(self, term: int) -> bool:
         """Whether a term may be such an object, or a pointer into one."""
@@ -129,9 +129,9 @@ class Reading:
         if kind == ADDR:
             return terms.add(self.term(node[1]), node[2], node[3])
         if kind == KEYED:
-            return self.memory.keys.place(self.term(node[1]), self.term(node[2]))
+            return self.memory.keys.place(self.term(node[1]), self._key(node[2]))
         if kind == HEAP:
-            return self.memory.keys.heap(term, self.term(node[2]))
+            return self.memory.keys.heap(term, self._key(node[2]))
         if kind == BYTE:
             if terms.nodes[node[2]][0] == STACK:
                 return term
@@ -159,6 +159,15 @@ class Reading:
             result = self.term(node[2])
             return terms.make((DERIVED, pointer, result), pointer, result)
         return term
+
+    def _key(self, term: int) -> int:
+        """The text by which an entry is named, in the caller's words."""
+        return self.word(self.term(term))
+
+    def word(self, pointer: int) -> int:
+        """A text by the word that it was found to be, if it was."""
+        word = self.state.word(pointer)
+        return pointer if word is None else self.memory.keys.literal(word)
 
     def _counts(self, term: int, flat: frozenset[int]) -> bool:
         """Whether a term is a counter of the callee: the numbers that it begins with are not all that it comes to."""

@@ -13,6 +13,8 @@ from .summary import MAX_RETURNS, Event, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
 
 T = TypeVar("T")
+Returned = tuple[int, frozenset[Fact]]
+_NO_FACTS: frozenset[Fact] = frozenset()
 _MAX_WORDS = 120
 _MAX_TEXTS = 60
 """Places that a function's callers hear of. Those that one function of a device's daemon fills are a tenth of it."""
@@ -90,8 +92,31 @@ class Returns:
         told = [(self._on(case, value), case) for case in state.cases]
         if any(one != value for one, _ in told):
             return tuple((one, cases.named(case.facts | state.facts, self._settled(case))) for one, case in told)
+        if self._goes_round(value):
+            return ((value, frozenset()),)
         implied = self.conditions.implied.get(value, ())
-        return implied if implied and not self._goes_round(value) else ((value, frozenset()),)
+        ways = implied or tuple((one, _NO_FACTS) for one in self.terms.edges.get(value, ()))
+        return self._truths(state, ways) or implied or ((value, _NO_FACTS),)
+
+    def _truths(self, state: State, ways: tuple[tuple[int, frozenset[Fact]], ...]) -> tuple[Returned, ...]:
+        """Values of several ways of which one is a comparison (`return n && !v[n]`): what each of its outcomes says of
+        a text is lost where the ways meet. Nothing, if that is not so.
+        """
+        out: dict[Returned, None] = {}
+        told = False
+        for one, facts in ways:
+            node = self.terms.nodes[one]
+            if node[0] != OP or node[1] not in fold.BOOLEAN:
+                out[one, facts] = None
+                continue
+            for truth in (True, False):
+                probe = state.probe()
+                probe.learn(facts)
+                known = cases.telling(probe.facts)
+                if self.conditions.refine(probe, one, truth):
+                    out[self.terms.const(int(truth)), probe.facts] = None
+                    told = told or cases.telling(probe.facts) != known
+        return tuple(out) if told and len(out) < MAX_RETURNS else ()
 
     def _settled(self, case: Case) -> dict[int, int]:
         """What choices are on one of the ways; a counter is the counter."""

@@ -27,6 +27,7 @@ CHECKED = frozenset(("lacks", "first", "ends", UPTO))
 """Facts that a check of a text's bytes established: they are gone when other bytes are written there."""
 
 _COMPARED = frozenset(("eq", "word", "holds"))
+_OF_TEXTS = frozenset(("eq", "same", "lacks"))
 _MAX_DEPS = 12
 _MAX_FACTS = 60
 _SPREAD = 4096
@@ -254,9 +255,20 @@ class State:
         """Places of texts that nobody else had the time to read yet, see `untold`."""
 
     def learn(self, facts: frozenset[Fact]) -> None:
-        """Add facts, while there are not too many."""
+        """Add facts, while there are not too many. What a text is, or does not have, comes before numbers."""
         if len(self.facts) < _MAX_FACTS:
             self.facts = self.facts | facts
+        elif len(self.facts) < 2 * _MAX_FACTS:
+            self.facts = self.facts | {fact for fact in facts if fact[0] in _OF_TEXTS}
+
+    def word(self, pointer: int) -> str | None:
+        """The word that a text was found to be, to its end."""
+        words = [fact[2] for fact in self.facts if fact[:2] == ("eq", pointer)]
+        if len(words) != 1 or not any(
+            fact[:2] == ("lacks", pointer) and not fact[2] + 1 & fact[2] for fact in self.facts
+        ):
+            return None
+        return str(words[0])
 
     def copy(self) -> "State":
         new = State.__new__(State)

@@ -151,7 +151,9 @@ class Validity:
             seen[one.offset, one.stride].append(bare(one.event[4]).deps)
         cells = self.store.words.get(base)
         words = [one for one in self.stores.of(base) if one.event[0] == "word"]
-        values = {one.event[5] for one in words if self._is_in(base, one, test.offset, stride) or _is_letter(one)}
+        values = {
+            self.store.put(one.event) for one in words if self._is_in(base, one, test.offset, stride) or _is_letter(one)
+        }
         return (
             bool(held)
             and all(any(bare(text).deps <= one for one in seen.get((at, step), ())) for at, step, text in held)

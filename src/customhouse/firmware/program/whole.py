@@ -21,7 +21,7 @@ from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, Location, Terms
 from .traces import Trace
-from .unrolled import unroll
+from .unrolled import fork, unroll
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -58,6 +58,9 @@ class Whole:
         self.deadline = deadline
         self.cut = False
         self.resolved: dict[tuple[int, int], tuple[int, ...]] = {}
+        self.chosen: dict[tuple[int, int], dict[int, None]] = {}
+        """What a function and a site call on any way there; and those of several that were looked at for that."""
+        self.forked: set[tuple[int, int]] = set()
         self.number_deps: dict[int, frozenset[Dep]] = {}
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
@@ -306,7 +309,12 @@ class Whole:
             fresh = tuple(one for one in targets if one not in known)
             if fresh:
                 if not known:
-                    unroll(self, event)
+                    found |= unroll(self, event)
                 self.resolved[key] = (*known, *fresh)
                 found.add(event[4])
+        for key, chosen in self.chosen.items():
+            if len(chosen) > 1 and key not in self.forked:
+                self.forked.add(key)
+                if fork(self, *key, set(chosen)):
+                    found.add(key[0])
         return found

@@ -15,6 +15,11 @@ class Caller(Protocol):
     terms: Terms
     memory: Memory
     site: int
+
+    @property
+    def spot(self) -> int:
+        """Where an object is made that a call gives."""
+
     looping: bool
     feeds: bool
 

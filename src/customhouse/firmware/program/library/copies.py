@@ -196,7 +196,7 @@ def _fill_block(one: Call, target: int, size: int | None) -> int:
 
 def _dup(one: Call) -> int:
     content = one.text(one.nth(0))
-    heap = one.terms.make((HEAP, one.caller.site))
+    heap = one.terms.make((HEAP, one.caller.spot))
     one.memory.born(one.state, heap)
     one.memory.keys.copies.add(heap)
     one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False))
@@ -204,7 +204,7 @@ def _dup(one: Call) -> int:
 
 
 def _alloc(one: Call) -> int:
-    heap = one.terms.make((HEAP, one.caller.site))
+    heap = one.terms.make((HEAP, one.caller.spot))
     size = one.nth(0)
     if one.number(1) >= 0:
         left, right = one.terms.value(size), one.terms.value(one.nth(1))
@@ -227,7 +227,7 @@ def _free(one: Call) -> int:
 
 
 def _realloc(one: Call) -> int:
-    heap = one.terms.make((HEAP, one.caller.site))
+    heap = one.terms.make((HEAP, one.caller.spot))
     old = [term for term in one.terms.flat(one.nth(0)) if one.terms.value(term) is None]
     return one.terms.merge({heap, *old}) if old else heap
 

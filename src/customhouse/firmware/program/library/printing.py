@@ -147,7 +147,7 @@ def _lengths(
 
 
 def _new_text(one: Call, content: Content) -> None:
-    heap = one.terms.make((HEAP, one.caller.site))
+    heap = one.terms.make((HEAP, one.caller.spot))
     one.write(heap, content)
     one.memory.store(one.state, one.nth(0), heap, one.terms.word)
 
