@@ -169,6 +169,72 @@ def test_what_one_entry_lets_in_is_not_in_another(tmp_path: Path, form: str, arc
         assert len(analyse(built(tmp_path, architecture, source, level)).flows) == flows, valid
 
 
+EXCHANGED = """
+static void loose(const char *v) { (void)v; rows[2].valid = text; }
+static void strict(const char *v) { (void)v; rows[2].valid = number; }
+static void (*const modes[])(const char *) = { MODES };
+static int change(const char *key, const char *value) {
+    if (key[0] == '!') { modes[key[1] & 1](value); return 0; }
+    return set(key, value);
+}
+"""
+
+
+@pytest.mark.parametrize(("architecture", "level"), [("x86-64", "-O2"), ("mips", "-Os")])
+def test_a_check_that_is_exchanged_lets_in_what_the_other_does(tmp_path: Path, architecture: str, level: str) -> None:
+    _, voice, alias = FORMS["in the row"]
+    body = MAIN.replace("VOICE", voice).replace("ALIAS", alias).replace("set(line", "change(line")
+    for modes, flows in (("strict, strict", 0), ("strict, loose", 1)):
+        rows = IN_ROW.replace("VALID", "number") + EXCHANGED.replace("MODES", modes)
+        assert len(analyse(built(tmp_path, architecture, HEAD + rows + body, level)).flows) >= flows, modes
+
+
+COPIED = r"""
+static char beep[16], days[16], lang[48], name[48];
+static const struct { TYPE key; char *place; int size; } rows[] = {
+    { BEEP, beep, 16 }, { DAYS, days, 16 }, { VOICE, lang, 48 }, { ALIAS, name, 48 }, { 0 },
+};
+__attribute__((noinline)) static int put(TYPE key, const char *value) {
+    for (int i = 0; rows[i].key; i++)
+        if (SAME(rows[i].key, key)) {
+            strncpy(rows[i].place, value, rows[i].size - 1);
+            rows[i].place[rows[i].size - 1] = 0;
+            return 0;
+        }
+    return -1;
+}
+__attribute__((noinline)) static int get(TYPE key, char *out, size_t length) {
+    for (int i = 0; rows[i].key; i++)
+        if (SAME(rows[i].key, key)) return snprintf(out, length, "%s", rows[i].place);
+    return -1;
+}
+static char voice[48], alias[48];
+static void set(const char *key, const char *value) {
+    if (!strcmp(key, "v") && VALID(value)) put(VOICE, value);
+    if (!strcmp(key, "a") && text(value)) put(ALIAS, value);
+    get(VOICE, voice, sizeof voice);
+    get(ALIAS, alias, sizeof alias);
+}
+"""
+NUMBERS = "#define TYPE int\n#define SAME(a, b) (a == b)\nenum { BEEP = 1, DAYS, VOICE, ALIAS };\n"
+WORDS = """#define TYPE const char *
+#define SAME(a, b) (!strcmp(a, b))
+#define BEEP "beep"
+#define DAYS "days"
+#define VOICE "voice"
+#define ALIAS "alias"
+"""
+
+
+@pytest.mark.parametrize("keys", [NUMBERS, WORDS])
+@pytest.mark.parametrize(("architecture", "level"), [("x86-64", "-O2"), ("mips", "-Os")])
+def test_who_asks_by_a_key_gets_what_was_put_under_it(tmp_path: Path, keys: str, architecture: str, level: str) -> None:
+    body = MAIN.replace("VOICE", "voice").replace("ALIAS", "alias")
+    for valid, flows in (("number", 0), ("text", 1)):
+        source = HEAD + keys + COPIED.replace("VALID", valid) + body
+        assert len(analyse(built(tmp_path, architecture, source, level)).flows) == flows, valid
+
+
 DEFAULTS = r"""
 static void defaults(void) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) put(rows[i].key, rows[i].first);

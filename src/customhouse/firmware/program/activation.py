@@ -6,7 +6,7 @@ This is what models of the library act on (`library.Caller`), and what summaries
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import arguments, bounds, reach, untold
+from . import arguments, bounds, guards, reach, untold
 from .application import Application
 from .conditions import Conditions
 from .held import Putting
@@ -16,8 +16,8 @@ from .narrowing import Narrowing
 from .recovery import Function
 from .rows import Rows
 from .state import Content, Fact, Places, State, comparisons
-from .summary import ENDLESS, Event, Verdicts
-from .terms import ADDR, LOAD, PARAM, STACK, Location, Terms
+from .summary import ENDLESS, Event, Guards, Verdicts
+from .terms import ADDR, LOAD, STACK, Location, Terms
 from .verdicts import Judging
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ class Activation:
         """Facts, and those of them that prove something of a text."""
         self.now = State()
         """The state that the block at hand works on."""
-        self.guards: dict[Location, frozenset[Fact]] = {}
-        """Places that were written, with the comparisons of parameters that held each time."""
+        self.guards: Guards = {}
+        """Places that were written, and parts of texts there, with the comparisons of parameters that held each time.
+        """
         self.looks: untold.Looks = untold.NOTHING
         """Where functions that are called read texts."""
         self.appends: Appends | None = None
@@ -284,8 +285,11 @@ class Activation:
             before = stored.get(told[4], (held, proof))
             stored[told[4]] = (before[0] & held, before[1] | proof)
         if kind in ("text", "word"):
-            found = self._found(held)
+            found = guards.found(self.terms, self.now, held)
             self.guards[told[1:4]] = self.guards.get(told[1:4], found) & found
+            for dep in told[4].deps if kind == "text" else ():
+                part = (*told[1:4], *dep[:4])
+                self.guards[part] = self.guards.get(part, found) & found
         if kind == "word":
             self.putting.put(self.now, told[5] if self.memory.storing is None else self.memory.storing)
             self.verdicts[told] = self.verdicts.get(told, frozenset()) | self._judged(told)
@@ -321,18 +325,9 @@ class Activation:
             if proof:
                 self.whole.prove(content, proof)
 
-    def _found(self, facts: frozenset[Fact]) -> frozenset[Fact]:
-        """The words that parameters and cells were found to be."""
-        nodes = self.terms.nodes
-        return frozenset(fact for fact in facts if fact[0] != "eq" or nodes[fact[1]][0] == PARAM)
-
     def refuted(self, facts: frozenset[Fact]) -> bool:
-        """Whether a constant string was found to be another word: that way is not taken for it."""
-        return any(fact[0] == "eq" and not self._may_be(fact[1], fact[2].casefold()) for fact in facts)
-
-    def _may_be(self, term: int, word: str) -> bool:
-        texts = [self.constant_text(one) for one in self.terms.flat(term)]
-        return not texts or any(text is None or text.casefold().startswith(word) for text in texts)
+        """Whether facts of a callee's parameters cannot be so here."""
+        return guards.refuted(self.terms, self.constant_text, facts)
 
     def callback(self, state: State, function: int, arguments: tuple[int, ...]) -> None:
         """A function that the library will call: with what memory may hold by then, not with what it holds now."""

@@ -13,6 +13,8 @@ from .terms import HEAP, LOAD, STACK, Location
 from .unrolled import distance
 
 _MAX_CHAIN = 12
+_PLACE = 3
+"""Numbers that name a place."""
 _NO_FACTS: frozenset[Fact] = frozenset()
 _Return = tuple[int, frozenset[Fact]]
 
@@ -29,7 +31,7 @@ class Application(Reading):
             self.caller.later.append(self)
         else:
             self.note_events()
-        guards = {place: self.facts(facts) for place, facts in summary.guards.items()}
+        guards = {place: self.facts(facts) for place, facts in summary.guards.items() if len(place) == _PLACE}
         never = {place for place, facts in guards.items() if self.caller.refuted(facts)}
         begun = {key[:2] for key in summary.texts}
         words = [
@@ -99,10 +101,20 @@ class Application(Reading):
 
     def _text(self, key: Location, text: Content) -> Content:
         """A text that the callee leaves behind, in the caller's words. What it goes on with, others went on with."""
-        out, appended = self.content(text), text.appended
+        out, appended = self.content(self._asked(key, text)), text.appended
         if any(dep[:4] == ("T", *key) for dep in text.deps):
             appended |= self.memory.text(self.state, self.address(*key)).appended
         return out._replace(appended=appended)
+
+    def _asked(self, key: Location, text: Content) -> Content:
+        """A text without the parts that are put there only where a parameter is another word than it is here."""
+        guards = self.summary.guards
+        deps = [
+            dep
+            for dep in text.deps
+            if (*key, *dep[:4]) in guards and self.caller.refuted(self.facts(guards[(*key, *dep[:4])]))
+        ]
+        return text._replace(deps=text.deps.difference(deps)) if deps else text
 
     def _another(self, key: Location) -> bool:
         """Whether the callee made the object, put it where others reach it, and had made one before: what that holds is
@@ -315,7 +327,7 @@ class Application(Reading):
             for spot in self.terms.places(address)[:3]:
                 if replaced and spot[0] in self.state.private:
                     continue  # nobody else saw what lay there for a while
-                for at, part in ((0, self.content(event[4])), *self._inner(event[4])):
+                for at, part in ((0, self.content(self._asked(event[1:4], event[4]))), *self._inner(event[4])):
                     self.caller.note(("text", spot[0], spot[1] + at, spot[2], part))
         else:
             self.caller.given, self.caller.putting.given = self.verdicts(event[1:4]), self._most(event[5])

@@ -105,6 +105,11 @@ class Image:
                 return not one.writable
         return False
 
+    def varies(self, address: int) -> bool:
+        """Whether there is memory at the address that may be written to."""
+        segment = self.segment(address)
+        return segment is not None and segment.writable and not self.constant(address)
+
     def bytes_at(self, address: int, size: int) -> bytes:
         """Initial bytes, shorter than `size` at the segment's end."""
         one = self.segment(address)

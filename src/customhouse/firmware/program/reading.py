@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from . import fold, quoting
 from .fieldtests import HOLDS
 from .measured import from_start
-from .state import CHECKED, UPTO, Content, Dep, Fact, State, changed, either, few, form, kept, settled
+from .state import CHECKED, NUMBER, UPTO, Content, Dep, Fact, State, changed, either, few, form, kept, settled
 from .summary import Summary, Verdicts
 from .terms import (
     ADDR,
@@ -317,6 +317,8 @@ class Reading:
         kind = fact[0]
         if kind == UPTO:
             return [(kind, self.term(fact[1]), self.term(fact[2]), fact[3])]
+        if kind == NUMBER:
+            return [(kind, self.term(fact[1]), fact[2])]
         if kind == "eq" or kind in CHECKED:
             return [from_start(self.terms, (kind, self.term(fact[1]), *fact[2:]))]
         if kind == "most" and not self._counter(fact[2]):

@@ -33,6 +33,10 @@ class Sites(NamedTuple):
     verdicts: Mapping[int, Mapping[Event, Verdicts]]
 
 
+Guards = dict[tuple[Any, ...], frozenset[Fact]]
+"""By a place, or a place with the first of what a part of a text there is (see `state.Dep`)."""
+
+
 @dataclass
 class Summary:
     """`returns` pairs each returned value with the facts that hold when it is returned; `events` are those that
@@ -49,8 +53,10 @@ class Summary:
     """Heap objects that it made and gave to nobody but its caller."""
     freed: frozenset[int] = frozenset()
     """Parameters that it frees."""
-    guards: dict[Location, frozenset[Fact]] = field(default_factory=dict)
-    """For places that are written only where a parameter was found to be a word: what was found."""
+    guards: Guards = field(default_factory=dict)
+    """For places that are written only where a parameter was found to be a word, and for parts of texts that are put
+    there only then: what was found.
+    """
     verdicts: dict[Location, Verdicts] = field(default_factory=dict)
     """For words that are stored: what they say of the texts beside them."""
     events: list[Event] = field(default_factory=list)

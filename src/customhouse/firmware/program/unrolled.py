@@ -5,7 +5,7 @@ which key. So such a loop is written out: the first rounds get blocks of their o
 itself is left for the rounds behind them.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .lift import VIRTUAL, Block, Exit
@@ -37,7 +37,7 @@ def unroll(whole: "Whole", event: Event) -> set[int]:
     _, site, target, _arguments, address = event
     function = whole.code.function(address)
     entry = _entry(whole, target)
-    rows = _rows(whole, entry) if entry is not None else 0
+    rows = _rows(whole, entry, lambda one: whole.image.executable(whole.image.even(one))) if entry is not None else 0
     if entry is None or not rows:
         return set()
     if not whole.image.constant(entry[3]):
@@ -55,6 +55,24 @@ def unroll(whole: "Whole", event: Event) -> set[int]:
     return found | _others(whole, entry, rows) if found else set()
 
 
+def tables(whole: "Whole", known: set[tuple[int, int]]) -> set[int]:
+    """Write out the loops over tables that say for each entry where its value is kept; the functions that have them.
+    `known` are tables that were looked at, by the first such place and the step.
+    """
+    changed = set[int]()
+    word = whole.terms.word
+    nodes = {one for one in whole.terms.nodes if one[0] == BYTE and one[2] == GLOBAL and one[5] == word}
+    for node in sorted(nodes, key=lambda one: (one[3:], one[1])):
+        if node[3:5] not in known:
+            known.add(node[3:5])
+            rows = _rows(whole, node, whole.image.varies) if node[4] >= 2 * word else 0
+            if rows and (whole.image.constant(node[3]) or whole.store.kept(*node[3:6])):
+                if not whole.image.constant(node[3]):
+                    _keep(whole, node, rows)
+                changed |= _others(whole, node, rows)
+    return changed
+
+
 def _keep(whole: "Whole", entry: tuple[Any, ...], rows: int) -> None:
     """Where values stand beside checks and keys in one table, what nobody writes to is as it was: the pointers to
     functions and to texts.
@@ -62,11 +80,23 @@ def _keep(whole: "Whole", entry: tuple[Any, ...], rows: int) -> None:
     image, word = whole.image, whole.terms.word
     _, _, _, start, step, _ = entry
     for place in range(start - step + word, start + step, word):
-        cells = range(place, place + rows * step, step)
-        values = [image.number(one, word) or 0 for one in cells]
+        values = [image.number(one, word) or 0 for one in range(place, place + rows * step, step)]
         known = [image.executable(image.even(one)) or (one != 0 and image.constant(one)) for one in values]
         if any(known) and all(known[: rows - 1]) and whole.store.kept(place, step, word):
-            image.constant_ranges.extend((one, one + word) for one in cells)
+            cells = [(one, one + word) for one in range(place, place + rows * step, step)]
+            whole.kept[place, step, word] = cells
+            image.constant_ranges.extend(cells)
+
+
+def release(whole: "Whole") -> bool:
+    """Take back what was said of fields that a store goes to after all, where it was not known yet; whether there are
+    such.
+    """
+    written = [field for field in whole.kept if not whole.store.kept(*field)]
+    for field in written:
+        for cell in whole.kept.pop(field):
+            whole.image.constant_ranges.remove(cell)
+    return bool(written)
 
 
 def _other(whole: "Whole", address: int, head: int, rows: int) -> bool:
@@ -76,7 +106,8 @@ def _other(whole: "Whole", address: int, head: int, rows: int) -> bool:
     body = loops.get(head, set())
     if not body or len(body) * rows > _BLOCKS or head == function.order[0]:
         return False
-    if not any(function.blocks[one].exit.kind in ("call", "icall") for one in body):
+    body = body | _behind(function, body, _BLOCKS // rows - len(body))
+    if not any(_calls(function, one) for one in body):
         return False
     if _switches(function, body) or any(one + _ROUND in function.blocks for one in body):
         return False
@@ -129,13 +160,12 @@ def _entry(whole: "Whole", target: int) -> tuple[Any, ...] | None:
     return first if whole.image.constant(first[3]) or whole.store.kept(*first[3:6]) else None
 
 
-def _rows(whole: "Whole", node: tuple[Any, ...]) -> int:
-    """How many entries a table has; 0 when they are too many, or name one function."""
+def _rows(whole: "Whole", node: tuple[Any, ...], fits: Callable[[int], bool]) -> int:
+    """How many entries a table has by one of their fields; 0 when they are too many, or all the same there."""
     named: list[int] = []
     for place in range(node[3], node[3] + (_ROWS + 1) * node[4], node[4]):
         value = whole.image.number(place, node[5])
-        code = value & ~1 if whole.arm and value is not None else value
-        if value is None or code is None or value < whole.terms.floor or not whole.image.executable(code):
+        if value is None or value < whole.terms.floor or not fits(value):
             break
         named.append(value)
     return len(named) if len(named) <= _ROWS and len(set(named)) > 1 else 0
@@ -146,13 +176,39 @@ def _found(function: Function, body: set[int], site: int) -> set[int]:
     entry that was looked for.
     """
     after = function.successors
-    ways = {(one, way) for one in body for way in after.get(one, ()) if way not in body}
+    ways = _left(function, body)
     calls = [one for one, block in function.blocks.items() if block.exit.site == site and block.exit.kind == "icall"]
     found = {
         (one, way) for one, way in ways if _reached(after, [way]) & set(calls) or one in _reached(after, calls, body)
     }
-    others = _reached(after, [function.order[0]], without=found)
-    return _reached(after, [way for _, way in found]) - others - body
+    return _only(function, found) - body
+
+
+def _behind(function: Function, body: set[int], most: int) -> set[int]:
+    """The same of a loop that calls nothing by an entry: what calls something, where a way out leads to no more than so
+    many blocks.
+    """
+    out = set[int]()
+    for way in sorted({way for _, way in _left(function, body)}):
+        region = _only(function, {edge for edge in _left(function, body) if edge[1] == way}) - body
+        if any(_calls(function, one) for one in region) and len(out | region) <= most:
+            out |= region
+    return out
+
+
+def _calls(function: Function, block: int) -> bool:
+    return function.blocks[block].exit.kind in ("call", "icall") or block in function.tails
+
+
+def _left(function: Function, body: set[int]) -> set[tuple[int, int]]:
+    """The ways out of a loop."""
+    return {(one, way) for one in body for way in function.successors.get(one, ()) if way not in body}
+
+
+def _only(function: Function, ways: set[tuple[int, int]]) -> set[int]:
+    """The blocks to which nothing leads but some ways."""
+    others = _reached(function.successors, [function.order[0]], without=ways)
+    return _reached(function.successors, [way for _, way in ways]) - others
 
 
 def _reached(
@@ -182,7 +238,7 @@ def _keeps(function: Function, head: int, body: set[int], site: int) -> bool:
     while work:
         for one in function.successors.get(work.pop(), ()):
             if one in body and one not in seen and one != head:
-                if function.blocks[one].exit.kind in ("call", "icall") or one in function.tails:
+                if _calls(function, one):
                     return True
                 seen.add(one)
                 work.append(one)

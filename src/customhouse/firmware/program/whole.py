@@ -21,7 +21,7 @@ from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, Location, Terms
 from .traces import Trace
-from .unrolled import fork, unroll
+from .unrolled import fork, release, tables, unroll
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -61,6 +61,10 @@ class Whole:
         self.chosen: dict[tuple[int, int], dict[int, None]] = {}
         """What a function and a site call on any way there; and those of several that were looked at for that."""
         self.forked: set[tuple[int, int]] = set()
+        self.tables: set[tuple[int, int]] = set()
+        """Tables that were looked at."""
+        self.kept: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+        """Fields of tables in memory that may be written to, which nobody writes to: where they lie."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
@@ -126,7 +130,7 @@ class Whole:
             for _ in range(3):
                 self._refer()
                 self.store = Store(self)
-                learned = self.sets.learn(self.store.tables())
+                learned = self.sets.learn(self.store.tables()) | release(self)
                 calling = self._resolve() | self.early
                 self.early = set()
                 if not (calling or learned) or self.expired():
@@ -134,6 +138,10 @@ class Whole:
                 self._outdate(set(self.summaries) if learned else calling)
                 self._round(roots)
             self.store = Store(self)
+            if release(self):
+                self._outdate(set(self.summaries))
+                self._round(roots)
+                self.store = Store(self)
         finally:
             sys.setrecursionlimit(limit)
 
@@ -312,6 +320,7 @@ class Whole:
                     found |= unroll(self, event)
                 self.resolved[key] = (*known, *fresh)
                 found.add(event[4])
+        found |= tables(self, self.tables)
         for key, chosen in self.chosen.items():
             if len(chosen) > 1 and key not in self.forked:
                 self.forked.add(key)
