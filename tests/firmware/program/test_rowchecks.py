@@ -235,6 +235,20 @@ def test_who_asks_by_a_key_gets_what_was_put_under_it(tmp_path: Path, keys: str,
         assert len(analyse(built(tmp_path, architecture, source, level)).flows) == flows, valid
 
 
+LONG = IN_PLACE.replace(
+    '\n    { "beep.level"',
+    "".join(f'\n    {{ "led.{one}", number, beep, 16 }},' for one in range(8)) + '\n    { "beep.level"',
+)
+
+
+@pytest.mark.parametrize(("architecture", "level"), [("x86-64", "-O2"), ("mips", "-Os")])
+def test_a_table_may_be_longer(tmp_path: Path, architecture: str, level: str) -> None:
+    body = MAIN.replace("VOICE", "lang").replace("ALIAS", "name")
+    for valid, flows in (("number", 0), ("text", 1)):
+        source = HEAD + LONG.replace("VALID", valid) + body
+        assert len(analyse(built(tmp_path, architecture, source, level)).flows) == flows, valid
+
+
 DEFAULTS = r"""
 static void defaults(void) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) put(rows[i].key, rows[i].first);

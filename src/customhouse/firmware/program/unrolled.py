@@ -17,8 +17,10 @@ from .terms import ADDR, BYTE, GLOBAL, MERGE, OP, PHI, Terms
 if TYPE_CHECKING:
     from .whole import Whole
 
-_ROWS = 8
+_ROWS = 16
 """Entries of such a table, at most."""
+_GIVEN = 8
+"""The same where a function gives one of them: of more different values of one pointer some would be forgotten."""
 _BLOCKS = 200
 """Blocks that are added to a function, at most."""
 _DEPTH = 4
@@ -105,6 +107,8 @@ def _other(whole: "Whole", address: int, head: int, rows: int) -> bool:
     loops = natural_loops(function.successors, {one: index for index, one in enumerate(function.order)})
     body = loops.get(head, set())
     if not body or len(body) * rows > _BLOCKS or head == function.order[0]:
+        return False
+    if rows > _GIVEN:
         return False
     body = body | _behind(function, body, _BLOCKS // rows - len(body))
     if not any(_calls(function, one) for one in body):
@@ -300,7 +304,7 @@ def _given(whole: "Whole", function: int, targets: set[int]) -> int:
     summary, image, word = whole.summaries.get(function), whole.image, whole.terms.word
     values = {whole.terms.value(one) for one, _ in summary.returns} if summary is not None else set()
     places = [one for one in values if one is not None and one >= whole.terms.floor and image.constant(one)]
-    if not 1 < len(places) <= _ROWS:
+    if not 1 < len(places) <= _GIVEN:
         return 0
     fields = [{image.number(one + at, word) for one in places} for at in range(0, _WIDEST * word, word)]
     return len(places) if targets in fields else 0
