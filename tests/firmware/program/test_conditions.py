@@ -35,7 +35,9 @@ HARMLESS = [
     ('return s[strspn(s, "0123456789.")] == 0 ? 5 : 2', "!= 5"),
     ('return -(strpbrk(s, ";|&`$\\n<>()\\\\ ") != NULL)', "< 0"),
     ('size_t n = strlen(s); return n > 0 && n < 40 && strspn(s, "0123456789abcdef") == n', "== 0"),
-    ("return inet_addr(s)", "== -1"),
+    ("return strchr(s, ' ') ? -1 : inet_addr(s)", "== -1"),
+    ("struct in_addr a; return s[strcspn(s, \" \\t\\n\")] == 0 && inet_aton(s, &a)", "== 0"),
+    ("struct in_addr a; return inet_pton(AF_INET, s, &a)", "!= 1"),
 ]
 HARMFUL = [
     ('return !strcmp(s, "TCP") || s[0] == 85 ? 0 : -1', "< 0"),
@@ -43,6 +45,10 @@ HARMFUL = [
     ('return -(strpbrk(s, ";|&") != NULL)', "< 0"),
     ('size_t n = strlen(s); return n > 0 && n < 40 && strspn(s, "0123456789abcdef;") == n', "== 0"),
     ("return inet_addr(s)", "!= -1"),
+    # glibc takes anything behind a blank: "1.2.3.4 ;reboot"
+    ("return inet_addr(s)", "== -1"),
+    ("struct in_addr a; return inet_aton(s, &a)", "== 0"),
+    ("struct in_addr a; return inet_pton(AF_INET, s, &a)", "== 1"),
 ]
 
 

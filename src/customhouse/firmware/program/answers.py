@@ -32,11 +32,15 @@ COMPARING = frozenset((*_EQUALITY, *FINDERS))
 """Functions that compare a text with another one, or look for one in it."""
 ASKING = frozenset((*_EQUALITY, *_SEARCH, *_MEASURES))
 """Functions that look at a text and leave it."""
+_LOOSE = ("inet_aton", "inet_addr")
+"""Checks of an address that may let anything through behind a blank."""
+_Told = tuple[tuple[int, frozenset[Fact]], ...]
 
 
 class Answers:
     """`text` gives the constant string that a pointer term names, `data` the constant bytes there, `initial` the word
-    that an address holds when the program is loaded, else None.
+    that an address holds when the program is loaded, else None. `strict`: the C library's `inet_aton` takes addresses
+    only.
     """
 
     def __init__(
@@ -45,14 +49,16 @@ class Answers:
         text: Callable[[int], str | None],
         data: Callable[[int, int], bytes | None],
         initial: Callable[[int], int | None],
+        strict: bool = False,
     ) -> None:
         self.terms = terms
         self.text = text
         self.data = data
         self.initial = initial
+        self.strict = strict
 
-    def of(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...] | None:
-        """Values of a library call, with what they say of its arguments."""
+    def of(self, node: tuple[Any, ...], known: frozenset[Fact] = frozenset()) -> _Told | None:
+        """Values of a library call, with what they say of its arguments; `known` is what holds already."""
         _, _site, name, arguments = node
         const = self.terms.const
         none: frozenset[Fact] = frozenset()
@@ -68,19 +74,31 @@ class Answers:
             return (const(0), lacks), (const(1 << 20), none)
         if name in SCANS and len(arguments) == 2:
             return self._scans(arguments)
-        clean: frozenset[Fact] = frozenset()
-        if name == "inet_pton" and len(arguments) > 1:
-            clean = frozenset({("lacks", arguments[1], bytesets.ALL)})
-            return (const(1), clean), (const(0), none), (const(-1), none)
-        if name in ("inet_aton", "ether_aton", "ether_aton_r") and arguments:
-            return (const(1), frozenset({("lacks", arguments[0], bytesets.ALL)})), (const(0), none)
-        if name == "inet_addr" and arguments:
-            return (
-                (const(0x1000), frozenset({("lacks", arguments[0], bytesets.ALL)})),
-                (const(-1), none),
-                (const(0xFFFFFFFF), none),
-            )
-        return None
+        return self._addresses(name, arguments, known)
+
+    def _addresses(self, name: str, arguments: tuple[int, ...], known: frozenset[Fact]) -> _Told | None:
+        """`inet_aton` gave 1: the text is an address up to its end, or up to its first blank. glibc and uClibc take
+        anything behind a blank (`1.2.3.4 ;reboot`), musl does not (glibc resolv/inet_addr.c, musl src/network/inet_aton.c).
+        """
+        const = self.terms.const
+        at = 1 if name == "inet_pton" else 0
+        if name not in (*_LOOSE, "inet_pton", "ether_aton", "ether_aton_r") or len(arguments) <= at:
+            return None
+        none: frozenset[Fact] = frozenset()
+        clean: frozenset[Fact] = frozenset({("lacks", arguments[at], bytesets.ALL)})
+        if name in _LOOSE and not self.strict and not self._without_blanks(arguments[at], known):
+            clean = none
+        if name == "inet_addr":
+            return (const(0x1000), clean), (const(-1), none), (const(0xFFFFFFFF), none)
+        failed = (const(0), none), (const(-1), none)
+        return ((const(1), clean), *(failed if name == "inet_pton" else failed[:1]))
+
+    def _without_blanks(self, text: int, known: frozenset[Fact]) -> bool:
+        lacks = 0
+        for fact in known:
+            if fact[0] == "lacks" and (fact[1] == text or self.terms.flat(fact[1]) == {text}):
+                lacks |= fact[2]
+        return not bytesets.of(" ") & ~lacks
 
     def _scans(self, arguments: tuple[int, ...]) -> tuple[tuple[int, frozenset[Fact]], ...]:
         """`sscanf(text, "%d%c", ...)` gave 1: behind the number nothing is left."""

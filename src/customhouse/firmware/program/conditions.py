@@ -26,7 +26,9 @@ class Conditions:
         self.sets = sets
         self.ends = Ends(terms, text)
         self.orders = Orders(terms)
-        self.answers = Answers(terms, text, data, lambda address: sets.image.number(address, terms.word))
+        self.answers = Answers(
+            terms, text, data, lambda address: sets.image.number(address, terms.word), sets.image.musl
+        )
         self.implied: Implied = {}
         self._asked: set[int] = set()
         """What is being looked at: a value that is computed from itself is asked once."""
@@ -327,7 +329,7 @@ class Conditions:
         alternatives = self.implied.get(term)
         if alternatives is None:
             node = self.terms.nodes[term]
-            alternatives = self.answers.of(node) if node[0] == RESULT else self._comparisons(node)
+            alternatives = self.answers.of(node, state.facts) if node[0] == RESULT else self._comparisons(node)
         if not alternatives or term in self._asked:
             return True
         self._asked.add(term)

@@ -83,6 +83,11 @@ class Image:
         return address & ~1 if self.architecture == "arm" else address
 
     @property
+    def musl(self) -> bool:
+        """Whether the program was linked with musl: its library is called so, glibc's libc.so.6 and uClibc's libc.so.0."""
+        return any(one == "libc.so" or one.startswith("libc.musl-") for one in self.needed)
+
+    @property
     def order(self) -> str:
         return ">" if self.big else "<"
 

@@ -73,7 +73,7 @@ class Judging:
             return [(value, state.facts)]
         told = self.conditions.implied.get(value)
         if told is None and node[0] == RESULT:
-            told = self.conditions.answers.of(node)
+            told = self.conditions.answers.of(node, state.facts)
         found: list[_Way] = []
         if told:
             found = [(one, facts | state.facts) for one, facts in told]
