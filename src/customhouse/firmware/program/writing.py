@@ -86,6 +86,8 @@ class Writing(Letters):
             self._blur(state, key, content.extent)
         else:
             self._clear(state, key, content.extent)
+        if not stride:
+            self._other_bytes(state, root, offset, content.extent)
         if len(state.texts) < 200:
             state.texts[key] = content
         self.note(aside(self.terms, state, ("text", root, offset, stride, content)))
@@ -122,6 +124,14 @@ class Writing(Letters):
             return None
         lacks = functools.reduce(operator.or_, (int(fact[2]) for fact in gone if fact[0] == "lacks"), 0)
         return old._replace(deps=kept(old.deps, quoting.kept(lacks))) if lacks else old
+
+    def _other_bytes(self, state: State, root: int, offset: int, extent: int) -> None:
+        """What tests said of the bytes that lay here is not so of those that take their place."""
+        end = offset + (extent or 1)
+        for term in [one for one in state.masks if one > 0]:
+            node = self.terms.nodes[term]
+            if node[0] == BYTE and node[2] == root and not node[4] and offset <= node[3] < end:
+                del state.masks[term]
 
     def _ended(self, state: State, address: int) -> None:
         """A NUL is put where a walk over a buffer came to: the text there is what the walk put into it, and what lay
