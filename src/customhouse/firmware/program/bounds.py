@@ -72,6 +72,9 @@ def _made(terms: Terms, term: int, node: tuple[Any, ...], ranges: Ranges, walk: 
     if kind == PHI:
         return _around(terms, term, ranges, walk)
     if kind == MERGE:
+        base, more = terms.based(term)
+        if base in ranges and base != term:
+            return ranges[base][1] + more
         # not `flat`, which leaves out what grows as a loop goes round
         return max((most(terms, one, ranges, walk.into()) for one in node[1]), default=HUGE)
     if kind == RESULT:

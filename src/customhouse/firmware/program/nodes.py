@@ -125,8 +125,10 @@ class Nodes:
             return node[1], node[2]
         if node[0] == MERGE:
             parts = [self.nodes[one] for one in node[1]]
-            if all(one[0] == ADDR and not one[3] and one[2] == parts[0][2] for one in parts):
-                return self.merge({one[1] for one in parts}), parts[0][2]
+            more = next((one[2] for one in parts if one[0] == ADDR), 0)
+            zero = (CONST, more & self.mask)  # one that was 0 before the same was added to all
+            if more and all(one == zero or (one[0] == ADDR and not one[3] and one[2] == more) for one in parts):
+                return self.merge({self.zero if one == zero else one[1] for one in parts}), more
         return term, 0
 
     def result(self, site: object, name: str, arguments: tuple[int, ...] = ()) -> int:
