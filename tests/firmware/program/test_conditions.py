@@ -36,7 +36,7 @@ HARMLESS = [
     ('return -(strpbrk(s, ";|&`$\\n<>()\\\\ ") != NULL)', "< 0"),
     ('size_t n = strlen(s); return n > 0 && n < 40 && strspn(s, "0123456789abcdef") == n', "== 0"),
     ("return strchr(s, ' ') ? -1 : inet_addr(s)", "== -1"),
-    ("struct in_addr a; return s[strcspn(s, \" \\t\\n\")] == 0 && inet_aton(s, &a)", "== 0"),
+    ('struct in_addr a; return s[strcspn(s, " \\t\\n")] == 0 && inet_aton(s, &a)', "== 0"),
     ("struct in_addr a; return inet_pton(AF_INET, s, &a)", "!= 1"),
 ]
 HARMFUL = [

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from . import fold
 from .computed import again
-from .lift import EQ, LE, LT, NE, SELECT, SLE, SLT
+from .lift import ADD, EQ, LE, LT, NE, SELECT, SLE, SLT
 from .orders import signed_word
 from .state import CHECKED, Case, Fact, State
 from .terms import ADDR, CONST, OP, PHI, Terms
@@ -162,6 +162,16 @@ def truth_in(terms: Terms, term: int) -> int | None:
             return None
         term = parts[0]
     return None
+
+
+def added(terms: Terms, term: int) -> int | None:
+    """The comparison that is added to what a loop counts: `known += !strcmp(text, "on")`."""
+    node = terms.nodes[term]
+    if node[:2] != (OP, ADD):
+        return None
+    truths = [one for one in node[2:4] if truth_in(terms, one) == one]
+    others = [one for one in node[2:4] if terms.nodes[one][0] == PHI]
+    return truths[0] if truths and others else None
 
 
 def replaced(terms: Terms, term: int, values: dict[int, int], level: int = 0) -> int:

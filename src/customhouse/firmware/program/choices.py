@@ -130,6 +130,7 @@ class Choices:
             merged = terms.phi(self.activation.function.address, self.activation.site, ("choice", out, condition))
             for side in (yes, no):
                 terms.add_alternative(merged, side)
+            self.activation.conditions.implied[merged] = tuple((side, known.facts) for side, _, known in ways)
         else:
             merged = terms.merge({yes, no})
         self._bound(state, merged, ways)

@@ -9,10 +9,11 @@ from . import bounds, bytesets, cases, composed, fold
 from .answers import Answers
 from .bytesets import ByteSets
 from .ends import Ends
-from .join import Implied, shared
-from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
-from .orders import Orders, collected_bit, is_condition, less, plain, set_bits, signed_word, together
-from .state import Fact, State
+from .implications import Implications
+from .join import shared
+from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
+from .orders import Orders, collected_bit, is_condition, plain, set_bits, signed_word, together
+from .state import State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
 
@@ -29,9 +30,8 @@ class Conditions:
         self.answers = Answers(
             terms, text, data, lambda address: sets.image.number(address, terms.word), sets.image.musl
         )
-        self.implied: Implied = {}
-        self._asked: set[int] = set()
-        """What is being looked at: a value that is computed from itself is asked once."""
+        self.implications = Implications(terms, self.answers, self.refine)
+        self.implied = self.implications.implied
 
     def refine(self, state: State, term: int, truth: bool, level: int = 0) -> bool:
         """Add what holds when `term` is (non-)zero. False when that cannot be."""
@@ -71,7 +71,7 @@ class Conditions:
             return self._equality(state, node, (kind == EQ) == truth, level)
         self.ends.met(state, kind, node[2], node[3], truth)
         self.orders.compared(state, kind, node[2], node[3], truth)
-        return self._ordered_implied(state, node, truth)
+        return self.implications.ordered(state, node, truth)
 
     def _made_of_truth(self, term: int, node: tuple[Any, ...]) -> tuple[int, bool, bool] | None:
         """The comparison from which a number was made that is tested here, and what the test gives when that holds and
@@ -167,7 +167,7 @@ class Conditions:
                 # N == V says that the first operand of the subtraction is not less (signed)
                 x, y = nodes[other][2], nodes[other][3]
                 self.orders.compared(state, SLT, x, y, not equal)
-                return self._ordered_implied(state, (OP, SLT, x, y), not equal)
+                return self.implications.ordered(state, (OP, SLT, x, y), not equal)
             if nodes[other][0] == CONST:
                 return self._against(state, one, nodes[other][1], equal, level)
             low, high = state.ranges.get(other, (0, 1))
@@ -224,7 +224,9 @@ class Conditions:
         elif term in state.ranges and state.ranges[term][0] == value:
             state.ranges[term] = (value + 1, max(value + 1, state.ranges[term][1]))
         asked = signed_word(self.terms, value)
-        possible = self._implied(state, term, lambda known: (signed_word(self.terms, known) == asked) == equal)
+        possible = self.implications.learn(
+            state, term, lambda known: (signed_word(self.terms, known) == asked) == equal
+        )
         self.ends.counted(state)
         return possible
 
@@ -301,6 +303,8 @@ class Conditions:
         collected = collected_bit(self.terms, node) if not value else None
         if collected is not None:
             return self._against(state, collected, value, equal, level + 1)
+        if kind == ADD:
+            return self.implications.equal(state, self.terms.make(node), value, equal)
         if kind == AND and equal:
             state.learn(frozenset({("masked", node[2], node[3], value)}))
         return True
@@ -323,70 +327,3 @@ class Conditions:
             return fits[0]
         side = node[3] if fits[0] else node[4]
         return self.refine(state, node[2], fits[0], level + 1) and self._against(state, side, value, equal, level + 1)
-
-    # -- what a value implies
-    def _implied(self, state: State, term: int, holds: Callable[[int], bool]) -> bool:
-        alternatives = self.implied.get(term)
-        if alternatives is None:
-            node = self.terms.nodes[term]
-            alternatives = self.answers.of(node, state.facts) if node[0] == RESULT else self._comparisons(node)
-        if not alternatives or term in self._asked:
-            return True
-        self._asked.add(term)
-        told = [self._told(state, value, facts, holds) for value, facts in alternatives]
-        self._asked.discard(term)
-        possible = [facts for facts in told if facts is not None]
-        if possible:
-            state.learn(shared(possible))
-        return True
-
-    def _comparisons(self, node: tuple[Any, ...]) -> tuple[tuple[int, frozenset[Fact]], ...]:
-        """The values of a number that was given back by a callee as a comparison or a constant."""
-        parts = node[1] if node[0] == MERGE else ()
-        if any(self.terms.value(one) is None and not is_condition(self.terms, one) for one in parts):
-            return ()
-        return tuple((one, frozenset()) for one in sorted(parts))
-
-    def _told(
-        self, state: State, value: int, facts: frozenset[Fact], holds: Callable[[int], bool]
-    ) -> frozenset[Fact] | None:
-        """What holds if the value is this one; None when it cannot be. A comparison that is given back is one that
-        held, or did not: `return text[strspn(text, digits)] == 0`, and a number that is made of one tells as much:
-        `return -(strcmp(text, "on") != 0)`.
-        """
-        known = self.terms.value(value)
-        if known is not None:
-            return facts if holds(known) else None
-        truth = cases.truth_in(self.terms, value)
-        if truth is None:
-            return facts
-        sides = [cases.replaced(self.terms, value, {truth: self.terms.const(one)}) for one in (1, 0)]
-        numbers = [one for one in map(self.terms.value, sides) if one is not None]
-        if len(numbers) < len(sides):
-            return facts
-        yes, no = map(holds, numbers)
-        if yes == no:
-            return facts if yes else None
-        probe = State()
-        probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
-        return probe.facts if self.refine(probe, truth, yes) else None
-
-    def _ordered_implied(self, state: State, node: tuple[Any, ...], truth: bool) -> bool:
-        """`result < 0` and the like, for results whose values imply facts."""
-        kind, a, b = node[1], node[2], node[3]
-        limit = self.terms.value(b)
-        signed = kind in (SLT, SLE)
-
-        def view(value: int) -> int:
-            return signed_word(self.terms, value) if signed else value
-
-        if limit is not None:
-            base, off = self.terms.based(a)
-            bound = view(limit) - off
-            return self._implied(state, base, lambda value: less(kind, view(value), bound) == truth)
-        limit = self.terms.value(a)
-        if limit is not None:
-            base, off = self.terms.based(b)
-            bound = view(limit) - off
-            return self._implied(state, base, lambda value: less(kind, bound, view(value)) == truth)
-        return True

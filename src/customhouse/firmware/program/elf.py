@@ -84,7 +84,7 @@ class Image:
 
     @property
     def musl(self) -> bool:
-        """Whether the program was linked with musl: its library is called so, glibc's libc.so.6 and uClibc's libc.so.0."""
+        """Whether the program was linked with musl: glibc's library is called libc.so.6, and uClibc's libc.so.0."""
         return any(one == "libc.so" or one.startswith("libc.musl-") for one in self.needed)
 
     @property

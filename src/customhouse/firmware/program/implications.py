@@ -1,0 +1,117 @@
+"""What a value that a test asks for implies: a callee gave it back on some of its ways only, or it was made of
+comparisons.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import cases
+from .answers import Answers
+from .join import Implied, shared
+from .lift import SLE, SLT
+from .orders import is_condition, less, signed_word
+from .state import Fact, State
+from .terms import MERGE, PHI, RESULT, Terms
+
+_Told = tuple[tuple[int, frozenset[Fact]], ...]
+_Holds = Callable[[int], bool]
+
+
+class Implications:
+    """Learns from values. `refine` learns from a condition that holds, or does not."""
+
+    def __init__(self, terms: Terms, answers: Answers, refine: Callable[[State, int, bool], bool]) -> None:
+        self.terms = terms
+        self.answers = answers
+        self.refine = refine
+        self.implied: Implied = {}
+        self._asked: set[int] = set()
+        """What is being looked at: a value that is computed from itself is asked once."""
+
+    def equal(self, state: State, term: int, value: int, truth: bool) -> bool:
+        """What it implies that the term is a value, or is not."""
+        asked = signed_word(self.terms, value)
+        return self.learn(state, term, lambda known: (signed_word(self.terms, known) == asked) == truth)
+
+    def learn(self, state: State, term: int, holds: _Holds) -> bool:
+        alternatives = self.implied.get(term)
+        if alternatives is None:
+            node = self.terms.nodes[term]
+            alternatives = self.answers.of(node, state.facts) if node[0] == RESULT else self._comparisons(term, node)
+        if not alternatives or term in self._asked:
+            return True
+        self._asked.add(term)
+        told = [self._told(state, value, facts, holds) for value, facts in alternatives]
+        self._asked.discard(term)
+        possible = [facts for facts in told if facts is not None]
+        if possible:
+            state.learn(shared(possible))
+        return True
+
+    def _comparisons(self, term: int, node: tuple[Any, ...]) -> _Told:
+        """The values of a number that was given back by a callee as a comparison or a constant, or that a loop made of
+        comparisons.
+        """
+        if cases.added(self.terms, term) is not None:
+            return ((term, frozenset()),)
+        if node[0] == PHI and any(cases.added(self.terms, one) is not None for one in self.terms.alternatives[term]):
+            return tuple((one, frozenset()) for one in sorted(self.terms.alternatives[term]))
+        parts = node[1] if node[0] == MERGE else ()
+        if any(self.terms.value(one) is None and not is_condition(self.terms, one) for one in parts):
+            return ()
+        return tuple((one, frozenset()) for one in sorted(parts))
+
+    def _told(self, state: State, value: int, facts: frozenset[Fact], holds: _Holds) -> frozenset[Fact] | None:
+        """What holds if the value is this one; None when it cannot be. A comparison that is given back is one that
+        held, or did not: `return text[strspn(text, digits)] == 0`, and a number that is made of one tells as much:
+        `return -(strcmp(text, "on") != 0)`, `known += !strcmp(text, "on")`.
+        """
+        known = self.terms.value(value)
+        if known is not None:
+            return facts if holds(known) else None
+        if self.terms.nodes[value][0] == PHI:
+            return self._counted(state, value, facts, holds)
+        truth = cases.truth_in(self.terms, value) or cases.added(self.terms, value)
+        if truth is None:
+            return facts
+        sides = [cases.replaced(self.terms, value, {truth: self.terms.const(one)}) for one in (1, 0)]
+        ways = []
+        for one, side in zip((True, False), sides, strict=True):
+            if self.terms.value(side) is None and self.terms.nodes[self.terms.based(side)[0]][0] != PHI:
+                return facts
+            probe = State()
+            probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
+            told = self._told(probe, side, probe.facts, holds) if self.refine(probe, truth, one) else None
+            ways += [told] if told is not None else []
+        return shared(ways) if ways else None
+
+    def _counted(self, state: State, value: int, facts: frozenset[Fact], holds: _Holds) -> frozenset[Fact] | None:
+        """The same of what a number was before, as a loop counts: where it is what is being asked for already, it was
+        made so on another way.
+        """
+        if value in self._asked:
+            return None
+        probe = State()
+        probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
+        self.learn(probe, value, holds)
+        return probe.facts
+
+    def ordered(self, state: State, node: tuple[Any, ...], truth: bool) -> bool:
+        """`result < 0` and the like, for results whose values imply facts."""
+        kind, a, b = node[1], node[2], node[3]
+        limit = self.terms.value(b)
+        signed = kind in (SLT, SLE)
+
+        def view(value: int) -> int:
+            return signed_word(self.terms, value) if signed else value
+
+        if limit is not None:
+            base, off = self.terms.based(a)
+            bound = view(limit) - off
+            return self.learn(state, base, lambda value: less(kind, view(value), bound) == truth)
+        limit = self.terms.value(a)
+        if limit is not None:
+            base, off = self.terms.based(b)
+            bound = view(limit) - off
+            return self.learn(state, base, lambda value: less(kind, bound, view(value)) == truth)
+        return True
