@@ -77,8 +77,9 @@ class Answers:
         return self._addresses(name, arguments, known)
 
     def _addresses(self, name: str, arguments: tuple[int, ...], known: frozenset[Fact]) -> _Told | None:
-        """`inet_aton` gave 1: the text is an address up to its end, or up to its first blank. glibc (resolv/inet_addr.c)
-        and uClibc take anything behind a blank (`1.2.3.4 ;reboot`), musl (src/network/inet_aton.c) does not.
+        """`inet_aton` gave 1: the text is an address up to its end, or up to its first blank. glibc
+        (resolv/inet_addr.c) and uClibc take anything behind a blank (`1.2.3.4 ;reboot`), musl (src/network/inet_aton.c)
+        does not.
         """
         const = self.terms.const
         at = 1 if name == "inet_pton" else 0
