@@ -225,3 +225,30 @@ def test_a_test_of_a_number_has_a_name_when_the_number_has() -> None:
     either = fold.binary(terms, BOR, equal, less, 4)
     assert (UNKNOWN, "deep") not in [terms.nodes[one] for one in (equal, less, either)]
     assert terms.nodes[fold.binary(terms, LT, number, terms.param(1), 4)] == (UNKNOWN, "deep")
+
+
+def test_what_a_function_joined_before_it_was_read_in_another_form_is_forgotten() -> None:
+    terms = Terms(8)
+    one, other = terms.phi(0x100, 0x120, 3), terms.phi(0x100, 0x120, 4)
+    for phi in (one, other):
+        terms.edges[phi] = (terms.const(1), terms.param(0))
+        terms.joined.setdefault((0x100, 0x120), {})[phi] = None
+    assert terms.linear(one) == terms.linear(other)
+    terms.forget(0x100)
+    terms.edges[other] = (terms.const(2), terms.param(1))
+    terms.joined.setdefault((0x100, 0x120), {})[other] = None
+    assert terms.linear(other) == ({other: 1}, 0)
+
+
+def test_the_row_and_the_count_of_a_global_table_are_no_pointers() -> None:
+    terms = Terms(8)
+    client = terms.phi(0x100, 0x120, 3)
+    terms.add_alternative(client, terms.zero)
+    terms.add_alternative(client, terms.add(client, 1))
+    fill = terms.make((BYTE, terms.param(0), terms.param(0), 8, 0, 4), terms.param(0))
+    counts = terms.merge({terms.add(fill, 24), terms.add(terms.make((BYTE, client, client, 8, 0, 4), client), 24)})
+    row = fold.binary(terms, MUL, client, terms.const(152), 8)
+    for index in (fold.binary(terms, ADD, counts, row, 8), fold.binary(terms, ADD, row, counts, 8)):
+        [(root, _, step)] = terms.locate(terms.add(index, 0x4140))
+        assert root == GLOBAL
+        assert step

@@ -305,6 +305,9 @@ class Terms(Sums):
             return node[1] in _SCALED and self.rank(term) < 1
         if node[0] == CONST:
             return -self.floor < self.signed(_small(node[1]) & self.mask) < self.floor
+        if node[0] == ADDR:
+            small = -self.floor < node[2] < self.floor
+            return level < 6 and small and not node[3] and self._is_index(node[1], level + 1)
         if node[0] == MERGE:
             return level < 6 and all(self._is_index(one, level + 1) for one in node[1])
         if node[0] == LOAD:
