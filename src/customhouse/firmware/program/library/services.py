@@ -1,12 +1,13 @@
 """Models of sockets and descriptors, of functions that are called back, and of what only passes a value on."""
 
+from ..terms import STACK
 from .called import Actions, Call
 from .commands import STANDARD_INPUT
 
 _LARGEST_ENTRY = 1 << 16
 """Bytes of one entry of a table."""
-_ENTRY = 8
-"""Bytes of one entry of poll."""
+_ENTRY, _HAPPENED, _ENTRIES = 8, 6, 8
+"""Bytes of one entry of poll, where in it the events are that came, and entries that are looked at."""
 _CLOSED = "closed input"
 
 
@@ -38,10 +39,13 @@ def _service(one: Call) -> int:
 
 
 def _watch(one: Call) -> int:
-    """poll: what happened is written into each of so many entries, and nothing else behind them."""
+    """poll: what happened is written into each of so many entries, beside the descriptor and what is asked of it."""
     count = one.terms.value(one.nth(1))
-    size = 64 if count is None else min(_ENTRY * count, 64)
-    one.memory.forget(one.state, one.nth(0), size)
+    happened = one.terms.unknown("happened")
+    for at in range(_ENTRIES if count is None else min(count, _ENTRIES)):
+        spot = one.terms.add(one.nth(0), _ENTRY * at + _HAPPENED)
+        if all(one.terms.nodes[root][0] == STACK and not stride for root, _off, stride in one.terms.locate(spot)):
+            one.memory.store(one.state, spot, happened, 2)
     return one.result(3)
 
 
