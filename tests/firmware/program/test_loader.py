@@ -1,6 +1,7 @@
 """The loader: what is no ELF is refused with a reason, whatever the bytes."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from customhouse.firmware.program.elf import Image
 from customhouse.firmware.program.loader import NotAProgram, load
+
+from .compiled import built
 
 
 def minimal(machine: int = 40, code: bytes = b"\x1e\xff\x2f\xe1" * 16, flags: int = 5) -> bytes:
@@ -55,3 +58,12 @@ def test_any_bytes_load_or_are_refused(noise: bytes, at: int) -> None:
         assert isinstance(load(bytes(data)), Image)
     except NotAProgram as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("architecture", ["armel", "mips", "x86-64"])
+def test_no_code_and_no_string_lies_among_what_the_dynamic_loader_reads(tmp_path: Path, architecture: str) -> None:
+    text = '#include <stdio.h>\nint main(void) { puts("a string"); return 0; }'
+    image = load(built(tmp_path, architecture, text, "-fPIE", "-pie"))
+    strings = next(one.start + at for one in image.segments if (at := one.data.find(b"a string")) >= 0)
+    names = next(one.start + at for one in image.segments if (at := one.data.find(b"libc.so")) >= 0)
+    assert names < image.floor <= min(strings, image.even(image.entry))

@@ -60,12 +60,20 @@ def link(image: Image, raw: bytes, order: str) -> None:
         if table in tags:
             _relocate(image, tags[table], tags.get(length, 0), addend, symbols, order)
     _got(image, tags)
+    image.linking = _tables_end(image, tags)
     for array, length in ((25, 27), (26, 28), (32, 33)):
         for at in range(0, min(tags.get(length, 0), 4096), image.word):
             value = image.number(tags.get(array, 0) + at, image.word)
             if value and image.executable(image.even(value)):
                 image.initial.append(value)
     image.initial += [tags[tag] for tag in (12, 13) if tags.get(tag) and image.executable(image.even(tags[tag]))]
+
+
+def _tables_end(image: Image, tags: dict[int, int]) -> int:
+    """The end of the names and relocations that lie in front of the code; 0 when they lie elsewhere."""
+    code = min(image.entry or tags.get(12, 0), tags.get(12, image.entry))
+    ends = (tags[table] + tags.get(size, 0) for table, size in ((5, 10), (7, 8), (17, 18), (23, 2)) if table in tags)
+    return max((end for end in ends if end <= code), default=0)
 
 
 def _got(image: Image, tags: dict[int, int]) -> None:

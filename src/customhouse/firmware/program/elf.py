@@ -59,6 +59,8 @@ class Image:
     """Constructors and destructors."""
     gp: int | None = None
     dynamic: bool = False
+    linking: int = 0
+    """The end of the tables in front of the code that only the dynamic loader reads."""
     interpreter: bool = False
     constant_ranges: list[tuple[int, int]] = field(default_factory=list)
     """Writable memory that the loader makes read-only after relocation, and MIPS' GOT."""
@@ -74,9 +76,11 @@ class Image:
 
     @property
     def floor(self) -> int:
-        """The lowest address that code or a string can have: a position-independent program is read at address 0."""
+        """The lowest address that code or a string can have: a position-independent program is read at address 0, and
+        begins with headers and with what the dynamic loader reads.
+        """
         low = min((one.start for one in self.segments), default=0)
-        return low + 0x180 if low < 4096 else 4096
+        return max(low + 0x180, self.linking) if low < 4096 else 4096
 
     def even(self, address: int) -> int:
         """A code address without the bit that says Thumb."""
