@@ -34,6 +34,8 @@ from .masks import low_part, masked
 from .terms import ADDR, CONST, OP, Terms
 
 UNARY = frozenset((NEG, NOT, BNOT, ZEROS))
+_ADDRESS = 4
+"""The rank of what is surely an address."""
 BOOLEAN = frozenset((EQ, NE, LT, SLT, LE, SLE, BAND, BOR, BXOR, BNOT, lift.CARRY, lift.SCARRY, lift.SBORROW))
 
 
@@ -132,6 +134,15 @@ def unary(terms: Terms, kind: int, a: int, size: int) -> int:
     return terms.make((OP, kind, a, terms.zero), a)
 
 
+def _is_begun(terms: Terms, pointer: int) -> bool:
+    """Whether a pointer whose low bits are cleared is one behind the first word of an object: a copy of a structure,
+    written out, puts that word by itself and goes on where words are aligned. Objects are.
+    """
+    node = terms.nodes[pointer]
+    behind = node[0] == ADDR and not node[3] and node[2] > 0 and node[2] % terms.word == 0
+    return terms.rank(pointer) >= (1 if behind else _ADDRESS)
+
+
 def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: C901 - one case a kind; a table of functions would hide the order
     left, right = terms.nodes[a], terms.nodes[b]
     if left[0] == CONST and right[0] == CONST:
@@ -177,6 +188,8 @@ def binary(terms: Terms, kind: int, a: int, b: int, size: int) -> int:  # noqa: 
     if kind == SHR and right[0] == CONST and left[:2] == (OP, ZEROS) and left[3] == terms.const(1 << (right[1] & 7)):
         return binary(terms, EQ, left[2], terms.zero, size)  # only nothing has as many zeros as there are bits
     if kind == AND and right[0] == CONST:
+        if size == terms.word and right[1] == -size & terms.mask and _is_begun(terms, a):
+            return a
         return masked(terms, a, right[1], size)
     if (kind == XOR and a == b) or (kind == SHR and right[0] == CONST and bounds.shifted_out(terms, a, right[1])):
         return terms.zero
