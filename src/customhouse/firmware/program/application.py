@@ -8,7 +8,7 @@ from .join import shared
 from .lift import ADD
 from .reading import Reading
 from .state import Content, Fact, State
-from .summary import LOOP, MAX_RETURNS, OPEN, Event
+from .summary import FILLS, LOOP, MAX_RETURNS, OPEN, Event
 from .terms import HEAP, LOAD, STACK, Location
 from .unrolled import distance
 
@@ -86,11 +86,12 @@ class Application(Reading):
     def _written(self, key: Location, value: int) -> int:
         """A word that the callee leaves behind, in the caller's words. Where it may leave what was there, and that is a
         place in the caller's frame which nothing was ever put into, nobody reads what was there. Of several places each
-        may be as it was, which does not mean that one is as another was.
+        may be as it was, which does not mean that one is as another was. A byte of a text that the callee writes is one
+        of its letters.
         """
         flat = self.terms.flat(value)
         kept = [one for one in flat if self.terms.nodes[one][:4] != (LOAD, *key)]
-        if len(kept) == len(flat) or not kept:
+        if len(kept) == len(flat) or not kept or self._is_letter(key):
             return self.term(value)
         spots = self.terms.locate(self.address(*key))
         if len(spots) == 1:
@@ -98,6 +99,12 @@ class Application(Reading):
             if key in self.summary.sure or not fresh:
                 return self.term(value)
         return self.terms.merge({self.term(one) for one in kept})
+
+    def _is_letter(self, key: Location) -> bool:
+        """Whether the callee writes a text byte by byte where a byte of it may be this one."""
+        root, offset, _ = key
+        texts = ((*one, text) for one, text in self.summary.texts.items() if text.grown and text.deps)
+        return any(base == root and (at == offset or (at < offset and step)) for base, at, step, _ in texts)
 
     def _text(self, key: Location, text: Content) -> Content:
         """A text that the callee leaves behind, in the caller's words. What it goes on with, others went on with."""
@@ -253,6 +260,8 @@ class Application(Reading):
             if proof:
                 self.caller.whole.prove(moved, self.facts(proof))
             return moved
+        if kind == FILLS:
+            return (FILLS, self.term(event[1]), event[2])
         if kind == "put":
             return ("put", event[1], event[2], self.content(event[3]))
         if kind == "dup2":

@@ -115,6 +115,10 @@ class CopyLoops:
                 1,
             )
 
+    def walks(self) -> set[int]:
+        """The stores that move on as a loop goes round."""
+        return {site for site, store in self.stores.items() if self._copy(store.block, store.address) is not None}
+
     # -- what moves
     def begun(self, block: int, pointer: int) -> int | None:
         """Where a walk began by which a block writes in every round of its loop; None when it is no such walk."""

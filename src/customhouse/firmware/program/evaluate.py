@@ -11,6 +11,7 @@ from .built import Built
 from .calls import Calls
 from .copyloops import CopyLoops
 from .fields import remembered
+from .gathered import Gathered
 from .harmless import Harmless
 from .instructions import Instructions
 from .join import Head, carried, join, shared
@@ -59,7 +60,8 @@ class Evaluation:
         self.ways = Ways(self.activation, self.loops, self.position)
         self.activation.memory.written = self.ways.written
         self.copies = CopyLoops(self.activation, self.loops)
-        self.instructions = Instructions(self.activation, self.loops, self.copies)
+        self.gathered = Gathered(self.activation)
+        self.instructions = Instructions(self.activation, self.loops, self.copies, self.gathered)
         self.harmless = Harmless(self.activation, self.loops, self.ways)
         self.ways.behind = self.harmless.behind
         self.activation.memory.harmless = lambda value: self.harmless.bits(self.instructions.block, value)
@@ -123,6 +125,7 @@ class Evaluation:
         self.whole.sites[self.function.address] = Sites(self.events, self.verdicts)
         self.whole.traces[self.function.address] = traced(self)
         copies = dict.fromkeys(self.copies.events(), _NO_FACTS)
+        copies.update(dict.fromkeys(self.gathered.events(self.copies.walks()), _NO_FACTS))
         return self.returns.summary([*self.events.values(), *self.rounds.values(), *self.unseen.values(), copies])
 
     def _passed_over(self, address: int, index: int) -> None:

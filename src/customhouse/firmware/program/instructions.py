@@ -4,6 +4,7 @@ from . import bounds, cases, fold, library
 from .activation import Activation
 from .choices import Choices
 from .copyloops import CopyLoops
+from .gathered import Gathered
 from .lift import (
     ADD,
     BNOT,
@@ -42,13 +43,14 @@ _HALF = 2
 class Instructions:
     """Runs the operations of blocks. `choices` keeps what conditional moves chose between."""
 
-    def __init__(self, activation: Activation, loops: Loops, copies: CopyLoops) -> None:
+    def __init__(self, activation: Activation, loops: Loops, copies: CopyLoops, gathered: Gathered) -> None:
         self.activation = activation
         self.whole = activation.whole
         self.terms = activation.terms
         self.memory = activation.memory
         self.loops = loops
         self.copies = copies
+        self.gathered = gathered
         self.block = 0
         self.choices = Choices(activation)
         self.second = bool(activation.whole.lifter.second)
@@ -132,6 +134,8 @@ class Instructions:
     def _store(self, state: State, address: int, value: int, size: int) -> None:
         if self.loops.bodies:
             self.copies.stored(state, self.block, address, value, size)
+        if size == 1:
+            self.gathered.stored(state, address, value)
         self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, None)
@@ -168,6 +172,8 @@ class Instructions:
         state.masks = probe.masks
         if self.loops.bodies:
             self.copies.stored(state, self.block, address, value, size, condition)
+        if size == 1:
+            self.gathered.stored(probe, address, value)
         self.memory.store(state, address, value, size, weak=True)
         state.masks = masks
         if size == 1 and self.loops.bodies:

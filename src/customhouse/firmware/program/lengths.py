@@ -7,11 +7,11 @@ in, or by what it was compared with. A length that was compared with something w
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import bounds, lift
+from . import bounds, gathered, lift
 from .extents import Extents
 from .held import Held, chosen
 from .state import Content, Fact
-from .summary import LOOP, Event
+from .summary import FILLS, LOOP, Event
 from .tables import table
 from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RECURSIVE, RESULT, STACK, Location
 
@@ -55,7 +55,8 @@ class Lengths:
         self._asked: set[Location] = set()
         """Places of which it is being asked what was put there."""
         self._known: dict[Location, int | None] = {}
-        self._loops = [event for event in whole.events if event[0] == "over" and event[1] == LOOP]
+        self._loops = [one for one in whole.events if one[0] == "over" and one[1] == LOOP]
+        self._gathered = [one for one in whole.events if one[0] == FILLS]
         self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
 
     def length(self, term: int, facts: frozenset[Fact], level: int = 0) -> int | None:
@@ -294,10 +295,10 @@ class Lengths:
 
     def _filled(self, root: int, offset: int) -> int | None:
         """The most bytes that loops copy to a place, or to the one before, with an end."""
-        found = []
+        spots = ((spot, most) for _, begin, most in self._gathered for spot in self.store.points(begin))
+        found: list[int | None] = [gathered.left(spot, most, root, offset) or None for spot, most in spots]
         for event in self._loops:
-            starts = {at for base, at, _step in self.store.points(event[3]) if base == root}
-            if starts & {offset, offset - 1}:
+            if {at for base, at, _step in self.store.points(event[3]) if base == root} & {offset, offset - 1}:
                 told = self.counted(event)
                 found.append(None if told is None else self.copied(event, told) + 1)
         return max((one for one in found if one is not None), default=None)

@@ -18,6 +18,8 @@ Verdicts = frozenset[tuple[int, Lacking]]
 """The values that are stored in a word, and what is known then of the texts beside it."""
 LOOP = "copy loop"
 """The name under which such a copy is told."""
+FILLS = "fills"
+"""The kind of event that tells how far a text grows: where it begins, and the most bytes of it, with its end."""
 OPEN, ONCE = 0, 1
 """How often a text is gone on with: `OPEN` when loops of callers may repeat it, since nobody asked how long it is."""
 ONE_TEXT, ENDLESS = 1 << 30, 1 << 40

@@ -34,6 +34,7 @@ _TERMS = {
     "text": (1,),
     "word": (1, 5),
     "over": (3,),
+    "fills": (1,),
     "bind": (2, 3, 4),
     "service": (2,),
     "out": (1,),
