@@ -3,12 +3,14 @@
 The index is in memory from one call to the next, so that no loop tells how far the text grows; the test does.
 """
 
+from collections.abc import Iterable
+
 from . import bounds, fold
 from .activation import Activation
 from .lift import ADD
 from .state import State
 from .summary import FILLS, Event
-from .terms import CONST, Location
+from .terms import Location
 
 _MOST = 1 << 16
 _PARTS = 4
@@ -20,37 +22,42 @@ class Gathered:
     def __init__(self, activation: Activation) -> None:
         self.activation = activation
         self.terms = activation.terms
-        self.found: dict[int, Event | None] = {}
-        """By the instruction that stores, as it was when it was last looked at."""
+        self.found: dict[int, list[tuple[int, Event]]] = {}
+        """By the instruction that stores a byte, as it was when it was last looked at: for each number that is added to
+        where the text begins.
+        """
+        self.counted: set[int] = set()
+        """Numbers that are stored again as they are after one more byte."""
 
-    def stored(self, state: State, address: int, value: int) -> None:
-        """A byte goes to an address."""
-        if self.terms.value(value) is not None:
-            return
-        found = self._fill(state, address)
-        if found is not None and self.activation.memory.deps_of(state, value):
-            self.found[self.activation.site] = found
+    def stored(self, state: State, address: int, value: int, size: int) -> None:
+        """A value goes to an address."""
+        base, more = self.terms.based(value)
+        if more == 1:
+            self.counted.add(base)
+        if size == 1 and self.terms.value(value) is None:
+            found = self._fills(state, address)
+            if found and self.activation.memory.deps_of(state, value):
+                self.found[self.activation.site] = found
 
     def events(self, copied: set[int]) -> list[Event]:
         """How far texts grow so, but by the stores of which a loop tells it."""
-        return [event for site, event in self.found.items() if event is not None and site not in copied]
+        found = [one for site, told in self.found.items() if site not in copied for one in told]
+        return [event for count, event in found if count in self.counted]
 
-    def _fill(self, state: State, address: int) -> Event | None:
+    def _fills(self, state: State, address: int) -> list[tuple[int, Event]]:
         parts, plus = self.terms.linear(address)
-        counts = [one for one in parts if self._is_count(one)]
-        if len(counts) != 1 or len(parts) > _PARTS or any(factor != 1 for factor in parts.values()):
-            return None
-        most = bounds.most(self.terms, counts[0], state.ranges)
-        if not 0 < most < _MOST:
-            return None
+        if not 0 < len(parts) <= _PARTS or any(factor != 1 for factor in parts.values()):
+            return []
+        found = ((one, bounds.most(self.terms, one, state.ranges)) for one in parts if self.terms.scale(one) == 1)
+        return [(one, (FILLS, self._begin(parts, plus, one), most + 2)) for one, most in found if 0 < most < _MOST]
+
+    def _begin(self, parts: Iterable[int], plus: int, count: int) -> int:
+        """Where the text begins: all but the count."""
         begin = self.terms.const(plus)
         for one in parts:
-            if one != counts[0]:
+            if one != count:
                 begin = fold.binary(self.terms, ADD, one, begin, self.terms.word)
-        return (FILLS, begin, most + 2)
-
-    def _is_count(self, term: int) -> bool:
-        return self.terms.rank(term) < 1 and self.terms.scale(term) == 1 and self.terms.nodes[term][0] != CONST
+        return begin
 
 
 def left(spot: Location, most: int, root: int, offset: int) -> int:

@@ -134,8 +134,7 @@ class Instructions:
     def _store(self, state: State, address: int, value: int, size: int) -> None:
         if self.loops.bodies:
             self.copies.stored(state, self.block, address, value, size)
-        if size == 1:
-            self.gathered.stored(state, address, value)
+        self.gathered.stored(state, address, value, size)
         self.memory.store(state, address, value, size)
         if size == 1 and self.loops.bodies:
             self._overwritten(state, address, value, None)
@@ -172,8 +171,7 @@ class Instructions:
         state.masks = probe.masks
         if self.loops.bodies:
             self.copies.stored(state, self.block, address, value, size, condition)
-        if size == 1:
-            self.gathered.stored(probe, address, value)
+        self.gathered.stored(probe, address, value, size)
         self.memory.store(state, address, value, size, weak=True)
         state.masks = masks
         if size == 1 and self.loops.bodies:
