@@ -121,3 +121,36 @@ def test_letters_that_are_looked_up_in_an_alphabet_are_decoded(tmp_path: Path, a
         text = sided(HEADERS + DECODED + DATAGRAMS, {"TOO_LONG": ("strlen(plain) >= sizeof word", "length < 3")}, true)
         kinds = [one.kind for one in analyse(built(tmp_path, architecture, text)).flows]
         assert kinds == (["overflow"] if true else [])
+
+
+NUMBERED = r"""
+static struct { char numbers[4][24]; int used; } dialled = { { "100" }, 1 };
+static inline void keep(int slot, const char *number) {
+    unsigned long length = strlen(number);
+    if (slot < 1 || slot > 4 || length < 3 || length > 20 || CHECK) return;
+    strcpy(dialled.numbers[slot - 1], number);
+}
+static void take(char *packet, long n) {
+    char command[128];
+    int i;
+    keep(atoi(packet), packet + 8);
+    for (i = 0; i < 4; i++) {
+        if (!dialled.numbers[i][0]) continue;
+        snprintf(command, sizeof command, "dial %s", dialled.numbers[i]);
+        system(command);
+        dialled.used++;
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["armel", "armhf"])
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_an_array_whose_entries_are_counted_from_one_holds_what_is_put_there(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    for true in (True, False):
+        check = ('number[strspn(number, "+0123456789")]', "number[0] == '.'")
+        text = sided(HEADERS + NUMBERED + DATAGRAMS, {"CHECK": check}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["command"] if true else [])

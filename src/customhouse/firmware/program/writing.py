@@ -17,6 +17,8 @@ from .untold import aside
 
 _PRINTED = frozenset((*range(32, 127), *b"\t\n\r"))
 """Bytes of constant texts; words with others are numbers that lie before a text."""
+_FIRST = 4
+"""Entries of an array of which one is the first, at most."""
 _OWN = 16
 """A buffer of so many bytes is no field of another one."""
 
@@ -62,7 +64,7 @@ class Writing(Letters):
         """`begins` when a buffer may begin here, rather than a field of one byte; `sized` when the program says
         itself how many bytes may be written.
         """
-        root, offset, stride = spot
+        root, offset, stride = spot = self._first_written(spot)
         kind = self.terms.nodes[root][0]
         if kind == UNKNOWN and (root != GLOBAL or offset < self.terms.floor or self.image.constant(offset)):
             return
@@ -93,6 +95,16 @@ class Writing(Letters):
         self.note(aside(self.terms, state, ("text", root, offset, stride, content)))
         if not stride and not weak and content.deps:
             self._continue(state, spot, content)
+
+    def _first_written(self, spot: Location) -> Location:
+        """A place in an array by the first entry that can be written: the program may count its entries from 1, so that
+        there is something else where the array seems to begin.
+        """
+        root, offset, stride = spot
+        if root != GLOBAL or stride < 2 or not self.image.constant(offset):
+            return spot
+        entries = range(offset, offset + _FIRST * stride, stride)
+        return root, next((at for at in entries if not self.image.constant(at)), offset), stride
 
     def _ends_before(self, place: Location, offset: int) -> bool:
         """Whether a buffer of a frame, as large as the program says itself, ends before an offset."""
