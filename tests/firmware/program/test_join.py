@@ -152,3 +152,15 @@ def test_classes_asked_for_at_two_calls_are_one_class_of_one_byte() -> None:
         states.append(state)
     met = join(terms, 0x100, 0x120, states, frozenset(), {}).registers
     assert terms.nodes[met[2]][2:] == ("isalnum", (met[1],))
+
+
+def test_a_pointer_that_was_found_to_be_null_leads_nowhere_behind_the_join() -> None:
+    terms = Terms(4)
+    entry, found = terms.make((HEAP, 1)), terms.make((HEAP, 2))
+    for null in (True, False):
+        states = [State(), State()]
+        states[0].registers, states[1].registers = {1: entry}, {1: found}
+        if null:
+            states[0].ranges[entry] = (0, 0)
+        met = join(terms, 0x100, 0x120 + null, states, frozenset(), {}).registers[1]
+        assert terms.flat(met) == ({terms.zero, found} if null else {entry, found})

@@ -12,6 +12,7 @@ from .measured import ended
 from .state import Fact, State
 from .terms import ADDR, PHI, STACK, Location, Terms
 
+_NOTHING = (0, 0)
 _MAX_FACTS = 60
 _MAX_WAYS = 12
 """Ways to a value that are told apart; of more than that nothing is known."""
@@ -149,8 +150,9 @@ def _registers(
                 registers[key] = known
                 continue
             phi = terms.phi(function, block, key)
-            for given in values:
-                terms.add_alternative(phi, given)
+            for state, given in zip(states, values, strict=True):
+                # a pointer that was found to be null leads nowhere: what it may be elsewhere is nothing here
+                terms.add_alternative(phi, terms.zero if state.ranges.get(given) == _NOTHING else given)
             terms.edges[phi] = values
             terms.joined.setdefault((function, block), {})[phi] = None
             registers[key] = made[values] = phi
