@@ -225,6 +225,10 @@ class Activation:
         """How often loops go on with the text at `target` as the instruction does; see `appends`."""
         return self.appends.again(state, target, content, self.site if site is None else site) if self.appends else 1
 
+    def before(self, text: Content, source: int) -> tuple[int, ...]:
+        """The texts that were put at the end of a text before the instruction puts `source` there; see `appends`."""
+        return self.appends.before(text, self.site, source) if self.appends else ()
+
     def endless(self, moving: int | None, content: Content) -> int:
         """The same of a copy to a place that moves on."""
         return ENDLESS if self.appends and moving is not None and self.appends.endless(moving, content) else 1

@@ -29,6 +29,8 @@ class Appends:
         self.heads = heads
         self.block = 0
         """The block that is being looked at."""
+        self.put: dict[int, tuple[int, int]] = {}
+        """What instructions put at the end of a text: by the instruction, its block and the text that it puts."""
 
     def again(self, state: State, target: int, content: Content, site: int) -> int:
         """How often loops go on with the text at `target` from the instruction at `site`, at most."""
@@ -38,6 +40,26 @@ class Appends:
         if any(self._measures(head, target) for head in heads):
             return ONCE
         return self._times(heads, content) if heads else OPEN
+
+    def before(self, text: Content, site: int, source: int) -> tuple[int, ...]:
+        """The texts that others put at the end of a text before the instruction at `site` puts `source` there, all on
+        one way through the function.
+        """
+        self.put[site] = (self.block, source)
+        way = [self.block]
+        out: list[int] = []
+        for one in sorted(text.appended - {site}):
+            block, put = self.put.get(one, (self.block, source))
+            if one in self.put and all(self._in_order(block, other) for other in way):
+                way.append(block)
+                out.append(put)
+        return tuple(out)
+
+    def _in_order(self, one: int, other: int) -> bool:
+        """Whether a function can come to one of two blocks behind the other, before a loop around both goes round."""
+        bodies = self.loops.bodies
+        around = {head for head in bodies if one in bodies[head] and other in bodies[head]}
+        return one == other or self.copies.leads(one, other, around) or self.copies.leads(other, one, around)
 
     def repeated(self, moving: int, content: Content) -> int:
         """The same for a text that goes to a place which a loop moves on."""

@@ -247,6 +247,11 @@ class CopyLoops:
         after = self.activation.function.successors.get(block, ())
         return block not in without and self._reaches(after, block, self.loops.bodies[head] - without)
 
+    def leads(self, block: int, other: int, without: set[int]) -> bool:
+        """Whether the function can come from a block to another one without passing some others."""
+        blocks = self.activation.function.blocks
+        return self._reaches(self.activation.function.successors.get(block, ()), other, set(blocks) - without)
+
     def _reaches(self, ways: tuple[int, ...], block: int, inside: set[int]) -> bool:
         after = self.activation.function.successors
         seen: set[int] = set()

@@ -20,9 +20,11 @@ def _copy(one: Call) -> int:
     if one.number(3) == 1:
         source = one.nth(1)
         start, before = _begun(one, target, source)
-        behind = appends(one, target)
+        behind = appends(one, target) or _after(one, target)
+        start = behind[0] if behind is not None else start
         again = 1 if behind is None else one.caller.again(one.state, start, content)
-        one.caller.overrun(one.state, one.name, start, content, None, ((source, None),), before, again)
+        sources = ((source, None), *(_earlier(one, start, source) if behind is not None else ()))
+        one.caller.overrun(one.state, one.name, start, content, None, sources, before, again)
         limit = _measured(one, one.nth(1))
     elif one.number(2) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(2), ((one.nth(1), None),))
@@ -97,6 +99,25 @@ def appends(one: Call, target: int) -> tuple[int, int] | None:
     return None
 
 
+def _after(one: Call, target: int) -> tuple[int, int] | None:
+    """The same behind a copy that gave its end, when that went on with a text: `stpcpy(text + strlen(text), more)`."""
+    base, more = one.terms.based(target)
+    node = one.terms.nodes[base]
+    call = one.terms.nodes[node[2]] if node[0] == DERIVED else node
+    if node[0] != DERIVED or call[0] != RESULT or call[2] not in _ENDS or not 0 <= more <= _MAX_COPY:
+        return None
+    return appends(one, int(node[1])) or _after(one, int(node[1]))
+
+
+def _earlier(one: Call, text: int, source: int) -> tuple[tuple[int, int | None], ...]:
+    """The texts that were put at the end of a text before, as sources of one copy: together they may be too long. None
+    when it is known how long the text is.
+    """
+    whole = one.text(text)
+    found = one.caller.before(whole, source)
+    return () if whole.extent or not whole.deps else tuple((put, None) for put in found)
+
+
 def _copy_end(one: Call) -> int:
     target = _copy(one)
     return one.terms.make((DERIVED, target, one.result()), target)
@@ -110,7 +131,8 @@ def _append(one: Call) -> int:
     size = one.terms.value(one.nth(2)) if one.number(2) >= 0 else None
     again = one.caller.again(one.state, target, content) if one.name != "strlcat" else 1
     if one.number(3) == 1:
-        one.caller.overrun(one.state, one.name, target, content, None, ((source, None),), before, again)
+        sources = ((source, None), *_earlier(one, target, source))
+        one.caller.overrun(one.state, one.name, target, content, None, sources, before, again)
     elif again > 1 and one.number(2) >= 0:
         most = one.caller.limit(one.state, one.nth(2))
         known = None if most is None else most + 1

@@ -1,5 +1,6 @@
 """Models of what makes texts by a format: the printf family into memory."""
 
+import re
 from collections.abc import Callable
 
 from .. import bytesets, fold, quoting
@@ -10,6 +11,10 @@ from ..state import Content, Dep, State, either, kept, settled
 from ..terms import HEAP
 from .called import Actions, Call
 from .copies import appends
+
+
+_DATED = re.compile("%[-_0^#EO]*[A-Za-z+]")
+"""A conversion of strftime."""
 
 
 def fill(memory: Memory, state: State, format_: str, arguments: tuple[int, ...]) -> Content:
@@ -164,7 +169,15 @@ def _vformat_new(one: Call) -> int:
     return one.terms.result(one.caller.site, one.name, ())
 
 
+def _date(one: Call) -> int:
+    """strftime: numbers and names of days, none of them from outside."""
+    text = one.memory.image.text(one.terms.value(one.nth(2)) or 0)
+    one.write(one.nth(0), Content(frozenset(), _DATED.sub("%d", text or "%c")))
+    return one.terms.result(one.caller.site, one.name, ())
+
+
 ACTIONS: Actions = {
+    "date": _date,
     "format": _format,
     "vformat": _vformat,
     "format_new": _format_new,
