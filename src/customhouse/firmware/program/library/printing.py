@@ -12,7 +12,6 @@ from ..terms import HEAP
 from .called import Actions, Call
 from .copies import appends
 
-
 _DATED = re.compile("%[-_0^#EO]*[A-Za-z+]")
 """A conversion of strftime."""
 
