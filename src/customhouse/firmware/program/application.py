@@ -8,7 +8,7 @@ from .join import shared
 from .lift import ADD
 from .reading import Reading
 from .state import Content, Fact, State
-from .summary import FILLS, LOOP, MAX_RETURNS, OPEN, Event
+from .summary import FILLS, LOOP, MAX_RETURNS, OPEN, SENT, Event
 from .terms import HEAP, LOAD, STACK, Location
 from .unrolled import distance
 
@@ -262,8 +262,8 @@ class Application(Reading):
             if proof:
                 self.caller.whole.prove(moved, self.facts(proof))
             return moved
-        if kind == FILLS:
-            return (FILLS, self.term(event[1]), event[2])
+        if kind in (FILLS, SENT):
+            return (kind, self.term(event[1]), *event[2:])
         if kind == "put":
             return ("put", event[1], event[2], self.content(event[3]))
         if kind == "dup2":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OWN = 16
 """A buffer at least this large, known by what is written to it, is one of its own."""
-_FIELD, _HEADER = 4, 32
+_FIELD, HEADER = 4, 32
 """A write that begins closer to a buffer's start, or unaligned and not much further on, is one inside of it."""
 _APART = 8
 """Globals that begin closer than this to a buffer's start are rather a place inside of it."""
@@ -192,4 +192,4 @@ class Extents:
 
 def is_field(offset: int, start: int) -> bool:
     """Whether what is written behind the start of a buffer is rather a field of a packet that is made there."""
-    return start < offset + _FIELD or (bool(start & 3) and start < offset + _HEADER)
+    return start < offset + _FIELD or (bool(start & 3) and start < offset + HEADER)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .extents import OWN, Extents, is_field
+from .extents import HEADER, OWN, Extents, is_field
 from .state import Content
-from .summary import Event
+from .summary import SENT, Event
 from .tables import table
 from .terms import BYTE, GLOBAL, HEAP, LOAD, OP, RESULT, Location, Terms
 from .views import view
@@ -141,6 +141,9 @@ class Members:
                 self._written(out, event)
             elif event[0] == "over":
                 self._copied(out, event)
+            elif event[0] == SENT:
+                for root, at, step in self._places(event[1]):
+                    out.setdefault(root, _Uses()).sized.setdefault((at, step), set()).add(max(event[2], HEADER))
             if event[0] in _TEXTS:
                 self._read(out, event[_TEXTS[event[0]]])
         for node in list(self.terms.nodes):

@@ -20,6 +20,8 @@ LOOP = "copy loop"
 """The name under which such a copy is told."""
 FILLS = "fills"
 """The kind of event that tells how far a text grows: where it begins, and the most bytes of it, with its end."""
+SENT = "sent"
+"""The kind of event that tells where packets lie that are sent, of a length that is not constant, and its limit."""
 OPEN, ONCE = 0, 1
 """How often a text is gone on with: `OPEN` when loops of callers may repeat it, since nobody asked how long it is."""
 ONE_TEXT, ENDLESS = 1 << 30, 1 << 40

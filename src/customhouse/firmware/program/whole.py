@@ -35,6 +35,7 @@ _TERMS = {
     "word": (1, 5),
     "over": (3,),
     "fills": (1,),
+    "sent": (1,),
     "bind": (2, 3, 4),
     "service": (2,),
     "out": (1,),

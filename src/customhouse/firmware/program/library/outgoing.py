@@ -4,6 +4,8 @@ import re
 
 from .. import quoting
 from ..state import Content, settled
+from ..summary import SENT
+from ..terms import RESULT
 from .called import Actions, Call
 from .printing import formatted, letter
 
@@ -14,6 +16,7 @@ _LINE = "line"
 """The fact `("line", descriptor term, place)`: where in a shell's line what is written next to a descriptor stands."""
 _MOST_FACTS = 60
 _MOST_PIECES = 8
+_LENGTHS = frozenset(("strlen", "strnlen", "sprintf", "snprintf", "vsprintf", "vsnprintf"))
 
 
 def _print(one: Call) -> int:
@@ -39,9 +42,17 @@ def _print_list(one: Call) -> int:
 def _write(one: Call) -> int:
     size = one.size(one.number(2))
     one.memory.whole_object(one.nth(1), one.terms.value(one.nth(2)) if one.number(2) >= 0 else None)
+    if one.number(2) >= 0 and one.terms.value(one.nth(2)) is None and not _is_text(one, one.nth(2)):
+        one.caller.note((SENT, one.nth(1), one.caller.limit(one.state, one.nth(2)) or 0))
     content = one.memory.within(one.state, one.nth(1), _HEADER if size is None else size)
     _out(one, content, content)
     return one.result(3)
+
+
+def _is_text(one: Call, size: int) -> bool:
+    """Whether so many bytes are a text, and not a packet."""
+    nodes = (one.terms.nodes[part] for part in one.terms.linear(size)[0])
+    return any(node[0] == RESULT and node[2] in _LENGTHS for node in nodes)
 
 
 def _write_list(one: Call) -> int:
