@@ -252,3 +252,17 @@ def test_the_row_and_the_count_of_a_global_table_are_no_pointers() -> None:
         [(root, _, step)] = terms.locate(terms.add(index, 0x4140))
         assert root == GLOBAL
         assert step
+
+
+def test_places_that_few_pointers_lead_to_come_first() -> None:
+    terms = Terms(8)
+    head = 0x20000
+    phi = terms.phi(0x100, 0x120, 3)
+    entry = terms.load(GLOBAL, head, 0, 8)
+    entries = []
+    for _ in range(4):
+        entries.append(entry)
+        entry = terms.load(entry, 0, 0, 8)
+    for one in (*reversed(entries), terms.const(head)):
+        assert terms.add_alternative(phi, one)
+    assert [root for root, _, _ in terms.locate(phi)] == [GLOBAL, *entries]

@@ -62,6 +62,7 @@ _SCALED = frozenset((lift.SHL, lift.MUL, lift.SHR, lift.SAR, lift.AND, lift.OR, 
 
 _TRUTHS = frozenset((lift.EQ, lift.NE, lift.LT, lift.SLT, lift.LE, lift.SLE, lift.BAND, lift.BOR, lift.BXOR, lift.BNOT))
 
+_FEW = 4
 _DEPTH = 6
 """Of a number that chooses an entry: how deep it is looked at."""
 NUMERIC = frozenset(table("libc.toml")["names"]["numeric"])
@@ -198,12 +199,17 @@ class Terms(Sums):
         return out
 
     def locate(self, term: int) -> tuple[Location, ...]:
-        """Where the term points when it is used as an address: one location an alternative."""
+        """Where the term points when it is used as an address: one location an alternative, what is reached by few
+        pointers first.
+        """
         found = self._located.get(term)
         if found is None:
             outer = self._trace
             read = self._trace = set()
-            found = self._located[term] = self._locate(term, {})
+            found = self._locate(term, {})
+            if len(found) > _FEW:  # not all of them are asked for then
+                found = tuple(sorted(found, key=lambda place: self.depth[place[0]]))
+            self._located[term] = found
             self._keep(term, outer, read)
         return found
 

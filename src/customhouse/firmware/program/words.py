@@ -5,7 +5,7 @@ from typing import Literal
 from .contents import Contents
 from .elf import Image
 from .state import CHECKED, Dep, State
-from .terms import BYTE, CONST, GLOBAL, LOAD, MERGE, OP, RESULT, STACK, Location, Terms, apart, overlap
+from .terms import BYTE, CONST, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location, Terms, apart, overlap
 
 _LONGEST = 16
 """How many entries of an array in a frame a loop is believed to fill: what lies further on may be another object."""
@@ -70,7 +70,7 @@ class Words(Contents):
         wide, stored = state.words[spot]
         if wide == 1 and size == terms.word and terms.nodes[stored][0] == BYTE:
             return self._gathered(state, spot, stored)
-        if wide == 1 and size >= terms.word // 2 and terms.nodes[stored][0] in (MERGE, OP) and spot in state.texts:
+        if wide == 1 and size >= terms.word // 2 and terms.nodes[stored][0] in (MERGE, OP, PHI) and spot in state.texts:
             return None  # of a text that begins there, its first byte is not the word
         if size == 1 and (self._may_be_as_it_was(spot, stored) or (spot in state.texts and self._is_copied(stored))):
             return None

@@ -221,7 +221,7 @@ def _dup(one: Call) -> int:
     heap = one.terms.make((HEAP, one.caller.spot))
     one.memory.born(one.state, heap)
     one.memory.keys.copies.add(heap)
-    one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False))
+    one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False, grown=False))
     return heap
 
 
