@@ -103,7 +103,7 @@ class Application(Reading):
     def _is_letter(self, key: Location) -> bool:
         """Whether the callee writes a text byte by byte where a byte of it may be this one."""
         root, offset, _ = key
-        if self.summary.words[key][0] > 1:
+        if self.summary.words.get(key, (0, 0))[0] != 1:
             return False
         texts = ((*one, text) for one, text in self.summary.texts.items() if text.grown and text.deps)
         return any(base == root and (at == offset or (at < offset and step)) for base, at, step, _ in texts)
