@@ -3,14 +3,14 @@
 The index is in memory from one call to the next, so that no loop tells how far the text grows; the test does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from . import bounds, fold
 from .activation import Activation
 from .lift import ADD
 from .state import State
 from .summary import FILLS, Event
-from .terms import Location
+from .terms import GLOBAL, Location
 
 _MOST = 1 << 16
 _PARTS = 4
@@ -70,3 +70,8 @@ def left(spot: Location, most: int, root: int, offset: int) -> int:
         return 0
     before = max(before % step if step > 1 else before, 0)
     return max(most - before, 0)
+
+
+def begun(events: Iterable[Event], points: Callable[[int], Iterable[Location]]) -> set[int]:
+    """The globals in which texts are gathered, by where they begin."""
+    return {at for _, begin, _ in events for root, at, _ in points(begin) if root == GLOBAL}

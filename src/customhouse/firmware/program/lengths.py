@@ -57,6 +57,7 @@ class Lengths:
         self._known: dict[Location, int | None] = {}
         self._loops = [one for one in whole.events if one[0] == "over" and one[1] == LOOP]
         self._gathered = [one for one in whole.events if one[0] == FILLS]
+        self._inputs |= gathered.begun(self._gathered, self.store.points)
         self._ranges = {one: (0, limit) for one, limit in self.limits.items()}
 
     def length(self, term: int, facts: frozenset[Fact], level: int = 0) -> int | None:
@@ -349,8 +350,7 @@ class Lengths:
 
     def _fixed(self, pointer: int) -> bool:
         """Whether it can only point to constant text."""
-        places = self.store.points(pointer)
-        return bool(places) and all(map(self._is_constant, places))
+        return bool(places := self.store.points(pointer)) and all(map(self._is_constant, places))
 
     def _is_constant(self, place: Location) -> bool:
         root, off, _ = place

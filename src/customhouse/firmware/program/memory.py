@@ -117,6 +117,9 @@ class Memory(Writing):
                 value = terms.merge({old[1], value})
             elif weak and kind != STACK:
                 value = terms.merge({value, before(terms, spot, size)}) if not stride else value
+            elif weak and size == 1 and not stride and not told and (text := state.texts.get(spot)) and text.deps:
+                # what was received there stays where the store is not made
+                value = terms.merge({value, self._load_at(state, spot, size, terms.add(root, offset))})
         elif not told:
             self._over_texts(state, spot, terms.value(value), size)
         if len(state.words) < 600:
