@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from . import bounds, cases, fold
+from . import bounds, cases, fold, pieces
 from .activation import Activation
 from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SELECT, SLE, SLT
 from .state import State
@@ -134,6 +134,8 @@ class Choices:
         else:
             merged = terms.merge({yes, no})
         self._bound(state, merged, ways)
+        states = [known for _, _, known in ways]
+        state.learn(pieces.ahead(terms, merged, [side for side, _, _ in ways], states, pieces.passed(states)))
         if apart:
             state.cases = cases.few(
                 cases.beyond(state, {**values, merged: side}, known) for side, values, known in ways

@@ -13,7 +13,7 @@ from .implications import Implications
 from .join import shared
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
 from .orders import Orders, collected_bit, is_condition, plain, set_bits, signed_word, together
-from .state import State
+from .state import UPTO, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
 
@@ -244,6 +244,8 @@ class Conditions:
             self._one_of(state, term, value)
         elif node[0] == RESULT and not value:
             self.ends.empty(state, term)
+        elif node[0] == RESULT and (lacks := self.ends.pieces.lacking(term)) is not None:
+            state.learn(frozenset({(UPTO, node[3][0], self.terms.add(node[3][0], value), lacks)}))
         state.ranges[term] = (self.terms.signed(value),) * 2
 
     def _one_of(self, state: State, term: int, value: int) -> None:

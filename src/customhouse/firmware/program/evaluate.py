@@ -266,7 +266,7 @@ class Evaluation:
             self.loops.leave(block.address, target, one, tested)
             self.piecewise.leave(block.address, target, one, self.heads)
             if one.facts is not known:
-                one.learn(pieces.together(self.terms, one.facts, self.activation.image.big))
+                one.learn(pieces.together(self.conditions.sets, one.facts, one.masks))
             if any(fact[0] == "first" for fact in one.facts):
                 self.conditions.ends.counted(one)
         return out

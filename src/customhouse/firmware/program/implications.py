@@ -56,7 +56,7 @@ class Implications:
             return ((term, frozenset()),)
         if node[0] == PHI and any(cases.added(self.terms, one) is not None for one in self.terms.alternatives[term]):
             return tuple((one, frozenset()) for one in sorted(self.terms.alternatives[term]))
-        parts = node[1] if node[0] == MERGE else ()
+        parts = self.terms.flat(term) if node[0] in (MERGE, PHI) else frozenset()
         if any(self.terms.value(one) is None and not is_condition(self.terms, one) for one in parts):
             return ()
         return tuple((one, frozenset()) for one in sorted(parts))
@@ -69,7 +69,7 @@ class Implications:
         known = self.terms.value(value)
         if known is not None:
             return facts if holds(known) else None
-        if self.terms.nodes[value][0] == PHI:
+        if self.terms.nodes[value][0] in (PHI, MERGE):
             return self._counted(state, value, facts, holds)
         truth = cases.truth_in(self.terms, value) or cases.added(self.terms, value)
         if truth is None:

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import bounds, cases, private, untold
+from . import bounds, cases, pieces, private, untold
 from .alike import Alike, is_byte
 from .fields import checked, meet
 from .measured import ended
@@ -126,6 +126,7 @@ def _registers(
     made: dict[tuple[int, ...], int] = {}
     compared = any(fact[0] == "most" for state in states for fact in state.facts)
     lacking = [_lacking(one.facts) for one in states]
+    begun = pieces.passed(states)
     others = [one.registers for one in states[1:]]
     for key, value in states[0].registers.items():
         same = True
@@ -157,7 +158,9 @@ def _registers(
             terms.joined.setdefault((function, block), {})[phi] = None
             registers[key] = made[values] = phi
             _learned(terms, states, key, phi, new, compared)
-            new.facts = new.facts | _absent(terms, phi, values, lacking)
+            new.facts = (
+                new.facts | _absent(terms, phi, values, lacking) | pieces.ahead(terms, phi, values, states, begun)
+            )
             if differs or any(one in implied for one in values):
                 implied[phi] = _implied(terms, states, key, implied)
     Alike(terms, states, new, made).rewrite()
@@ -274,9 +277,10 @@ def _implied(terms: Terms, states: list[State], key: int, implied: Implied) -> t
         for other, facts in implied.get(value, ((value, frozenset()),)):
             low, high = state.ranges.get(other, (0, 1))
             known = terms.const(low) if low == high else other  # a test on the way told
-            out.append((known, facts | cases.named(state.facts, {value: known})))
-    told = tuple(dict.fromkeys(out))
-    return told if len(told) <= _MAX_WAYS else ()
+            told = cases.named(state.facts, {value: known})
+            out.append((known, facts | told | pieces.led(terms, state, known)))
+    ways = tuple(dict.fromkeys(out))
+    return ways if len(ways) <= _MAX_WAYS else ()
 
 
 def _words(terms: Terms, function: int, block: int, states: list[State], new: State) -> None:

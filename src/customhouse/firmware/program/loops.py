@@ -193,7 +193,17 @@ class Loops:
             if stopped is None or not stopped & self.starts(loop, term):
                 found = self._facts(loop, term, self._last(loop, term, state))
                 out |= {self._first(loop, fact, condition) for fact in found}
+            elif loop == head:
+                out |= self._up_to(loop, term)
         return frozenset(out)
+
+    def _up_to(self, head: int, term: int) -> set[Fact]:
+        """A walk that a byte stops which does not end the text: what is before that byte was let pass."""
+        node = self.terms.nodes[term]
+        passed = self._passed(head, term)
+        if node[0] != BYTE or passed & bytesets.SHELL == bytesets.SHELL:
+            return set()
+        return {(UPTO, one, node[1], ~passed & bytesets.ALL) for one in self.starts(head, term) if one != node[1]}
 
     def _walks(self, head: int) -> list[tuple[int, int]]:
         """Bytes that are tested in a loop, or in a loop inside of it by which the same walk goes on."""
@@ -239,14 +249,8 @@ class Loops:
 
     def _facts(self, head: int, term: int, last: int) -> set[Fact]:
         """What every byte before the last is, for a walk that tests the byte `term`."""
-        back = self.back[head]
-        passed = 0
-        for masks in [
-            *back.values(),
-            *(one for outer in self._around(head, term) for one in self.back[outer].values()),
-        ]:
-            passed |= masks.get(-term, masks.get(term, bytesets.ALL))
-        if not back or passed & bytesets.SHELL == bytesets.SHELL:
+        passed = self._passed(head, term)
+        if passed & bytesets.SHELL == bytesets.SHELL:
             return set()
         out: set[Fact] = set()
         for start in self.starts(head, term):
@@ -255,6 +259,15 @@ class Loops:
             for one in {start, *plain} if len(plain) == 1 and not self.terms.made(start) else {start}:
                 out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
         return out
+
+    def _passed(self, head: int, term: int) -> int:
+        """What the byte can be when the walk goes on."""
+        back = list(self.back[head].values())
+        around = [one for outer in self._around(head, term) for one in self.back[outer].values()]
+        passed = 0 if back else bytesets.ALL
+        for masks in (*back, *around):
+            passed |= masks.get(-term, masks.get(term, bytesets.ALL))
+        return passed
 
     def _around(self, head: int, term: int) -> set[int]:
         """Heads of outer loops by whose back edges the same walk goes on: what passes there was not tested inside."""

@@ -1,6 +1,6 @@
 """What a branch makes of the cases of a state: those that it refutes are gone, and what the others share is known."""
 
-from . import bounds, cases, fold
+from . import bounds, cases, fold, pieces
 from .conditions import Conditions
 from .join import shared
 from .lift import BAND, BNOT, BOR, EQ, LE, LT, NE, SLE, SLT
@@ -27,6 +27,7 @@ class Narrowing:
         for case, known in before:
             here = cases.replaced(self.terms, term, case.values)
             if self._verdict(known, here) in (None, truth) and self.conditions.refine(known, here, truth):
+                known.learn(pieces.together(self.conditions.sets, known.facts, known.masks))
                 left.append((case.values, known))
         if not left:
             return False

@@ -3,23 +3,29 @@
 `("upto", pointer term, other pointer term, mask of bytes)`: the bytes from the one to the other lack these.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from . import bytesets, fold
-from .lift import SUB
+from .bytesets import ByteSets
+from .lift import ADD, SELECT, SUB
 from .state import UPTO, Fact, State
-from .terms import BYTE, DERIVED, RESULT, Terms
+from .terms import BYTE, DERIVED, GLOBAL, OP, RESULT, Terms
 
 SPANS = frozenset(("strspn", "strcspn"))
 _LONGEST = 32
 """Bytes of a beginning that is compared as numbers."""
+_PIECES = 20
+"""Pieces that are put together, at most: each byte of a date may be one."""
+_NO_MASKS: Mapping[int, int] = {}
+_SKIPPED = 3
+"""Bytes before what is checked, at most."""
 _SEARCHES = frozenset(("strchr", "index", "memchr", "strrchr", "rindex", "strchrnul"))
 
 
-def together(terms: Terms, facts: Iterable[Fact], big: bool) -> frozenset[Fact]:
-    """What texts lack by what is known of their beginnings and of what follows those. `big`: numbers begin with their
-    highest byte.
-    """
+def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _NO_MASKS) -> frozenset[Fact]:
+    """What texts lack by what is known of their beginnings and of what follows those; `masks` of single bytes."""
+    terms, big = sets.terms, sets.image.big
     lacks: dict[int, int] = {}
     begun: list[tuple[int, int, int]] = []
     words: list[Fact] = []
@@ -33,23 +39,170 @@ def together(terms: Terms, facts: Iterable[Fact], big: bool) -> frozenset[Fact]:
             begun.append((fact[1], terms.add(fact[1], len(fact[2])), ~word & bytesets.ALL))
         elif fact[0] == "word":
             words.append(fact)
-    if lacks and words:
-        begun += _words(terms, words, list(lacks), big)
-    out: dict[int, int] = {}
-    for start, end, mask in (*begun, *begun) if lacks else ():  # one that follows another may come first
-        more = mask & lacks.get(end, 0) & ~lacks.get(start, 0)
-        if more:
-            out[start] = out.get(start, 0) | more
-            lacks[start] = lacks.get(start, 0) | more
+    fixed = frozenset(_fixed(terms, words, big)) - lacks.keys() if words else frozenset()
+    lacks.update((one, bytesets.ALL) for one in fixed)
+    lacks.update((end, bytesets.ALL) for _, end, _ in begun if masks.get(end) == bytesets.NUL)
+    if not lacks:
+        return frozenset()
+    tested = _tested(terms, masks)
+    begun += _words(terms, words, [*lacks, *(place for place, _ in tested)], big) if words else []
+    ends = {*lacks, *(start for start, _, _ in begun)}
+    begun += [one for end in ends for one in _counted(sets, end)]
+    begun += _bytes(terms, tested, ends)
+    out: dict[int, int] = dict.fromkeys(fixed, bytesets.ALL)
+    for _ in range(_PIECES):
+        before = len(out), sum(out.values())
+        for start, end, mask in begun:
+            more = mask & lacks.get(end, 0) & ~lacks.get(start, 0) & bytesets.ALL
+            if more:
+                out[start] = out.get(start, 0) | more
+                lacks[start] = lacks.get(start, 0) | more
+        if before == (len(out), sum(out.values())):
+            break
     return frozenset(("lacks", start, mask) for start, mask in out.items())
 
 
-def _words(terms: Terms, words: list[Fact], ends: list[int], big: bool) -> list[tuple[int, int, int]]:
-    """Beginnings that were compared as numbers, as compilers do it: from the place of each word up to one of `ends`."""
+def _tested(terms: Terms, masks: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Bytes that tests tell something of: where each lies, and what it can be."""
+    known = ((terms.nodes[one], mask) for one, mask in masks.items() if one > 0 and ~mask & bytesets.SHELL)
+    return [(node[1], mask) for node, mask in known if node[0] == BYTE and node[5] == 1]
+
+
+def led(terms: Terms, state: State, value: int) -> frozenset[Fact]:
+    """The tested bytes before one that is compared: what tells of a text if its end is compared with."""
+    node = terms.nodes[value]
+    sides = [terms.nodes[one] for one in node[2:4]] if node[0] == OP and fold.is_truth(terms, value) else []
+    tested = {_split(terms, place): (place, mask) for place, mask in _tested(terms, state.masks)} if sides else {}
+    out: set[Fact] = set()
+    for side in sides:
+        if side[0] != BYTE or side[5] != 1:
+            continue
+        base, at = _split(terms, side[1])
+        start, passed = side[1], 0
+        while (base, at - 1) in tested:
+            start, mask = tested[base, at - 1]
+            at, passed = at - 1, passed | mask
+        if start != side[1]:
+            out.add((UPTO, start, side[1], ~passed & bytesets.ALL))
+    return frozenset(out)
+
+
+def _bytes(terms: Terms, tested: list[tuple[int, int]], ends: Iterable[int]) -> list[tuple[int, int, int]]:
+    """Pieces of one byte each, one before the other or before one of `ends`."""
+    behind = {_split(terms, one): one for one in (*ends, *(place for place, _ in tested))}
+    out = []
+    for place, mask in tested:
+        base, at = _split(terms, place)
+        if (base, at + 1) in behind:
+            out.append((place, behind[base, at + 1], ~mask))
+    return out
+
+
+def _counted(sets: ByteSets, end: int) -> list[tuple[int, int, int]]:
+    """The same of a pointer that is moved on by the outcome of a test: `s += (*s == '+')`."""
+    terms = sets.terms
+    moved, more = terms.based(end)
+    node = terms.nodes[moved]
+    out: list[tuple[int, int, int]] = []
+    for start, condition, truth in _moves(terms, node):
+        first = terms.add(start, more)
+        for variable, holds, fails in sets.holding(condition):
+            if _lies_at(terms, variable, *_split(terms, first)):
+                out.append((first, end, ~(holds if truth else fails) & bytesets.ALL))
+    return out
+
+
+def _moves(terms: Terms, node: tuple[Any, ...]) -> Iterable[tuple[int, int, bool]]:
+    """For a pointer that is one further on if a condition holds (or does not): where it is else, and the condition."""
+    if node[:2] == (OP, ADD):
+        for start, condition in ((node[2], node[3]), (node[3], node[2])):
+            if fold.is_truth(terms, condition):
+                yield start, condition, True
+    elif node[:2] == (OP, SELECT):
+        for side, other, truth in ((node[3], node[4], True), (node[4], node[3], False)):
+            if terms.add(other, 1) == side:
+                yield other, node[2], truth
+
+
+Passed = Mapping[tuple[int, int], int]
+"""From where to where a piece reaches, and what it lacks."""
+
+
+def passed(states: Sequence[State]) -> list[Passed]:
+    """The pieces that ways know of."""
+    return [{fact[1:3]: int(fact[3]) for fact in state.facts if fact[0] == UPTO} for state in states]
+
+
+def ahead(
+    terms: Terms, phi: int, values: Sequence[int], states: Sequence[State], begun: Sequence[Passed]
+) -> frozenset[Fact]:
+    """Of a pointer that ways moved over bytes that were tested there (`if (*s == '+') s++;`, or a loop), and others did
+    not: what lies between where it was and where it is. The byte there may have been read, and the pointer forgotten.
+    """
+    nodes = [terms.nodes[one] for one in values]
+    if all(node[0] == BYTE and node[5] == 1 for node in nodes):
+        values = [node[1] for node in nodes]
+    lowest = min((_split(terms, one) for one in values), key=lambda one: one[1])
+    starts = {start for known in begun for start, end in known if end in values}
+    if all(_split(terms, one)[0] == lowest[0] for one in values) and terms.rank(values[0]) >= 1:
+        starts.add(terms.add(*lowest))
+    out: set[Fact] = set()
+    for start in starts - {phi}:
+        lacks = bytesets.ALL
+        for value, state, known in zip(values, states, begun, strict=True):
+            if value != start:
+                lacks &= known.get((start, value), 0) or _over(terms, state, start, value)
+        if lacks & bytesets.SHELL:
+            out.add((UPTO, start, phi, lacks))
+    return frozenset(out)
+
+
+def _over(terms: Terms, state: State, start: int, end: int) -> int:
+    """What bytes lack that were tested one by one."""
+    (base, low), (other, high) = _split(terms, start), _split(terms, end)
+    if base != other or not 0 < high - low <= _SKIPPED:
+        return 0
+    skipped = 0
+    for at in range(low, high):
+        skipped |= next((mask for one, mask in state.masks.items() if _lies_at(terms, one, base, at)), bytesets.ALL)
+    return ~skipped & bytesets.ALL
+
+
+def _split(terms: Terms, pointer: int) -> tuple[int, int]:
+    """A pointer as a start and a distance; of a constant address all is distance."""
+    value = terms.value(pointer)
+    return terms.based(pointer) if value is None else (terms.zero, value)
+
+
+def _lies_at(terms: Terms, byte: int, start: int, at: int) -> bool:
+    """Whether it is the byte at a distance from a pointer."""
+    node = terms.nodes[abs(byte)]
+    return bool(byte > 0 and node[0] == BYTE and node[5] == 1 and _split(terms, node[1]) == (start, at))
+
+
+def _known(words: Iterable[Fact], big: bool) -> dict[tuple[int, int], int]:
+    """Bytes that were compared as numbers, by where they lie."""
     known: dict[tuple[int, int], int] = {}
     for _, root, offset, size, value in words:
         raw = (value & ((1 << 8 * size) - 1)).to_bytes(size, "big" if big else "little")
         known.update(((root, offset + index), byte) for index, byte in enumerate(raw))
+    return known
+
+
+def _fixed(terms: Terms, words: Sequence[Fact], big: bool) -> Iterable[int]:
+    """Texts that were compared as numbers up to their ends: `strcmp(text, "off")`, as compilers do it."""
+    known = _known(words, big)
+    for _, root, offset, size, _value in words:
+        at = offset
+        while at < offset + _LONGEST and known.get((root, at), 0):
+            at += 1
+        if at > offset and size > 1 and known.get((root, at)) == 0:
+            yield terms.const(offset) if root == GLOBAL else terms.add(root, offset)
+
+
+def _words(terms: Terms, words: list[Fact], ends: list[int], big: bool) -> list[tuple[int, int, int]]:
+    """Beginnings that were compared as numbers, as compilers do it: from the place of each word up to one of `ends`."""
+    known = _known(words, big)
     out: list[tuple[int, int, int]] = []
     for end in ends:
         places = terms.locate(end)

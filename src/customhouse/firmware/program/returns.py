@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from . import cases, fold, private, untold
+from . import cases, fold, pieces, private, untold
 from .activation import Activation
 from .join import join
 from .lift import BNOT, EQ
@@ -63,10 +63,7 @@ class Returns:
         out: list[tuple[int, State]] = []
         for value, state in self.returned.values():
             counted = {fact[2] for fact in state.facts if fact[0] == "most"}
-            node = self.terms.nodes[value]
-            while node[0] == OP and node[1] in (BNOT, EQ) and node[2:] and self._of_boolean(node):
-                node = self.terms.nodes[node[2]]
-            sides = [self.terms.based(one)[0] for one in node[2:4]] if node[0] == OP and node[1] in fold.BOOLEAN else []
+            sides = self._sides(value)
             if not counted & set(sides):
                 out.append((value, state))
                 continue
@@ -74,8 +71,16 @@ class Returns:
                 probe = state.copy()
                 if self.conditions.refine(probe, value, truth):
                     self._tested(probe)
+                    probe.learn(pieces.together(self.conditions.sets, probe.facts, probe.masks))
                     out.append((self.terms.const(int(truth)), probe))
         return out
+
+    def _sides(self, value: int) -> list[int]:
+        """What a returned comparison compares."""
+        node = self.terms.nodes[value]
+        while node[0] == OP and node[1] in (BNOT, EQ) and node[2:] and self._of_boolean(node):
+            node = self.terms.nodes[node[2]]
+        return [self.terms.based(one)[0] for one in node[2:4]] if node[0] == OP and node[1] in fold.BOOLEAN else []
 
     def _given(self, value: int, state: State) -> list[tuple[int, frozenset[Fact]]]:
         """The values that callers hear of, each with all that holds when it is returned."""
@@ -91,32 +96,38 @@ class Returns:
         """
         told = [(self._on(case, value), case) for case in state.cases]
         if any(one != value for one, _ in told):
-            return tuple((one, cases.named(case.facts | state.facts, self._settled(case))) for one, case in told)
+            return tuple(
+                (held, cases.named(facts | case.facts | state.facts, self._settled(case)))
+                for one, case in told
+                for held, facts in self._outcomes(cases.seen(state, case), one)
+            )
         if self._goes_round(value):
-            return ((value, frozenset()),)
+            return ((value, _NO_FACTS),)
         implied = self.conditions.implied.get(value, ())
-        ways = implied or tuple((one, _NO_FACTS) for one in self.terms.edges.get(value, ()))
-        return self._truths(state, ways) or implied or ((value, _NO_FACTS),)
-
-    def _truths(self, state: State, ways: tuple[tuple[int, frozenset[Fact]], ...]) -> tuple[Returned, ...]:
-        """Values of several ways of which one is a comparison (`return n && !v[n]`): what each of its outcomes says of
-        a text is lost where the ways meet. Nothing, if that is not so.
-        """
-        out: dict[Returned, None] = {}
-        told = False
+        ways = implied or tuple((one, _NO_FACTS) for one in self.terms.edges.get(value, (value,)))
+        found = []
         for one, facts in ways:
-            node = self.terms.nodes[one]
-            if node[0] != OP or node[1] not in fold.BOOLEAN:
-                out[one, facts] = None
-                continue
-            for truth in (True, False):
-                probe = state.probe()
-                probe.learn(facts)
-                known = cases.telling(probe.facts)
-                if self.conditions.refine(probe, one, truth):
-                    out[self.terms.const(int(truth)), probe.facts] = None
-                    told = told or cases.telling(probe.facts) != known
-        return tuple(out) if told and len(out) < MAX_RETURNS else ()
+            known = state.probe()
+            known.learn(facts)
+            found.append(self._outcomes(known, one))
+        out = tuple(dict.fromkeys(way for outcomes in found for way in outcomes))
+        told = any(outcomes[0][0] != one for outcomes, (one, _) in zip(found, ways, strict=True))
+        return out if told and len(out) < MAX_RETURNS else implied or ((value, _NO_FACTS),)
+
+    def _outcomes(self, known: State, value: int) -> list[Returned]:
+        """The value of one of the ways. Where it is a comparison (`return n && !v[n]`) whose outcomes tell something of
+        a text, both of them: what they tell is lost where the ways meet.
+        """
+        node = self.terms.nodes[value]
+        if node[0] != OP or node[1] not in fold.BOOLEAN:
+            return [(value, known.facts)]
+        before, out = cases.telling(known.facts), []
+        for truth in (True, False):
+            probe = known.probe()
+            if self.conditions.refine(probe, value, truth):
+                probe.learn(pieces.together(self.conditions.sets, probe.facts, probe.masks))
+                out.append((self.terms.const(int(truth)), probe.facts))
+        return out if any(cases.telling(facts) != before for _, facts in out) else [(value, known.facts)]
 
     def _settled(self, case: Case) -> dict[int, int]:
         """What choices are on one of the ways; a counter is the counter."""

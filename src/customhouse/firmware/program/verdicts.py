@@ -58,7 +58,7 @@ class Judging:
         """Texts of the object in which a word lies, with what facts say that they lack."""
         known: dict[int, int] = {}
         facts = frozenset(facts)
-        for fact in facts | together(self.terms, facts, self.conditions.sets.image.big):
+        for fact in facts | together(self.conditions.sets, facts):
             if fact[0] != "lacks":
                 continue
             for root, offset, _ in self.terms.locate(fact[1]):

@@ -88,6 +88,7 @@ class Writing(Letters):
             self._blur(state, key, content.extent)
         else:
             self._clear(state, key, content.extent)
+            self._replaced(state, root, offset, content)
         if not stride:
             self._other_bytes(state, root, offset, content.extent)
         if len(state.texts) < 200:
@@ -136,6 +137,18 @@ class Writing(Letters):
             return None
         lacks = functools.reduce(operator.or_, (int(fact[2]) for fact in gone if fact[0] == "lacks"), 0)
         return old._replace(deps=kept(old.deps, quoting.kept(lacks))) if lacks else old
+
+    def _replaced(self, state: State, root: int, offset: int, content: Content) -> None:
+        """What checks said of the text that lay here is not so of another one: scopes may share a place of a frame."""
+        if all(dep[0] == "T" and dep[1] == root for dep in content.deps) and content.deps:
+            return
+        end = offset + max(content.extent, self.terms.word)
+        state.facts -= {
+            fact
+            for fact in state.facts
+            if (fact[0] in CHECKED and any(one[:2] == (root, offset) for one in self.terms.places(fact[1])))
+            or (fact[0] in ("word", "holds") and fact[1] == root and offset <= fact[2] < end)
+        }
 
     def _other_bytes(self, state: State, root: int, offset: int, extent: int) -> None:
         """What tests said of the bytes that lay here is not so of those that take their place."""
