@@ -135,7 +135,8 @@ class Choices:
             merged = terms.merge({yes, no})
         self._bound(state, merged, ways)
         states = [known for _, _, known in ways]
-        state.learn(pieces.ahead(terms, merged, [side for side, _, _ in ways], states, pieces.passed(states)))
+        begun = [pieces.begun(known.facts) for known in states]
+        state.learn(pieces.ahead(terms, merged, [side for side, _, _ in ways], states, begun))
         if apart:
             state.cases = cases.few(
                 cases.beyond(state, {**values, merged: side}, known) for side, values, known in ways

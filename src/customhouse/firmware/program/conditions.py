@@ -13,6 +13,7 @@ from .implications import Implications
 from .join import shared
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
 from .orders import Orders, collected_bit, is_condition, plain, set_bits, signed_word, together
+from .pieces import sought
 from .state import UPTO, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
@@ -69,6 +70,8 @@ class Conditions:
         state.ranges[term] = (int(truth),) * 2
         if kind in (EQ, NE):
             return self._equality(state, node, (kind == EQ) == truth, level)
+        if (kind in (LT, SLT)) != truth:
+            self._reached(state, *(node[2:4] if not truth else node[3:1:-1]))
         self.ends.met(state, kind, node[2], node[3], truth)
         self.orders.compared(state, kind, node[2], node[3], truth)
         return self.implications.ordered(state, node, truth)
@@ -175,6 +178,10 @@ class Conditions:
                 return self._against(state, one, low & self.terms.mask, equal, level)
         if equal:
             for one, other in ((a, b), (b, a)):
+                letter, byte = sought(self.terms, other), self.terms.byte_at(one)
+                if letter is not None and byte is not None:
+                    state.masks[byte] = 1 << letter
+                self._reached(state, one, other)
                 span = nodes[one]
                 length = nodes[other]
                 if (
@@ -189,6 +196,12 @@ class Conditions:
                 self.orders.bounded(state, a, b, 0)
                 self.orders.bounded(state, b, a, 0)
         return True
+
+    def _reached(self, state: State, start: int, end: int) -> None:
+        """What was sought was found at once: the text begins with it."""
+        node = self.terms.nodes[end]
+        if node[0] == DERIVED and node[1] == start and sought(self.terms, end) is not None:
+            state.learn(frozenset({(UPTO, start, end, bytesets.ALL)}))
 
     def _is_number(self, term: int) -> bool:
         node = self.terms.nodes[term]

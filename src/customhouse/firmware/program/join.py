@@ -9,7 +9,7 @@ from . import bounds, cases, pieces, private, untold
 from .alike import Alike, is_byte
 from .fields import checked, meet
 from .measured import ended
-from .state import Fact, State
+from .state import UPTO, Fact, State
 from .terms import ADDR, PHI, STACK, Location, Terms
 
 _NOTHING = (0, 0)
@@ -126,7 +126,7 @@ def _registers(
     made: dict[tuple[int, ...], int] = {}
     compared = any(fact[0] == "most" for state in states for fact in state.facts)
     lacking = [_lacking(one.facts) for one in states]
-    begun = pieces.passed(states)
+    begun = [pieces.begun(one.facts) for one in states]
     others = [one.registers for one in states[1:]]
     for key, value in states[0].registers.items():
         same = True
@@ -212,6 +212,10 @@ def shared(paths: Sequence[frozenset[Fact]]) -> frozenset[Fact]:
             mask &= other.get(pointer, 0)  # noqa: PLW2901 - the running value
         if mask:
             out.add(("lacks", pointer, mask))
+    begun = [pieces.begun(one) for one in paths]
+    for piece, mask in begun[0].items() if all(begun) else ():
+        lacks = functools.reduce(operator.and_, (known.get(piece, 0) for known in begun), mask)
+        out |= {(UPTO, *piece, lacks)} if lacks else set()
     ends = [_ending(one) for one in paths]
     out |= {("ends", one, max(end[one] for end in ends)) for one in ends[0] if all(one in end for end in ends)}
     return frozenset(out)

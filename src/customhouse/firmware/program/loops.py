@@ -12,6 +12,7 @@ from .bytesets import ByteSets
 from .lift import ADD, BAND, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
 from .orders import plain
+from .pieces import sought
 from .recovery import Function
 from .state import CHECKED, UPTO, Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
@@ -29,6 +30,8 @@ def _compared(terms: Terms, condition: int | None, level: int = 0) -> list[tuple
     node = terms.nodes[plain(terms, condition, truth=True)[0]]
     if node[0] != OP:
         return []
+    if node[1] in (EQ, NE) and node[3] == terms.zero and fold.is_truth(terms, node[2]):
+        return _compared(terms, node[2], level + 1)
     if node[1] in (BAND, BOR):
         return [one for side in node[2:] for one in _compared(terms, side, level + 1)]
     return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))] if node[1] in _COMPARING else []
@@ -227,6 +230,9 @@ class Loops:
                     return ("first", *fact[1:], end - self._begin(counter) + 1)
                 if others == {start: -factor}:
                     return ("first", *fact[1:], end - off + 1)
+                [place] = others if list(others.values()) == [-factor] else [None]
+                if place is not None and sought(self.terms, place) is not None and end in (0, -1):
+                    return (UPTO, fact[1], place, fact[2])
         return fact
 
     def _begin(self, counter: int) -> int:

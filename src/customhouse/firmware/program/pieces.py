@@ -27,32 +27,34 @@ def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _
     """What texts lack by what is known of their beginnings and of what follows those; `masks` of single bytes."""
     terms, big = sets.terms, sets.image.big
     lacks: dict[int, int] = {}
-    begun: list[tuple[int, int, int]] = []
+    parts: list[tuple[int, int, int]] = []
     words: list[Fact] = []
     for fact in facts:
         if fact[0] == "lacks":
             lacks[fact[1]] = lacks.get(fact[1], 0) | fact[2]
         elif fact[0] == UPTO:
-            begun.append(fact[1:])
+            parts.append(fact[1:])
         elif fact[0] == "eq" and fact[2]:
             word = bytesets.of(fact[2].lower() + fact[2].upper())
-            begun.append((fact[1], terms.add(fact[1], len(fact[2])), ~word & bytesets.ALL))
+            parts.append((fact[1], terms.add(fact[1], len(fact[2])), ~word & bytesets.ALL))
         elif fact[0] == "word":
             words.append(fact)
     fixed = frozenset(_fixed(terms, words, big)) - lacks.keys() if words else frozenset()
     lacks.update((one, bytesets.ALL) for one in fixed)
-    lacks.update((end, bytesets.ALL) for _, end, _ in begun if masks.get(end) == bytesets.NUL)
+    lacks.update((end, bytesets.ALL) for _, end, _ in parts if masks.get(end) == bytesets.NUL)
     if not lacks:
         return frozenset()
     tested = _tested(terms, masks)
-    begun += _words(terms, words, [*lacks, *(place for place, _ in tested)], big) if words else []
-    ends = {*lacks, *(start for start, _, _ in begun)}
-    begun += [one for end in ends for one in _counted(sets, end)]
-    begun += _bytes(terms, tested, ends)
+    letters = [(end, sought(terms, end)) for _, end, _ in parts]
+    tested += [(end, 1 << letter) for end, letter in letters if letter is not None]
+    parts += _words(terms, words, [*lacks, *(place for place, _ in tested)], big) if words else []
+    ends = {*lacks, *(start for start, _, _ in parts)}
+    parts += [one for end in ends for one in _counted(sets, end)]
+    parts += _bytes(terms, tested, ends)
     out: dict[int, int] = dict.fromkeys(fixed, bytesets.ALL)
     for _ in range(_PIECES):
         before = len(out), sum(out.values())
-        for start, end, mask in begun:
+        for start, end, mask in parts:
             more = mask & lacks.get(end, 0) & ~lacks.get(start, 0) & bytesets.ALL
             if more:
                 out[start] = out.get(start, 0) | more
@@ -124,34 +126,38 @@ def _moves(terms: Terms, node: tuple[Any, ...]) -> Iterable[tuple[int, int, bool
                 yield other, node[2], truth
 
 
-Passed = Mapping[tuple[int, int], int]
-"""From where to where a piece reaches, and what it lacks."""
-
-
-def passed(states: Sequence[State]) -> list[Passed]:
-    """The pieces that ways know of."""
-    return [{fact[1:3]: int(fact[3]) for fact in state.facts if fact[0] == UPTO} for state in states]
+def begun(facts: Iterable[Fact]) -> dict[tuple[int, int], int]:
+    """The pieces that are known: from where to where each reaches, and what it lacks."""
+    out: dict[tuple[int, int], int] = {}
+    for fact in facts:
+        if fact[0] == UPTO:
+            out[fact[1:3]] = out.get(fact[1:3], 0) | int(fact[3])
+    return out
 
 
 def ahead(
-    terms: Terms, phi: int, values: Sequence[int], states: Sequence[State], begun: Sequence[Passed]
+    terms: Terms,
+    phi: int,
+    values: Sequence[int],
+    states: Sequence[State],
+    known: Sequence[Mapping[tuple[int, int], int]],
 ) -> frozenset[Fact]:
     """Of a pointer that ways moved over bytes that were tested there (`if (*s == '+') s++;`, or a loop), and others did
-    not: what lies between where it was and where it is. The byte there may have been read, and the pointer forgotten.
+    not: what lies between where it was and where it is. The byte there may have been read, and the pointer forgotten. `known`: the pieces that each way knows of.
     """
     nodes = [terms.nodes[one] for one in values]
     if all(node[0] == BYTE and node[5] == 1 for node in nodes):
         values = [node[1] for node in nodes]
     lowest = min((_split(terms, one) for one in values), key=lambda one: one[1])
-    starts = {start for known in begun for start, end in known if end in values}
+    starts = {start for pieces in known for start, end in pieces if end in values}
     if all(_split(terms, one)[0] == lowest[0] for one in values) and terms.rank(values[0]) >= 1:
         starts.add(terms.add(*lowest))
     out: set[Fact] = set()
     for start in starts - {phi}:
         lacks = bytesets.ALL
-        for value, state, known in zip(values, states, begun, strict=True):
+        for value, state, pieces in zip(values, states, known, strict=True):
             if value != start:
-                lacks &= known.get((start, value), 0) or _over(terms, state, start, value)
+                lacks &= pieces.get((start, value), 0) or _over(terms, state, start, value)
         if lacks & bytesets.SHELL:
             out.add((UPTO, start, phi, lacks))
     return frozenset(out)
@@ -218,6 +224,16 @@ def _words(terms: Terms, words: list[Fact], ends: list[int], big: bool) -> list[
     return out
 
 
+def sought(terms: Terms, pointer: int) -> int | None:
+    """The byte that lies where a search for one came to: `strchr(text, '@')`. None when it is no such place."""
+    node = terms.nodes[pointer]
+    call = terms.nodes[node[2]] if node[0] == DERIVED else node
+    if call[0] != RESULT or call[2] not in _SEARCHES or len(call[3]) < 2:
+        return None
+    value = terms.value(call[3][1])
+    return None if value is None else value & 255
+
+
 class Pieces:
     """Reads pieces off terms. `text` gives the constant string that a pointer term names, else None."""
 
@@ -273,11 +289,9 @@ class Pieces:
 
     def _at(self, state: State, place: int) -> int | None:
         """What the byte at a place can be: it was looked for, or tested."""
-        node = self.terms.nodes[place]
-        sought = self.terms.nodes[node[2]] if node[0] == DERIVED else node
-        if sought[0] == RESULT and sought[2] in _SEARCHES and len(sought[3]) > 1:
-            value = self.terms.value(sought[3][1])
-            return None if value is None else 1 << (value & 255)
+        letter = sought(self.terms, place)
+        if letter is not None:
+            return 1 << letter
         found = [mask for one, mask in state.masks.items() if one > 0 and self._lies_at(one, place)]
         return found[0] if found else None
 

@@ -111,8 +111,8 @@ class Returns:
             known.learn(facts)
             found.append(self._outcomes(known, one))
         out = tuple(dict.fromkeys(way for outcomes in found for way in outcomes))
-        told = any(outcomes[0][0] != one for outcomes, (one, _) in zip(found, ways, strict=True))
-        return out if told and len(out) < MAX_RETURNS else implied or ((value, _NO_FACTS),)
+        parted = any(outcomes[0][0] != one for outcomes, (one, _) in zip(found, ways, strict=True))
+        return out if parted and len(out) < MAX_RETURNS else implied or ((value, _NO_FACTS),)
 
     def _outcomes(self, known: State, value: int) -> list[Returned]:
         """The value of one of the ways. Where it is a comparison (`return n && !v[n]`) whose outcomes tell something of
