@@ -6,7 +6,7 @@ This is what models of the library act on (`library.Caller`), and what summaries
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import arguments, bounds, guards, reach, untold
+from . import arguments, bounds, guards, indices, reach, untold
 from .application import Application
 from .conditions import Conditions
 from .held import Putting
@@ -180,8 +180,11 @@ class Activation:
         if content is None or not content.deps:
             return
         low = moving = None
+        loose = indices.untested(self.terms, state, target)
         if size is not None:
+            alone = size
             target, size, moving = self.whole_copy(state, target, size)
+            loose |= indices.bounded(self.terms, alone, size, self.limit(state, alone))
             low = bounds.least(self.terms, state, size)
             again = self.endless(moving, content)
         elif again == 1:
@@ -202,7 +205,7 @@ class Activation:
                 limit,
                 content,
                 -1 if size is None else size,
-                state.facts | bounds.given(self.terms, state.ranges),
+                state.facts | bounds.given(self.terms, state.ranges) | loose,
                 ((self.function.address, self.site),),
                 tuple(told),
                 literal,

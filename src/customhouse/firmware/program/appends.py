@@ -131,7 +131,7 @@ class Appends:
         before = {dep[:2] for text in entry.entry.texts.values() for dep in text.deps if dep[0] == "X"}
         entries = {one for phi in self._joined(head) if self._chased(phi) for one in self.terms.flat(phi)}
         return any(
-            dep[:2] not in before
+            dep[:2] not in before or self.copies.called(self.terms.nodes[dep[1]][1], head)
             if dep[0] == "X"
             else dep[0] == "T" and (dep[1] in entries or head in self.loops.heads_of(dep[1]))
             for dep in content.deps

@@ -3,7 +3,7 @@
 import functools
 import operator
 
-from . import bounds, bytesets, cases, fold, growth, private
+from . import bounds, bytesets, cases, fold, growth, indices, private
 from .join import shared
 from .lift import ADD
 from .reading import Reading
@@ -367,7 +367,7 @@ class Application(Reading):
         held = self.facts(facts)
         if self.caller.refuted(held):
             return None
-        gathered = held | self.state.facts
+        gathered = held | self.state.facts | indices.carried(self.terms, self.state, facts, self.term)
         step = ((self.caller.function.address, self.site), *chain)
         if size == -1 and again == OPEN:
             again = self.caller.again(self.state, address, moved, site)

@@ -11,6 +11,7 @@ HUGE = 1 << 40
 _UNBOUNDED = 1 << 62
 _MAX_LOOPS = 3
 _MOST_GIVEN = 6
+_BITS = 64
 _WIDTH = 0xFFFF
 """A bound that no test made, but the width of a number."""
 _POSITIVE = 0x7FFF
@@ -327,6 +328,10 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) 
         return min(left << right, HUGE) if left >= 0 else HUGE
     if kind == lift.MUL:
         return min(left * right, HUGE)
+    if kind == lift.SHR and (moved := _shifted_back(terms, node)) is not None:
+        before = most(terms, moved[0], ranges, inner)
+        if before < HUGE:
+            return (before << moved[1]) >> right
     if kind in (lift.SHR, lift.SAR) and 0 <= right < 64:
         return left >> (right if terms.nodes[node[3]][0] == CONST else 0) if left < HUGE else HUGE
     if kind == lift.REM:
@@ -334,6 +339,14 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) 
     if kind == lift.DIV and 0 < right < HUGE and left < HUGE and terms.nodes[node[3]][0] == CONST:
         return left // right
     return left if kind in (lift.SUB, lift.DIV) else HUGE
+
+
+def _shifted_back(terms: Terms, node: tuple[Any, ...]) -> tuple[int, int] | None:
+    """What a number was before it was shifted up to be shifted down again, and how far up."""
+    inner = terms.nodes[node[2]]
+    up = terms.value(inner[3]) if inner[0] == OP and inner[1] == lift.SHL else None
+    down = terms.value(node[3])
+    return None if up is None or down is None or up > down or down >= _BITS else (inner[2], up)
 
 
 def _common_bits(left: int, right: int, mask: bool) -> int:

@@ -39,6 +39,13 @@ class Copied:
             return None
         return found
 
+    def entries(self, target: int, deps: frozenset[Dep], step: int) -> Walk | None:
+        """The same of words that are moved from where a loop goes on in a text as it does in the target."""
+        texts = {self.terms.add(*dep[1:3]) for dep in deps if dep[0] == "T" and dep[3]}
+        return (
+            (tuple(sorted(texts)), step) if texts and not any(self._same_text(target, one) for one in texts) else None
+        )
+
     def _walk(self, value: int, head: int, level: int = 0, ahead: bool = False) -> Walk | None:
         """The walk of one of the bytes that a number depends on."""
         for one in sorted(self.sets.variables(value) or self._bytes(value)):

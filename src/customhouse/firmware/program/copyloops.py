@@ -14,14 +14,17 @@ from .copied import Copied
 from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, MUL, NE, OR, SBORROW, SELECT, SLE, SLT
 from .loops import Loops
 from .moving import Moving
+from .rings import BYTES, compares, is_byte, together
 from .state import Content, State
 from .summary import LOOP, Event
-from .terms import ADDR, CONST, DERIVED, OP, PHI, RESULT, UNKNOWN
+from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, UNKNOWN
 
 COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _LOGIC = frozenset((BAND, BOR, BNOT, SELECT))
 _MAX_PARTS = 4
 _DEEP = 10
+_BLOCK = 8
+_TERMS = 2
 _STRIDE = 256
 """Bytes of an entry, at most, that a loop goes on by."""
 
@@ -37,6 +40,7 @@ class _Store(NamedTuple):
     """The condition of a conditional instruction."""
     state: State
     """The numbers that were tested, and what was compared."""
+    size: int
 
 
 class _Copy(NamedTuple):
@@ -65,10 +69,11 @@ class CopyLoops:
         """The condition with which a block was last left."""
 
     def stored(self, state: State, block: int, address: int, value: int, size: int, guard: int | None = None) -> None:
-        """A byte goes to an address, or several that were put together. What it means is asked when the function was
-        read to its end (`events`).
+        """A byte goes to an address, or several that were put together or read as a word. What it means is asked when
+        the function was read to its end (`events`).
         """
-        if size > 1 and self.terms.nodes[value][:2] != (OP, OR):
+        node = self.terms.nodes[value]
+        if size > 1 and node[:2] != (OP, OR) and node[0] not in (BYTE, MERGE):
             return
         if self.terms.value(value) is not None or not self.loops.heads_of(address):
             return
@@ -77,19 +82,23 @@ class CopyLoops:
             return
         there = State()
         there.ranges, there.facts = dict(state.ranges), state.facts
-        self.stores[self.activation.site] = _Store(block, address, value, Content(deps, "%s"), guard, there)
+        self.stores[self.activation.site] = _Store(block, address, value, Content(deps, "%s"), guard, there, size)
 
     def events(self) -> Iterator[Event]:
         """Copies that may be longer than their target, for `Overflows` to judge."""
         for site, store in self.stores.items():
-            copy = self._copy(store.block, store.address)
-            if copy is None:
-                continue
+            copy = self._copy(store.block, store.address, self._by(store))
+            if copy is None or (store.size > 1 and (copy.head == site or copy.step == store.size == _BLOCK)):
+                continue  # a memcpy that the compiler wrote out: an instruction that goes round by itself, or a loop
             bound = self._bound(store, copy)
             if bound is None:
                 continue
             limit, size = bound
+            if size != -1 and together(self.terms, store.state, copy.target, size):
+                continue
             read = self.copied.read(copy.head, copy.target, store.value, store.content.deps)
+            if read is None and store.size > 1:
+                read = self.copied.entries(copy.target, store.content.deps, copy.step)
             if read is None:
                 continue
             sources, step = read
@@ -119,53 +128,77 @@ class CopyLoops:
         """The stores that move on as a loop goes round."""
         return {site for site, store in self.stores.items() if self._copy(store.block, store.address) is not None}
 
-    # -- what moves
     def begun(self, block: int, pointer: int) -> int | None:
         """Where a walk began by which a block writes in every round of its loop; None when it is no such walk."""
         copy = self._copy(block, pointer)
         return copy.target if copy is not None and not self.comes_back(copy.head, copy.head, {block}) else None
 
-    def _copy(self, block: int, address: int) -> _Copy | None:
+    def _by(self, store: _Store) -> Moving:
+        """What tells how far a store moves on: words may be those of an entry."""
+        return self.striding if store.size > 1 else self.moving
+
+    def _copy(self, block: int, address: int, by: Moving | None = None) -> _Copy | None:
+        by = by or self.moving
         parts, plus = self.terms.linear(address)
         if len(parts) > _MAX_PARTS:
             return None
         bodies = self.loops.bodies
         heads = [head for head in bodies if block in bodies[head]]
         for head in sorted(heads, key=lambda one: len(bodies[one])):
-            parts, plus = self.moving.led(parts, plus, head)
-            moving = [one for one in parts if self.moving.at(one, head)]
+            parts, plus = by.led(parts, plus, head)
+            moving = [one for one in parts if by.at(one, head)]
             if not moving:
                 continue
-            step = (self.moving.least(moving[0], head) or 0) * parts[moving[0]]
+            step = (by.least(moving[0], head) or 0) * parts[moving[0]]
             if len(moving) > 1 or step <= 0:
                 return None
-            target = self.moving.sum(parts, plus, moving[0], head)
+            target = by.sum(parts, plus, moving[0], head)
             return None if target is None else _Copy(head, target, moving[0], step)
         return None
 
-    # -- what ends the loop
     def _bound(self, store: _Store, copy: _Copy) -> tuple[int | None, int] | None:
         """How many bytes the tests of the loop let pass: a number, and a term for what is not a number (-1 when there
         is none). None when what ends the loop is not known.
         """
-        told = self._tested(store, copy.head)
+        told = None if self._is_ring(store, copy) else self._tested(store, copy.head)
+        gap = max(copy.step - store.size, 0)
+        """Bytes that the last round leaves out."""
         if told is None:
             return None
         values = [(one, self.terms.value(one)) for one in told]
-        numbers = [abs(self.terms.signed(value)) * copy.step for _one, value in values if value is not None]
-        terms = {one for one, value in values if value is None}
-        if len(terms) > 1:
+        numbers = [abs(self.terms.signed(value)) * copy.step - gap for _one, value in values if value is not None]
+        terms = sorted({one for one, value in values if value is None})
+        if len(terms) > _TERMS:
             return None
-        size = terms.pop() if terms else -1
+        size = terms[0] if terms else -1
         if size != -1:
-            numbers += [most * copy.step for most in self._most(store.state, size)]
+            for one in terms[1:]:  # the lesser of them ends the loop
+                (lower, less), (upper, more) = self.terms.based(size), self.terms.based(one)
+                store.state.learn(frozenset({("most", lower, upper, more - less)}))
+            numbers += [most * copy.step - gap for one in terms for most in self._most(store.state, one)]
             size = fold.binary(self.terms, MUL, size, self.terms.const(copy.step), self.terms.word)
+            size = self.terms.add(size, -gap)
+        if is_byte(self.terms, store.address, copy.moving):
+            numbers.append(BYTES)
         high = store.state.ranges.get(copy.moving, (0, bounds.HUGE))[1]
         start = self.moving.start(copy.moving, copy.head)
         first = self.terms.value(start) if start is not None else None
         if high < bounds.HUGE and first is not None:
             numbers.append(high + 1 - self.terms.signed(first))
         return min(numbers, default=None), size
+
+    def _is_ring(self, store: _Store, copy: _Copy) -> bool:
+        """Whether the loop compares what moves to begin it anew: such a test ends neither the loop nor a store."""
+        ends = {block for block, _ in self._controlling(store, copy.head)}
+        others = [self.tests[one] for one in self.loops.bodies[copy.head] - ends if one in self.tests]
+        atoms = [atom for one in others for atom in self.atoms(one)]
+        if self.moving.returns(copy.moving, copy.head):
+            atoms += range(len(self.terms.nodes))
+        return any(compares(self.moving, copy.moving, copy.head, *both) for both in map(self._compared, atoms) if both)
+
+    def _compared(self, atom: int) -> tuple[int, int] | None:
+        node = self.terms.nodes[atom]
+        return self.sides(node) if node[0] == OP and node[1] in COMPARED else None
 
     def _most(self, state: State, size: int) -> list[int]:
         """Numbers that a size is not above: what was tested, and what it was cut down to."""
@@ -177,12 +210,12 @@ class CopyLoops:
 
     def _tested(self, store: _Store, head: int) -> list[int] | None:
         """The numbers of rounds that the tests let pass which every round that stores has to pass one of: of a test
-        that the compiler wrote once for each way through the round, the largest. None when they are not known.
+        that stands there once for each way through the round, the largest. None when they are not known.
         """
-        every = [] if store.guard is None else self.rounds(store.guard, head)
+        every = [] if store.guard is None else self.rounds(store.guard, head, self._by(store))
         some: dict[int, list[int]] = {}
         for block, condition in self._controlling(store, head):
-            told = self.rounds(condition, head)
+            told = self.rounds(condition, head, self._by(store))
             if self.comes_back(store.block, head, {block}):
                 if told != []:
                     some[block] = told or []
@@ -192,6 +225,8 @@ class CopyLoops:
                 every += told
         if every is None or not some or self.comes_back(store.block, head, set(some)):
             return every
+        if all(some.values()) and len({tuple(told) for told in some.values()}) == 1:
+            return [*every, *next(iter(some.values()))]
         values = [self.terms.value(one) for told in some.values() for one in told]
         if not all(some.values()) or None in values:
             return None
@@ -288,8 +323,8 @@ class CopyLoops:
         known what it looks at.
         """
         node = self.terms.nodes[atom]
-        if node[0] == CONST:
-            return []
+        if node[0] in (CONST, UNKNOWN):
+            return [] if node[0] == CONST else None
         if node[0] == OP and node[1] in COMPARED:
             left, right = self.sides(node)
             parts, plus = self.terms.linear(left)
@@ -327,7 +362,7 @@ class CopyLoops:
         if level > _DEEP:
             return False
         if node[0] == RESULT:
-            return self._called(node[1], head)
+            return self.called(node[1], head)
         if node[0] == DERIVED:
             return self._asks(node[2], head, level + 1)
         if node[0] == PHI:
@@ -336,7 +371,7 @@ class CopyLoops:
             return any(self._asks(one, head, level + 1) for one in (node[2:] if node[0] == OP else node[1:2]))
         return False
 
-    def _called(self, site: object, head: int) -> bool:
+    def called(self, site: object, head: int) -> bool:
         blocks = self.activation.function.blocks
         return isinstance(site, int) and any(
             blocks[one].exit.kind in ("call", "icall") and blocks[one].exit.site == site

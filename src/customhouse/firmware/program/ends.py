@@ -1,6 +1,7 @@
 """Where a string ends: what a NUL byte says of the string that was walked to it, and of its length."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from . import bounds, bytesets, fold
 from .formats import only_numbers
@@ -11,6 +12,7 @@ from .state import Fact, State
 from .terms import BYTE, CONST, DERIVED, LOAD, MERGE, OP, PHI, RESULT, STACK, Terms
 
 _STARTS = 3
+_FAR = 1 << 16
 _UNSIGNED = {SLT: LT, SLE: LE}
 _FIRST = frozenset(("strchr", "index", "memchr", "strchrnul", "strpbrk"))
 """Searches for the first of some bytes."""
@@ -66,6 +68,8 @@ class Ends:
                 if self.terms.rank(base) >= self.terms.rank(index):
                     first = self._first(index)
                     self._ends_by(state, self.terms.add(base, first + more), index, -first)
+        elif top[0] == RESULT and more >= self.terms.floor:  # of a buffer at a known place
+            self._ends_by(state, self.terms.const(more), where, 0)
         elif top[0] == PHI:
             for start in self.terms.alternatives[where]:
                 if self.terms.based(start)[0] != where and len(self.terms.alternatives[where]) <= _STARTS:
@@ -124,6 +128,14 @@ class Ends:
             starts = [at for _root, at, stride in state.texts.of(root) if at < offset and not stride]
             if starts:
                 yield self.terms.add(address, max(starts) - offset), offset - max(starts)
+                continue
+            for node in (self.terms.nodes[term] for term in state.ranges):  # received by another function
+                for text, start, _ in self.terms.places(node[3][0])[:1] if self._is_strlen(node) else ():
+                    if text == root and 0 < offset - start < _FAR:
+                        yield node[3][0], offset - start
+
+    def _is_strlen(self, node: tuple[Any, ...]) -> bool:
+        return bool(node[0] == RESULT and node[2] == "strlen" and node[3])
 
     def _furthest(self, base: int, more: int) -> tuple[int, int]:
         """A place in a text that begins at one of two places, by the text in which both lie: `if (prefix) id += 4`."""

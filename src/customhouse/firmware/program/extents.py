@@ -8,7 +8,7 @@ has the size that was asked for, when that is a constant.
 import bisect
 from typing import TYPE_CHECKING
 
-from .terms import GLOBAL, HEAP, LOAD, STACK, Location
+from .terms import GLOBAL, HEAP, LOAD, RESULT, STACK, Location
 
 if TYPE_CHECKING:
     from .whole import Whole
@@ -17,6 +17,8 @@ OWN = 16
 """A buffer at least this large, known by what is written to it, is one of its own."""
 _FIELD, HEADER = 4, 32
 """A write that begins closer to a buffer's start, or unaligned and not much further on, is one inside of it."""
+_COUNTS = frozenset(("read", "recv", "recvfrom", "recvmsg", "strlen", "strnlen", "snprintf", "sprintf", "fread"))
+"""Calls that give a number, of bytes or letters."""
 _APART = 8
 """Globals that begin closer than this to a buffer's start are rather a place inside of it."""
 
@@ -58,8 +60,25 @@ class Extents:
         return max(known) if rows and len(known) == len(rows) + len(others) else self.room(target)
 
     def targets(self, pointer: int) -> list[Location]:
-        """The places that a pointer leads to; what is no pointer yet is no target either."""
-        return [one for one in self.store.points(pointer) if one[0] != GLOBAL or self._is_address(one[1])]
+        """The places that a pointer leads to; what is no pointer yet is no target either. A number that is added to the
+        address of a global leads somewhere into that.
+        """
+        places = (self._indexed(*one) for one in self.store.points(pointer))
+        return [one for one in places if one[0] != GLOBAL or self._is_address(one[1])]
+
+    def _indexed(self, root: int, offset: int, stride: int) -> Location:
+        counted = self.terms.nodes[root][0] == RESULT and self.terms.nodes[root][2] in _COUNTS
+        return (GLOBAL, offset, 1) if counted and self._is_address(offset) else (root, offset, stride)
+
+    def fixed(self, pointer: int) -> bool:
+        """Whether it can only point to constant text."""
+        places = self.store.points(pointer)
+        return bool(places) and all(map(self.is_constant, places))
+
+    def is_constant(self, place: Location) -> bool:
+        root, off, _ = place
+        image = self.whole.image
+        return root == GLOBAL and (off < self.terms.floor or image.segment(off) is None or image.constant(off))
 
     def _is_address(self, number: int) -> bool:
         return number >= self.terms.floor and self.whole.image.segment(number) is not None
@@ -69,7 +88,7 @@ class Extents:
         root, offset, stride = place
         kind = self.terms.nodes[root][0]
         if root == GLOBAL:
-            return None if told or stride > 1 else self._global(offset, own)
+            return None if told else self._row(offset, stride, own) if stride > 1 else self._global(offset, own)
         if kind == STACK:
             return self._frame(root, offset, own, told)
         if kind == HEAP:
@@ -157,6 +176,11 @@ class Extents:
             if not any(start < high for _low, high in covers):
                 return min(start, segment.end) - address
         return segment.end - address
+
+    def _row(self, address: int, stride: int, own: int | None) -> int | None:
+        """From a place in the first row of a table to its end: what begins in that row are rather its fields."""
+        rest = self._global(address + stride, own)
+        return stride if rest is None else stride + rest
 
     def _beginnings(self) -> list[int]:
         """Addresses that the code names and that are written as texts, or as numbers of more than a byte."""

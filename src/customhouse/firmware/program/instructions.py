@@ -31,7 +31,7 @@ from .lift import LOAD as OP_LOAD
 from .loops import Loops
 from .measured import ended
 from .state import State
-from .terms import CONST, OP
+from .terms import ADDR, CONST, OP, PHI
 
 _UNARY = frozenset((MOV, ZEXT, SEXT, TRUNC, NEG, NOT, BNOT, ZEROS))
 _EFFECTS = frozenset((STORE, WEAK_STORE, REPEAT, SELECT))
@@ -78,6 +78,8 @@ class Instructions:
                 self.activation.site = at
                 result = self._load(state, left, size)
             elif kind in _UNARY:
+                if kind == ZEXT and size == 1 and terms.nodes[left][0] in (OP, ADDR, PHI):
+                    terms.bytes.add(left)
                 result = left if kind in (MOV, ZEXT) else fold.unary(terms, kind, left, size)
             elif kind == OTHER:
                 result = terms.unknown(("other", self.activation.function.address, at))

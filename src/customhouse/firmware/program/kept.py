@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from .growth import narrow
-from .lengths import Lengths
+from .lengths import HUGE, Lengths
 from .lift import LE, LT, SLE, SLT
-from .terms import LOAD, OP, Location
+from .terms import DERIVED, LOAD, OP, Location
 
 _ORDERS = frozenset((LT, LE, SLT, SLE))
 
@@ -22,8 +22,11 @@ class Kept(Lengths):
         """Whether what a copy's place moves on by is kept in memory, and grows there by what someone outside sends."""
         return any(self._grows(place) for place in self._places(moving))
 
-    def asked(self, moving: int, room: int) -> bool:
-        """Whether the program compares such a number with one as large as the buffer, or with one that it knows."""
+    def asked(self, moving: int, room: int, exact: bool = False) -> bool:
+        """Whether the program compares such a number with one as large as the buffer, or with one that it knows. A much
+        larger one says nothing of a buffer of which it is sure how large it is (`exact`).
+        """
+        most = 2 * room if exact else HUGE
         places = self._places(moving)
         for parts, constant in self._compared:
             own = [one for one in parts if places & self._places(one)]
@@ -31,7 +34,10 @@ class Kept(Lengths):
                 continue
             others = [one for one, factor in parts.items() if one not in own and factor * parts[own[0]] < 0]
             sizes = (constant + parts[own[0]] * self.terms.linear(one)[1] for one in {own[0], *self.terms.flat(own[0])})
-            if any(2 * abs(one) >= room for one in sizes) or any(not self.tainted(one, 0) for one in others):
+            others = [one for one in others if self.terms.nodes[one][0] != DERIVED]  # how far it got in the buffer
+            if any(room <= 2 * abs(one) <= 2 * most for one in sizes) or any(
+                not self.tainted(one, 0) for one in others
+            ):
                 return True
         return False
 

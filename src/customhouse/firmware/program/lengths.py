@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 HUGE = bounds.HUGE
 """As long as someone outside wants."""
 _STRINGS = frozenset(("strlen", "strnlen", "strcspn", "strspn"))
-_NUMBERS = frozenset(("atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
+NUMBERS = frozenset(("atoi", "atol", "strtol", "strtoul", "__isoc23_strtol", "__isoc23_strtoul", "number"))
+_LINES = frozenset(("getline", "__getline", "getdelim", "__getdelim"))
+"""What reads lines of any length."""
 _NAMES = table("libc.toml")["names"]
 _ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
 """What gives text of any length."""
@@ -176,7 +178,7 @@ class Lengths:
         if name.startswith("swap") and node[3]:
             inner = self.length(node[3][0], facts, level + 1)
             return None if inner is None else 65535 if name == "swap2" else HUGE
-        if name in _NUMBERS:
+        if name in NUMBERS or name in _LINES:
             return HUGE if self.tainted(term, 0) else None
         return None
 
@@ -220,11 +222,7 @@ class Lengths:
             held = frozenset({("T", node[1], node[2], node[3], False)})
             return node[4] <= 4 and (bool(self.store.origins(Content(held, "%s"))) or self._put(node, level))
         if kind == RESULT:
-            if term in self.limits:
-                return True
-            if (node[2] in _STRINGS or node[2] in _NUMBERS) and node[3]:
-                return self._outside(node[3][0])
-            return str(node[2]).startswith("swap") and any(self.tainted(one, level + 1) for one in node[3])
+            return self._given(term, node, level)
         if kind == OP:
             if node[1] == lift.SUB and self.terms.rank(node[2]) >= 1 and self.terms.rank(node[3]) >= 1:
                 return self._outside(node[3])
@@ -235,6 +233,16 @@ class Lengths:
         if kind in (PHI, MERGE):
             return any(self.tainted(one, level + 1) for one in self.terms.flat(term) if one != term)
         return False
+
+    def _given(self, term: int, node: tuple[Any, ...], level: int) -> bool:
+        """Whether a call gives a number that someone outside chooses."""
+        if term in self.limits:
+            return True
+        if (node[2] in _STRINGS or node[2] in NUMBERS) and node[3]:
+            return self._outside(node[3][0])
+        if node[2] in _LINES:
+            return self.heard(term)
+        return str(node[2]).startswith("swap") and any(self.tainted(one, level + 1) for one in node[3])
 
     def _put(self, node: tuple[Any, ...], level: int) -> bool:
         """Whether what was put into a structure's field is chosen outside."""
@@ -327,9 +335,10 @@ class Lengths:
         total = chosen = 1
         tested = found = False
         for source, limit in sources:
-            if self._fixed(source):
+            if self.extents.fixed(source):
                 continue
-            known = limit if limit is not None else self._measured(source, facts)
+            told = self._measured(source, facts)
+            known = told if limit is None else min(limit, told or limit)
             outside = self._outside(source)
             held = self.held(source)
             if held is None and self._allocated(source):  # nobody else reaches it: what lies there is told by the copy
@@ -348,18 +357,9 @@ class Lengths:
             return chosen
         return 0 if tested else max(total, self.longest(content, 0) or 0)
 
-    def _fixed(self, pointer: int) -> bool:
-        """Whether it can only point to constant text."""
-        return bool(places := self.store.points(pointer)) and all(map(self._is_constant, places))
-
-    def _is_constant(self, place: Location) -> bool:
-        root, off, _ = place
-        image = self.whole.image
-        return root == GLOBAL and (off < self.terms.floor or image.segment(off) is None or image.constant(off))
-
     def _allocated(self, pointer: int) -> bool:
         """Whether it points to objects on the heap, if to anything that changes: a table may hold functions as well."""
-        places = [one for one in self.store.points(pointer) if not self._is_constant(one)]
+        places = [one for one in self.store.points(pointer) if not self.extents.is_constant(one)]
         return bool(places) and all(self.terms.nodes[root][0] == HEAP for root, _off, _step in places)
 
     def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:

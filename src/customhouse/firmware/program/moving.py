@@ -70,6 +70,21 @@ class Moving:
             return self.terms.const(min(numbers) if step > 0 else max(numbers))
         return self.terms.merge(first) if first else None
 
+    def returns(self, term: int, head: int) -> bool:
+        """Whether a round chooses between what a number has moved on to and a constant, as where a ring ends."""
+        chosen = [self.terms.nodes[one][1] for one in self.terms.edges.get(term, ()) if self._is_choice(one)]
+        return any(
+            any(self.terms.value(one) is not None for one in parts)
+            and any(self._leads(one, term, head) for one in parts)
+            for parts in chosen
+        )
+
+    def _is_choice(self, term: int) -> bool:
+        return bool(self.terms.nodes[term][0] == MERGE)
+
+    def _leads(self, term: int, phi: int, head: int) -> bool:
+        return phi in self.led(*self.terms.linear(term), head)[0]
+
     def _moves(self, phi: int, head: int) -> tuple[set[int], set[int]] | None:
         """The distances by which a number moves on, and what it starts as; None when something else becomes of it."""
         if not self.at(phi, head):

@@ -62,6 +62,8 @@ class Nodes:
         """Terms that the program treats as numbers."""
         self.signed_halves: set[int] = set()
         """Numbers of 16 bits of which the highest is a sign: as wider ones they may be negative."""
+        self.bytes: set[int] = set()
+        """Computed numbers of which only the lowest byte was taken somewhere: they begin anew after 255."""
         self.zero = self.const(0)
 
     def make(self, node: tuple[Any, ...], *parts: int) -> int:

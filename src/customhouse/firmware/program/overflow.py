@@ -5,17 +5,19 @@ most. A length that is made in a way we cannot follow is reported only when a co
 large.
 """
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from .extents import OWN
+from .indices import LOOSE, WHOLE
 from .kept import Kept
-from .lengths import HUGE, Sources
+from .lengths import HUGE, NUMBERS, Sources
 from .members import Members
 from .nodes import MAX_DEPTH
 from .state import Content, Fact
 from .summary import ENDLESS, LOOP, ONCE, ONE_TEXT
-from .terms import GLOBAL, STACK
+from .terms import ADDR, BYTE, GLOBAL, HEAP, LOAD, OP, RESULT, STACK, Location
 
 _WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
 """Limits that come of a number's width rather than of a test."""
@@ -36,6 +38,8 @@ class Overflows(Kept):
         _, name, _site, target, limit, content, size, facts, _chain, sources, _, moving, low, _, again = event
         if self._is_carved(target):
             return False
+        if any(fact[0] == LOOSE and self._leads_out(fact[2], fact[1], facts) for fact in facts):
+            return True
         if name == LOOP:
             return self._loop(event)
         if size == -1:
@@ -52,13 +56,31 @@ class Overflows(Kept):
             return self._behind(target, size, moving, sources, again)
         value = self.terms.value(size)
         if value is not None:
-            room = self.extents.room(target, value, True)
+            room = self.extents.room(target, value, self._in_frame(target) or self._is_told(facts))
             return room is not None and self.terms.signed(value) > room
         most, own = self._most(limit, size, content, facts)
         if most is None:
             return False
         room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
         return room is not None and most > room
+
+    def _is_told(self, facts: frozenset[Fact]) -> bool:
+        """Whether the program says by a constant how long a copy is, or tests it: how much came is neither."""
+        whole = [(size, limit) for kind, size, limit in (fact for fact in facts if fact[0] == WHOLE)]
+        return all(limit < (self.length(size, frozenset()) or HUGE) for size, limit in whole)
+
+    def _leads_out(self, target: int, index: int, facts: frozenset[Fact]) -> bool:
+        """Whether a number that is added to the address of a target leads behind its end: someone outside chooses it,
+        and nothing was compared with it.
+        """
+        parts, constant = self.terms.linear(target)
+        if constant >= self.terms.floor and constant not in self.whole.references:
+            return False
+        factor, most = parts.get(index, 0), self.length(index, facts)
+        room = self.extents.room(target)
+        if factor <= 0 or most is None or room is None or not self.received(index, 0):
+            return False
+        return most >= HUGE or most * factor > room
 
     def outgrows(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of the member that it goes to, though not that of the whole object. What
@@ -69,6 +91,8 @@ class Overflows(Kept):
         if room is None:
             return False
         if event[1] == LOOP:
+            if event[10][1] > 1:
+                return False  # a block that the compiler moves word by word, or entries
             told = self.counted(event)
             most = None if told is None else self.copied(event, told)
             tested = bool(told)
@@ -108,10 +132,13 @@ class Overflows(Kept):
         if room is None or not (self.tainted(size, 0) or self.tainted(moving, 0)):
             return False
         kept = self.gathers(moving)
-        if (most is not None and most <= room) or (kept and self.asked(moving, room)):
+        exact = all(self.terms.nodes[root][0] == HEAP for root, _off, _step in self.store.points(target))
+        if kept and self.asked(moving, room, exact):
             return False
         if again == ENDLESS or kept:
             return True
+        if most is not None and most <= room:
+            return False
         whole = [self.held(one) for one, _ in sources]  # pieces of one text are no longer than that
         return not whole or any(one is None or one > room for one in whole)
 
@@ -131,11 +158,16 @@ class Overflows(Kept):
 
     def _loop(self, event: tuple[Any, ...]) -> bool:
         """Whether a loop that copies bytes can pass the end of its target."""
-        target, sources = event[3], event[9]
+        target, size, sources = event[3], event[6], event[9]
         told = self.counted(event)
         if told is None:
             return False  # compared with what we do not know: believed
-        room = self.extents.room(target, min(told, default=None), True)
+        own = min(told, default=None)
+        # how much came, or the width of a number, is nothing that the program says of its buffer
+        constant = size == -1 or self.terms.value(size) is not None
+        untested = HUGE if constant else self.length(size, frozenset()) or HUGE
+        tested = own is not None and own not in _WIDTHS and own < untested
+        room = self.extents.room(target, own, tested or self._in_frame(target))
         if room is None or self._within(target, sources):
             return False
         return self.copied(event, told) > room
@@ -154,6 +186,20 @@ class Overflows(Kept):
                 out.add(("most", fact[1], self.terms.zero, most + fact[3]))
         return frozenset(out)
 
+    def received(self, number: int, level: int) -> bool:
+        """Whether a number is as it was received, by itself: not one that the program counts."""
+        node = self.terms.nodes[number]
+        if level > MAX_DEPTH:
+            return False
+        if node[0] == RESULT:
+            return (node[2] in NUMBERS or str(node[2]).startswith("swap")) and self.tainted(number, 0)
+        if node[0] in (BYTE, LOAD):
+            place = node[1:4] if node[0] == LOAD else node[2:5]
+            return bool(self.store.origins(Content(frozenset({("T", *place, False)}), "%s")))
+        parts = node[2:] if node[0] == OP else node[1:2] if node[0] == ADDR else ()
+        unknown = [one for one in parts if self.terms.value(one) is None]
+        return bool(unknown) and all(self.received(one, level + 1) for one in unknown)
+
     def _in_frame(self, target: int) -> bool:
         return all(
             self.terms.nodes[root][0] == STACK and root != GLOBAL for root, _off, _step in self.store.points(target)
@@ -161,8 +207,21 @@ class Overflows(Kept):
 
     def _within(self, target: int, sources: Sources) -> bool:
         """Whether bytes are moved inside of one object: the rest of a buffer down to its start."""
-        places = {self._object(*one) for one in self.store.points(target)}
-        return bool(places) and places == {self._object(*spot) for one, _ in sources for spot in self.store.points(one)}
+        targets = self.store.points(target)
+        places = {self._object(*one) for one in targets}
+        moved = {self._object(*spot) for one, _ in sources for spot in self.store.points(one)}
+        return bool(places) and places == moved and not self._apart(targets, sources)
+
+    def _apart(self, targets: Iterable[Location], sources: Sources) -> bool:
+        """Whether what was received ends before the global begins to which it goes."""
+        begin = min(offset for _root, offset, _step in targets)
+        ends = [
+            offset + (self.held(one) or HUGE)
+            for one, _ in sources
+            for root, offset, _step in self.store.points(one)
+            if root == GLOBAL
+        ]
+        return max(ends, default=HUGE) <= begin
 
     def _meets(self, event: tuple[Any, ...]) -> bool:
         """Whether a copy reaches the place that it is made from, behind its target in one frame: what memcpy copies

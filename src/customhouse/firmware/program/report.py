@@ -247,6 +247,7 @@ class Reporter:
     def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
         judge = Overflows(self.whole, self._is_heard)
         events = [event for event in self.whole.events if event[0] == "over"]
+        events += [event for event in self.whole.uncalled() if event[0] == "over" and self.whole.is_given(event)]
         for event in events:
             _, name, site, target, _limit, content, size, facts, chain = event[:9]
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")

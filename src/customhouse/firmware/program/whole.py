@@ -19,7 +19,7 @@ from .readplaces import ReadPlaces
 from .resolve import Store
 from .state import Content, Dep, Fact
 from .summary import Event, Sites, Summary
-from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, Location, Terms
+from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, PARAM, Location, Terms
 from .traces import Trace
 from .unrolled import fork, release, tables, unroll
 
@@ -295,8 +295,16 @@ class Whole:
                 or any(is_open[one] for one, _ in event[9])
                 or any(fact[0] == "most" and is_open[fact[2]] for fact in event[7])
                 or self.open_content(event[5])
+                or self.is_given(event)
             )
         return False
+
+    def is_given(self, event: Event) -> bool:
+        """Whether a number was compared that a caller gives, where texts are copied: it may be how long one is."""
+        return event[6] == -1 and any(
+            fact[0] == "most" and self.terms.nodes[fact[1]][0] == PARAM and fact[2] == self.terms.zero
+            for fact in event[7]
+        )
 
     def _is_input(self, term: int) -> bool:
         """Whether a term is what stood for the standard input when a function was called."""

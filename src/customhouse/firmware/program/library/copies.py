@@ -1,5 +1,7 @@
 """Models of what copies, fills and allocates memory: strcpy, strcat, memcpy, memset, strdup, malloc and their kin."""
 
+from typing import Any
+
 from ..lift import MUL
 from ..private import drop
 from ..state import EMPTY, State
@@ -130,7 +132,10 @@ def _append(one: Call) -> int:
     before = len(old.template) if not old.deps else max(old.extent - 1, 0)
     size = one.terms.value(one.nth(2)) if one.number(2) >= 0 else None
     again = one.caller.again(one.state, target, content) if one.name != "strlcat" else 1
-    if one.number(3) == 1:
+    rest = _end_of_rest(one, target, one.nth(2)) if one.number(2) >= 0 else None
+    if rest is not None:
+        one.caller.overrun(one.state, one.name, target, content, None, ((source, rest),))
+    elif one.number(3) == 1:
         sources = ((source, None), *_earlier(one, target, source))
         one.caller.overrun(one.state, one.name, target, content, None, sources, before, again)
     elif again > 1 and one.number(2) >= 0:
@@ -144,6 +149,19 @@ def _append(one: Call) -> int:
     limit = _measured(one, source)
     one.memory.append(one.state, target, content._replace(extent=limit or content.extent, verbatim=False))
     return target
+
+
+def _end_of_rest(one: Call, target: int, size: int) -> int | None:
+    """Where a text ends at the most that is gone on with for what its length leaves of a room:
+    `strncat(line, more, sizeof line - strlen(line) - 1)`.
+    """
+    parts, constant = one.terms.linear(size)
+    used = [term for term, factor in parts.items() if factor == -1 and _is_length(one.terms.nodes[term], target)]
+    return constant + 1 if len(parts) == len(used) == 1 and 0 <= constant < _MAX_COPY else None
+
+
+def _is_length(node: tuple[Any, ...], text: int) -> bool:
+    return bool(node[0] == RESULT and node[2] == "strlen" and node[3][:1] == (text,))
 
 
 def block_copy(caller: Caller, state: State, target: int, source: int, size: int, whole: bool) -> None:

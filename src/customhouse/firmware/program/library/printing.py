@@ -102,10 +102,12 @@ def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> i
     content = formatted(one, one.nth(2), arguments)
     behind = appends(one, target)
     if one.number(1) == -1:
+        before = one.state.facts
         sources, literal = _lengths(one, one.nth(2), arguments)
         start = target if behind is None else behind[0]
         again = 1 if behind is None else one.caller.again(one.state, start, content)
         one.caller.overrun(one.state, one.name, start, content, None, sources, literal, again)
+        one.state.facts = before
     elif one.number(1) >= 0:
         one.caller.overrun(one.state, one.name, target, content, one.nth(1))
     limit = one.size(one.number(1)) if one.number(1) >= 0 else None
@@ -125,7 +127,9 @@ def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> i
 def _lengths(
     one: Call, format_term: int, arguments: Callable[[int], tuple[int, ...]]
 ) -> tuple[tuple[tuple[int, int | None], ...], int]:
-    """The texts that a constant format takes, each with the bound that its precision gives, and the bytes between."""
+    """The texts that a constant format takes, each with the bound that its precision gives, and the bytes between. Of a
+    precision that callers know better it is learned that it is one.
+    """
     values_ = [one.terms.value(term) for term in one.terms.flat(format_term)]
     texts = {one.memory.image.text(value) for value in values_ if value is not None and value >= one.terms.floor}
     text = texts.pop() if len(texts) == 1 else None
@@ -140,7 +144,12 @@ def _lengths(
         if piece.kind == "s" and index < len(values):
             limit: int | None = piece.precision + 1 if piece.precision >= 0 else None
             if piece.stars and limit is None:
-                limit = 1 + (one.caller.limit(one.state, values[index - 1]) or 0)
+                precision = values[index - 1]
+                most = one.caller.limit(one.state, precision)
+                limit = None if most is None else most + 1
+                if most is None:
+                    taken = one.terms.result("precision", "strlen", (values[index],))
+                    one.state.learn(frozenset({("most", taken, precision, 0)}))
             sources.append((values[index], limit))
         elif piece.kind:
             literal += 1

@@ -1,0 +1,76 @@
+"""Places in tables and buffers that someone outside chooses: an index, or an offset, that nothing was compared with.
+
+Where it is not compared by the function that copies, its callers may have done it; they say it in their words.
+"""
+
+from collections.abc import Callable
+
+from . import bounds, lift
+from .orders import is_condition
+from .state import Fact, State
+from .terms import ADDR, BYTE, HEAP, LOAD, OP, PARAM, RESULT, STACK, Terms
+
+LOOSE = "loose"
+"""The kind of a fact: nothing was compared with a number that is added to where a copy goes."""
+WHOLE = "whole"
+"""The kind of a fact: a copy ends at the most where it does because its length is at most so much."""
+_LEAVES = frozenset((BYTE, LOAD, PARAM, RESULT))
+_DEEP = 8
+_MOST = 3
+
+
+def untested(terms: Terms, state: State, target: int) -> frozenset[Fact]:
+    """The numbers that are added to where a copy goes, and with which nothing was compared here."""
+    return _loose(terms, state, [(one, target) for one in _added(terms, target)])
+
+
+def carried(terms: Terms, state: State, facts: frozenset[Fact], read: Callable[[int], int]) -> frozenset[Fact]:
+    """The same of a callee's copy, in its caller's words (`read`), and what bounded the lengths there."""
+    told = [(read(fact[1]), read(fact[2])) for fact in facts if fact[0] == LOOSE]
+    whole = frozenset((WHOLE, read(fact[1]), fact[2]) for fact in facts if fact[0] == WHOLE)
+    return whole | _loose(terms, state, told)
+
+
+def _added(terms: Terms, target: int) -> list[int]:
+    """The numbers that are added to the address of a thing of its own to be a pointer."""
+    parts, constant = terms.linear(target)
+    based = any(terms.nodes[one][0] in (STACK, HEAP) for one in parts)
+    if not based and constant < terms.floor:
+        return []
+    added = [one for one, factor in parts.items() if factor > 0 and terms.nodes[one][0] not in (STACK, HEAP)]
+    return added if len(added) <= _MOST else []
+
+
+def _loose(terms: Terms, state: State, added: list[tuple[int, int]]) -> frozenset[Fact]:
+    """Those of some numbers, each with the pointer that it is a part of, with which nothing was compared here."""
+    return frozenset((LOOSE, *one) for one in added if _is_loose(terms, state, one[0]))
+
+
+def bounded(terms: Terms, size: int, whole: int, limit: int | None) -> frozenset[Fact]:
+    """What bounds a length of which a constant became by where the copy begins; not that of what is left of a room."""
+    left = any(factor < 0 for factor in terms.linear(size)[0].values())
+    constant = not left and terms.value(size) is None and terms.value(whole) is not None
+    return frozenset({(WHOLE, size, limit)}) if constant and limit is not None else frozenset()
+
+
+def _is_loose(terms: Terms, state: State, number: int) -> bool:
+    parts = _leaves(terms, number)
+    if not parts or None in parts or bounds.most(terms, number, state.ranges) < bounds.most(terms, number, {}):
+        return False
+    tested = [one for one, (_low, high) in state.ranges.items() if high < bounds.HUGE and not is_condition(terms, one)]
+    tested += state.masks
+    tested += [one for fact in state.facts if fact[0] == "most" for one in fact[1:3]]
+    return not any(parts & _leaves(terms, one) for one in tested)
+
+
+def _leaves(terms: Terms, number: int, level: int = 0) -> set[int | None]:
+    """What a number is computed from; None among them when it is of another kind."""
+    node = terms.nodes[number]
+    if node[0] in _LEAVES:
+        return {number}
+    if terms.value(number) is not None:
+        return set()
+    if level > _DEEP or node[0] not in (OP, ADDR):
+        return {None}
+    parts = node[1:2] if node[0] == ADDR else node[2:4] if node[1] != lift.SELECT else ()
+    return {leaf for one in parts for leaf in _leaves(terms, one, level + 1)} or {None}
