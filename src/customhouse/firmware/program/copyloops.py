@@ -128,6 +128,16 @@ class CopyLoops:
         """The stores that move on as a loop goes round."""
         return {site for site, store in self.stores.items() if self._copy(store.block, store.address) is not None}
 
+    def counter(self, site: int) -> tuple[int, list[int]] | None:
+        """The number that says how many bytes a store has written that moves on as a loop goes round, and all that it
+        is compared with.
+        """
+        store = self.stores[site]
+        copy = self._copy(store.block, store.address, self._by(store))
+        if copy is None or copy.step != 1 or self.moving.start(copy.moving, copy.head) != self.terms.zero:
+            return None
+        return copy.moving, self._tested(store, copy.head) or []
+
     def begun(self, block: int, pointer: int) -> int | None:
         """Where a walk began by which a block writes in every round of its loop; None when it is no such walk."""
         copy = self._copy(block, pointer)

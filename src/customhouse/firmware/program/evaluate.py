@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import cases, fieldtests, pieces, private
+from . import cases, counters, fieldtests, pieces, private
 from .activation import Activation
 from .agenda import Agenda
 from .appends import Appends
@@ -125,6 +125,7 @@ class Evaluation:
         self.whole.sites[self.function.address] = Sites(self.events, self.verdicts)
         self.whole.traces[self.function.address] = traced(self)
         copies = dict.fromkeys(self.copies.events(), _NO_FACTS)
+        self.whole.counters.update(counters.told(self.copies, copies))
         copies.update(dict.fromkeys(self.gathered.events(self.copies.walks()), _NO_FACTS))
         return self.returns.summary([*self.events.values(), *self.rounds.values(), *self.unseen.values(), copies])
 

@@ -7,9 +7,10 @@ in, or by what it was compared with. A length that was compared with something w
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import bounds, gathered, lift
+from . import bounds, counters, gathered, lift
 from .extents import Extents
 from .held import Held, chosen
+from .names import WRITTEN
 from .state import Content, Fact
 from .summary import FILLS, LOOP, Event
 from .tables import table
@@ -30,8 +31,6 @@ _ENDLESS = frozenset(("getenv", "secure_getenv", *_NAMES["getters"]))
 _DEPTH = 8
 _FAR = 5
 """So much deeper a number is looked at that another one is compared with, and what it is made of."""
-_JOINS = 4
-"""Joins through which a counter goes round its loop."""
 Sources = tuple[tuple[int, int | None], ...]
 """Texts that are copied, each with a bound of its length when one is known."""
 
@@ -75,7 +74,7 @@ class Lengths:
         for fact in facts:
             if fact[0] != "most" or (fact[1] != base and not bounds.summand(self.terms, base, fact[1])):
                 continue
-            if self._counts(fact[2]) or self._made_of(fact[2], base, 0):
+            if counters.goes_round(self.terms, fact[2]) or self._made_of(fact[2], base, 0):
                 continue
             if self._one_of(fact[2], base) and bounds.most(self.terms, fact[2], {}) >= bounds.HUGE:
                 continue
@@ -87,26 +86,6 @@ class Lengths:
             if best is None or other + fact[3] + more < best:
                 best = other + fact[3] + more
         return best
-
-    def _counts(self, term: int) -> bool:
-        """Whether the term is a counter of a loop, or what one came to: that a length is below it tells how the loop
-        ended.
-        """
-        top = self.terms.nodes[term]
-        if top[0] == OP and top[1] == lift.ADD:  # what is added to as the loop goes round
-            rounds = [one for one in top[2:] if self.terms.nodes[one][0] == PHI]
-            return any(term in self.terms.alternatives[one] or self._counts(one) for one in rounds)
-        joins = [term] if top[0] == PHI else []
-        for one in joins:
-            node = self.terms.nodes[one]
-            for value in self.terms.alternatives[one] if node[0] == PHI else node[1]:
-                base, more = self.terms.based(value)
-                kind = self.terms.nodes[base][0]
-                if kind == OP or (base in joins and (more or base == one == term)):
-                    return True
-                if kind in (PHI, MERGE) and base not in joins and len(joins) < _JOINS:
-                    joins.append(base)
-        return False
 
     def _one_of(self, term: int, values: int) -> bool:
         """Whether one number is some of the values that the other can be: that tells nothing of how large those are."""
@@ -129,6 +108,9 @@ class Lengths:
             return self._read(term, facts, level)
         if level > _DEPTH:
             return None
+        written = counters.parts(self.terms, self.whole.counters, term)
+        if written is not None:
+            return bounds.greatest([self.length(one, facts, level + 1) for one in written])
         if kind == ADDR:  # somewhere behind what it starts as: that it can be too
             start = self._distance(node)
             if start is not None:
@@ -172,6 +154,8 @@ class Lengths:
         name = str(node[2])
         if term in self.limits:
             return self.limits[term]
+        if counters.is_written(node):
+            return counters.most(self.terms, node, self.held, lambda one: self.length(one, facts, level + 1))
         if name in _STRINGS and node[3]:
             held = self.held(node[3][0])
             return None if held is None else held - 1
@@ -213,6 +197,9 @@ class Lengths:
         kind = node[0]
         if level > _DEPTH or kind == CONST:
             return False
+        written = counters.parts(self.terms, self.whole.counters, term)
+        if written is not None:
+            return any(self.tainted(one, level + 1) for one in written)
         deps = self.whole.number_deps.get(term)
         if deps:
             return bool(self.store.origins(Content(deps, "%s")))
@@ -238,7 +225,7 @@ class Lengths:
         """Whether a call gives a number that someone outside chooses."""
         if term in self.limits:
             return True
-        if (node[2] in _STRINGS or node[2] in NUMBERS) and node[3]:
+        if (node[2] in _STRINGS or node[2] in NUMBERS or node[2] == WRITTEN) and node[3]:
             return self._outside(node[3][0])
         if node[2] in _LINES:
             return self.heard(term)
@@ -365,7 +352,7 @@ class Lengths:
     def _measured(self, source: int, facts: frozenset[Fact]) -> int | None:
         """The bound that a comparison of the text's length gives; 0 when it is one that we do not know."""
         for fact in sorted(one for one in facts if one[0] == "most"):
-            if self._measures(fact[1], source) and not self._counts(fact[2]):
+            if self._measures(fact[1], source) and not counters.goes_round(self.terms, fact[2]):
                 other = self.length(fact[2], facts - {fact}, 3)
                 if other is not None:
                     return other + int(fact[3]) + 1

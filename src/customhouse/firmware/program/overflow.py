@@ -17,10 +17,12 @@ from .members import Members
 from .nodes import MAX_DEPTH
 from .state import Content, Fact
 from .summary import ENDLESS, LOOP, ONCE, ONE_TEXT
-from .terms import ADDR, BYTE, GLOBAL, HEAP, LOAD, OP, RESULT, STACK, Location
+from .terms import ADDR, BYTE, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 _WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
 """Limits that come of a number's width rather than of a test."""
+_FAILED = frozenset((0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
+"""What functions give that have failed, as a number of 32 bits and of 64."""
 _TESTS = 2
 """How much deeper than a text its length is, and a number that this is compared with."""
 
@@ -54,6 +56,8 @@ class Overflows(Kept):
             return self.extents.room(target) is not None and self.tainted(size, 0)
         if moving is not None:
             return self._behind(target, size, moving, sources, again)
+        if low is not None:
+            size = self._succeeded(size)
         value = self.terms.value(size)
         if value is not None:
             room = self.extents.room(target, value, self._in_frame(target) or self._is_told(facts))
@@ -63,6 +67,14 @@ class Overflows(Kept):
             return False
         room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
         return room is not None and most > room
+
+    def _succeeded(self, size: int) -> int:
+        """A number of bytes that was found not to be negative, without the `-1` that stands for a failure."""
+        if self.terms.nodes[size][0] not in (PHI, MERGE):
+            return size
+        some = self.terms.flat(size)
+        left = {one for one in some if self.terms.value(one) not in _FAILED}
+        return self.terms.merge(left) if len(left) < len(some) and left else size
 
     def _is_told(self, facts: frozenset[Fact]) -> bool:
         """Whether the program says by a constant how long a copy is, or tests it: how much came is neither."""
@@ -103,7 +115,8 @@ class Overflows(Kept):
         elif self.terms.value(size) is not None or event[11] is not None:
             return False
         else:
-            most, tested = self._most(limit, size, content, facts)[0], True
+            known = size if event[12] is None else self._succeeded(size)
+            most, tested = self._most(limit, known, content, facts)[0], True
         if most is None or most <= room or (tested and self.members.agrees(target, most)):
             return False
         return not self.members.within(target, (one for one, _ in sources), room)

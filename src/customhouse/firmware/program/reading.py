@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import fold, quoting
+from . import counters, fold, quoting
 from .fieldtests import HOLDS
 from .measured import from_start
 from .state import CHECKED, NUMBER, UPTO, Content, Dep, Fact, State, changed, either, few, form, kept, settled
@@ -117,6 +117,10 @@ class Reading:
             if terms.nodes[root][0] == STACK:
                 return term
             return self.memory.load(self.state, self.address(root, offset, stride), size)
+        if kind in (PHI, MERGE, ADDR):
+            written = counters.parts(terms, self.caller.whole.counters, term)
+            if written is not None:
+                return terms.merge({self.term(one) for one in written})
         if kind in (PHI, MERGE):
             if not terms.open[term] and (kind == MERGE or terms.is_new(term)) and not self._is_made(term):
                 return term

@@ -68,6 +68,8 @@ class Whole:
         self.kept: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         """Fields of tables in memory that may be written to, which nobody writes to: where they lie."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
+        self.counters: dict[int, int] = {}
+        """Counters of loops that copy, each with how many bytes that is."""
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
         self.stored: dict[int, int] = {}
