@@ -244,6 +244,10 @@ class Activation:
             found = min(found, self.measured.inside(state, size))
         return found if 0 <= found < bounds.HUGE else None
 
+    def between(self, state: State, start: int, size: int) -> int:
+        """The bytes that are not among so many of a text's first ones, by what counted or passed them."""
+        return self.conditions.ends.pieces.between(state, start, size)
+
     def string_limit(self, state: State, source: int) -> int | None:
         """A length that was tested: bytes of the text at `source` with its end, when `strlen(source)` has a bound
         here.

@@ -88,18 +88,21 @@ def _expand(text: str) -> str:
 
 
 def only_numbers(text: str, count: int | None = None) -> int | None:
-    """The bytes that a text lacks of which a scan took numbers and the format's own text and nothing else: all of the
-    format, or its first `count` conversions when the next one takes any byte, and so fails only at the text's end.
-    None when the text may go on.
+    """The bytes that a text lacks of which a scan took numbers, letters of sets and the format's own text and nothing
+    else: all of the format, or its first `count` conversions when the next one takes any byte, and so fails only at the
+    text's end. None when the text may go on.
     """
     allowed = bytesets.NUMBER
     for piece in conversions(text, scanning=True):
         if not piece.kind:
             allowed |= bytesets.of(piece.text)
-        elif piece.kind in "diuxXop" and not piece.stars:
+        elif piece.kind in "diuxXopfeg[":
             if count == 0:
                 return None
-            count = None if count is None else count - 1
+            if piece.kind == "[":
+                letters = bytesets.of(piece.set)
+                allowed |= bytesets.ALL & ~letters if piece.negated else letters
+            count = count if count is None or piece.stars else count - 1
         elif piece.kind != "n":
             return bytesets.ALL & ~allowed if count == 0 and piece.kind in "cs" else None
     return bytesets.ALL & ~allowed if count is None else None

@@ -82,6 +82,9 @@ _WITH_EQUAL = {(LT, True): LE, (SLT, True): SLE, (LE, False): LE, (SLE, False): 
 """What an order becomes when the two may also be equal; `not b <= a` is `a < b`."""
 
 
+_SMALL = 1 << 16
+
+
 class Orders:
     """Learns from comparisons."""
 
@@ -132,11 +135,15 @@ class Orders:
             limit = signed_word(self.terms, nodes[b][1]) if signed else nodes[b][1]
             if truth:
                 self._bound(state, a, None if signed else 0, limit - strict)
+            elif not signed and self._little_below(limit):
+                self._bound(state, a, signed_word(self.terms, limit) + (not strict), -1)
             else:
                 self._bound(state, a, limit + (not strict), None, signed)
         elif nodes[a][0] == CONST:
             limit = signed_word(self.terms, nodes[a][1]) if signed else nodes[a][1]
-            if truth:
+            if truth and not signed and self._little_below(limit):
+                self._bound(state, b, signed_word(self.terms, limit) + strict, -1)
+            elif truth:
                 self._bound(state, b, limit + strict, None, signed)
             else:
                 self._bound(state, b, None if signed else 0, limit - (not strict))
@@ -144,6 +151,12 @@ class Orders:
             self.bounded(state, a, b, int(strict))
         else:
             self.bounded(state, b, a, int(not strict))
+
+    def _little_below(self, limit: int) -> bool:
+        """Whether what is larger, without a sign, is a little less than nothing: compilers ask so for both ends of a
+        range, `n - 96 > -100`.
+        """
+        return -_SMALL <= signed_word(self.terms, limit) < 0
 
     def bounded(self, state: State, a: int, b: int, less: int) -> None:
         """a <= b - less for two unknowns: what bounds b bounds a, and whoever learns more of b learns it of a."""

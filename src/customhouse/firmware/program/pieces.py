@@ -143,7 +143,8 @@ def ahead(
     known: Sequence[Mapping[tuple[int, int], int]],
 ) -> frozenset[Fact]:
     """Of a pointer that ways moved over bytes that were tested there (`if (*s == '+') s++;`, or a loop), and others did
-    not: what lies between where it was and where it is. The byte there may have been read, and the pointer forgotten. `known`: the pieces that each way knows of.
+    not: what lies between where it was and where it is. The byte there may have been read, and the pointer forgotten.
+    `known`: the pieces that each way knows of.
     """
     nodes = [terms.nodes[one] for one in values]
     if all(node[0] == BYTE and node[5] == 1 for node in nodes):
@@ -264,6 +265,22 @@ class Pieces:
             if difference.get(text) == factor and len(ends) == 1:
                 return frozenset({(UPTO, text, ends[0], lacks)})
         return frozenset()
+
+    def between(self, state: State, start: int, size: int) -> int:
+        """The bytes that are not among so many of a text's first ones: `memcpy(out, text, strspn(text, set))`, or as
+        many as a walk came past.
+        """
+        terms = self.terms
+        node = terms.nodes[size]
+        if node[0] == RESULT and node[2] in SPANS and node[3][:1] == (start,):
+            return self.lacking(size) or 0
+        whole = terms.linear(size)
+        for fact in state.facts:
+            if fact[:2] == (UPTO, start):
+                passed = terms.linear(fold.binary(terms, SUB, fact[2], start, terms.word))
+                if passed == whole:
+                    return int(fact[3])
+        return 0
 
     def passed(self, state: State, start: int, after: int) -> int | None:
         """The bytes that may lie between two places of a text, of which the second is where a piece ends that begins at

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from .. import quoting
 from ..lift import MUL
 from ..private import drop
-from ..state import EMPTY, State
+from ..state import EMPTY, State, kept
 from ..terms import CONST, DERIVED, HEAP, OP, PARAM, RESULT, Location
 from .called import Actions, Call, Caller
 
@@ -185,6 +186,9 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
         one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
     sources = one.terms.places(source)
     saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
+    lacks = one.caller.between(one.state, source, size) if content.deps and length is None else 0
+    if lacks:
+        content = content._replace(deps=kept(content.deps, quoting.kept(lacks)), verbatim=False)
     verbatim = content.verbatim or (not content.deps and not content.template)
     if content.deps or not saved:
         most = length if length is not None else one.caller.limit(one.state, size)
