@@ -69,6 +69,31 @@ def test_what_was_checked_in_part_is_not(tmp_path: Path, build: tuple[str, str],
     assert set(kinds(tmp_path, build, inlined, body)) == {"command"}
 
 
+LAST = r"""
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int sock;
+static void take(char *packet, long n) {
+    char line[300], *name = strrchr(packet, '/');
+    name = name ? name + 1 : packet;
+    for (char *p = name; CHECKED; p++) if (!isalnum((unsigned char)*p)) return;
+    snprintf(line, sizeof line, "tool %s", name);
+    system(line);
+}
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_the_last_part_of_a_path_is_what_was_checked(tmp_path: Path, build: tuple[str, str]) -> None:
+    for checked, expected in (("*p", []), ("*p && *p != '.'", ["command"])):
+        text = LAST.replace("CHECKED", checked) + DATAGRAMS
+        assert [flow.kind for flow in analyse(built(tmp_path, build[0], text, build[1])).flows] == expected, checked
+
+
 SHARED = r"""
 #include <arpa/inet.h>
 #include <stdio.h>

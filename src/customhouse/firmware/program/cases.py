@@ -125,7 +125,7 @@ def settled(terms: Terms, state: State, case: Case) -> State:
     out = state.copy()
     out.cases = ()
     known = seen(state, case)
-    out.facts, out.ranges, out.masks = known.facts, known.ranges, known.masks
+    out.facts, out.ranges, out.masks = named(known.facts, case.values), known.ranges, known.masks
     for phi, value in case.values.items():
         number = terms.value(value)
         if number is not None:
