@@ -249,9 +249,7 @@ class Activation:
         return self.conditions.ends.pieces.between(state, start, size)
 
     def string_limit(self, state: State, source: int) -> int | None:
-        """A length that was tested: bytes of the text at `source` with its end, when `strlen(source)` has a bound
-        here.
-        """
+        """A tested length: bytes of the text at `source` with its end, when `strlen(source)` has a bound here."""
         return self.measured.limits(state).get(source)
 
     def separate(self, state: State, sources: frozenset[int]) -> bool:
