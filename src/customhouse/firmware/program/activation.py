@@ -41,6 +41,7 @@ class Activation:
         self.terms: Terms = whole.terms
         self.image = whole.image
         self.conditions = Conditions(whole.terms, whole.sets, self.constant_text, self._constant_bytes)
+        self.ends = self.conditions.ends
         self.narrowing = Narrowing(whole.terms, self.conditions)
         self.rows = Rows(whole.terms, whole.image, self._kept, whole.store.table_end)
         self.memory = Memory(whole.terms, whole.image, function.address, self.note, whole.sets)
@@ -243,10 +244,6 @@ class Activation:
         if self.terms.rank(size) != 1 or found >= bounds.HUGE:
             found = min(found, self.measured.inside(state, size))
         return found if 0 <= found < bounds.HUGE else None
-
-    def between(self, state: State, start: int, size: int) -> int:
-        """The bytes that are not among so many of a text's first ones, by what counted or passed them."""
-        return self.conditions.ends.pieces.between(state, start, size)
 
     def string_limit(self, state: State, source: int) -> int | None:
         """A tested length: bytes of the text at `source` with its end, when `strlen(source)` has a bound here."""

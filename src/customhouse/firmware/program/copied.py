@@ -30,6 +30,9 @@ class Copied:
         """
         found = self._walk(value, head)
         if found is None:
+            read = [self.terms.nodes[one][1] for one in self._bytes(value)]
+            if any(self._same_text(target, one) for one in read):
+                return None
             texts = {self.terms.add(*dep[1:4]) for dep in deps if dep[0] == "T"}
             varies = self.moving.varies(value, head)
             if not varies and (texts or not self._calls(head)):

@@ -190,6 +190,8 @@ class Extents:
         for _, _root, at, step, size, value in words:
             if not step and self.is_piece(value, size):
                 goes_on.update(range(at + 1, at + size + 1))
+        constant = {at for at, _step, content in self.store.texts.get(GLOBAL, ()) if not content.deps}
+        found -= constant & goes_on
         for _, _root, at, _step, size, value in words:
             if not self._cleared(value) and not (at in goes_on and self.is_piece(value, size, ended=True)):
                 found.add(at)

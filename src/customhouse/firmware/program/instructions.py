@@ -142,6 +142,18 @@ class Instructions:
             self._overwritten(state, address, value, None)
         if size == 1 and self._is_zero(state, value):
             self.activation.conditions.ends.cut(state, address)
+        elif size > 1 and (number := self.terms.value(value)) is not None:
+            length = self._letters(number, size)
+            if length:
+                self.activation.conditions.ends.cut(state, self.terms.add(address, length))
+
+    def _letters(self, number: int, size: int) -> int:
+        """The letters before the NUL in a word that ends a text: `strcpy(text + 28, "...")` after the compiler. 0 when
+        it is none.
+        """
+        raw = (number & ((1 << 8 * size) - 1)).to_bytes(size, "big" if self.memory.image.big else "little")
+        text, end, _ = raw.partition(b"\0")
+        return len(text) if end and text.isascii() and text.decode().isprintable() else 0
 
     def _is_zero(self, state: State, value: int) -> bool:
         return value == self.terms.zero or bounds.span(self.terms, value, state.ranges) == (0, 0)

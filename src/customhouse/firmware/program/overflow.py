@@ -65,7 +65,8 @@ class Overflows(Kept):
         most, own = self._most(limit, size, content, facts)
         if most is None:
             return False
-        room = self.extents.room(target, own, own is not None and own not in _WIDTHS and self._in_frame(target))
+        said = own is not None and (own not in _WIDTHS or self.terms.const(own) in self.terms.flat(size))
+        room = self.extents.room(target, own, said and self._in_frame(target))
         return room is not None and most > room
 
     def _succeeded(self, size: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..ends import Ends
 from ..memory import Memory
 from ..reach import Reach
 from ..state import Content, State
@@ -14,6 +15,7 @@ class Caller(Protocol):
 
     terms: Terms
     memory: Memory
+    ends: Ends
     site: int
 
     @property
@@ -45,7 +47,6 @@ class Caller(Protocol):
     def separate(self, state: State, sources: frozenset[int]) -> bool: ...
     def whole_copy(self, state: State, target: int, size: int, limit: int | None = None) -> Reach: ...
     def again(self, state: State, target: int, content: Content, site: int | None = None) -> int: ...
-    def between(self, state: State, start: int, size: int) -> int: ...
     def before(self, text: Content, source: int) -> tuple[int, ...]: ...
     def limit(self, state: State, size: int) -> int | None: ...
     @property

@@ -39,6 +39,7 @@ def _copy(one: Call) -> int:
         one.memory.went_on(one.state, behind[0])
     if not content.deps and content.template:
         one.memory.emitted(one.state, target, content.template)
+        one.caller.ends.cut(one.state, one.terms.add(target, len(content.template)))
     return target
 
 
@@ -186,7 +187,7 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
         one.caller.overrun(one.state, one.name, target, content, size, ((source, None),))
     sources = one.terms.places(source)
     saved = _snapshot(one, sources[0], length) if len(sources) == 1 else []
-    lacks = one.caller.between(one.state, source, size) if content.deps and length is None else 0
+    lacks = one.caller.ends.pieces.between(one.state, source, size) if content.deps and length is None else 0
     if lacks:
         content = content._replace(deps=kept(content.deps, quoting.kept(lacks)), verbatim=False)
     verbatim = content.verbatim or (not content.deps and not content.template)
