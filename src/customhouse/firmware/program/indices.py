@@ -8,7 +8,7 @@ from collections.abc import Callable
 from . import bounds, lift
 from .orders import is_condition
 from .state import Fact, State
-from .terms import ADDR, BYTE, HEAP, LOAD, OP, PARAM, RESULT, STACK, Terms
+from .terms import ADDR, BYTE, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Terms
 
 LOOSE = "loose"
 """The kind of a fact: nothing was compared with a number that is added to where a copy goes."""
@@ -55,12 +55,21 @@ def bounded(terms: Terms, size: int, whole: int, limit: int | None) -> frozenset
 
 def _is_loose(terms: Terms, state: State, number: int) -> bool:
     parts = _leaves(terms, number)
-    if not parts or None in parts or bounds.most(terms, number, state.ranges) < bounds.most(terms, number, {}):
+    if not parts or None in parts or any(_is_kept(terms, one) for one in parts if one is not None):
+        return False
+    if bounds.most(terms, number, state.ranges) < bounds.most(terms, number, {}):
         return False
     tested = [one for one, (_low, high) in state.ranges.items() if high < bounds.HUGE and not is_condition(terms, one)]
     tested += state.masks
     tested += [one for fact in state.facts if fact[0] == "most" for one in fact[1:3]]
     return not any(parts & _leaves(terms, one) for one in tested)
+
+
+def _is_kept(terms: Terms, leaf: int) -> bool:
+    """Whether a number is read from an object that was found in memory: who put it there may have compared it."""
+    node = terms.nodes[leaf]
+    root = node[2] if node[0] == BYTE else node[1] if node[0] == LOAD else leaf
+    return root != leaf and terms.nodes[root][0] in (LOAD, PHI, MERGE)
 
 
 def _leaves(terms: Terms, number: int, level: int = 0) -> set[int | None]:
