@@ -154,3 +154,39 @@ def test_an_array_whose_entries_are_counted_from_one_holds_what_is_put_there(
         text = sided(HEADERS + NUMBERED + DATAGRAMS, {"CHECK": check}, true)
         kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
         assert kinds == (["command"] if true else [])
+
+
+SHARED = r"""
+__attribute__((noipa)) static void wanted(long *hints) { hints[1] = hints[1] + 1; }
+__attribute__((noipa)) static void run(int count, char **words) {
+    char line[200];
+    if (count < 3 || strlen(words[2]) > 80) return;
+    CHECK
+    snprintf(line, sizeof line, "fetch %s", words[2]);
+    system(line);
+}
+static void take(char *packet, long n) {
+    if (packet[0] == '?') {
+        long hints[8];
+        memset(hints, 0, sizeof hints);
+        hints[0] = hints[2] = 2;
+        wanted(hints);
+    }
+    CLEARED
+    int count = 0;
+    for (char *word = strtok(packet, ","); count < 8 && word; word = strtok(NULL, ",")) words[count++] = word;
+    run(count, words);
+}
+"""
+
+
+@pytest.mark.parametrize(("architecture", "level"), EVERYWHERE)
+@pytest.mark.parametrize("cleared", ["char *words[8];", "char *words[8] = {0};"])
+def test_an_array_is_filled_where_something_else_was_cleared(
+    tmp_path: Path, architecture: str, level: str, cleared: str
+) -> None:
+    check = "for (char *c = words[2]; *c; c++) if ((*c < '0' || *c > '9') && *c != '.') return;"
+    for true in (True, False):
+        text = sided(HEADERS + SHARED.replace("CLEARED", cleared) + DATAGRAMS, {"CHECK": (check, "")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["command"] if true else [])

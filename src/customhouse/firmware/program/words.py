@@ -52,7 +52,13 @@ class Words(Contents):
     def _load_at(self, state: State, spot: Location, size: int, address: int) -> int:
         if spot[2]:
             return self._load_any(state, spot, size, address)
-        known = self._stored(state, spot, size) if spot in state.words else self._before(state, spot, size)
+        if spot in state.words:
+            known = self._stored(state, spot, size)
+            later = self._over_numbers(state, spot) if size == self.terms.word else []
+            if later:
+                known = self.terms.merge({*later, *(() if known is None else (known,))})
+        else:
+            known = self._before(state, spot, size)
         return known if known is not None else self._unwritten(state, spot, size, address)
 
     def _load_any(self, state: State, spot: Location, size: int, address: int) -> int:
@@ -140,6 +146,33 @@ class Words(Contents):
             if key[2] and not key[2] % self.terms.word and self._meets(key[1], key[2], offset, stride)
         ]
         return [value for size, value in found if size == self.terms.word][:4] + self._in_row(state, spot)
+
+    def _over_numbers(self, state: State, spot: Location) -> list[int]:
+        """Pointers that a loop put into an array of the frame which was cleared before, up to the entry that is read,
+        or lies where something else did: objects of blocks apart share their place.
+        """
+        root, offset, _ = spot
+        if root != self.frame or not self._is_number(state, spot):
+            return []
+        out = []
+        for key in state.words.of(root):
+            _, begin, step = key
+            size, value = state.words[key]
+            if size != self.terms.word or not step or step % size or not begin <= offset <= begin + _LONGEST * step:
+                continue
+            row = range(begin + step, offset, step)  # a number that goes up before it is the index begins one before
+            if (offset - begin) % step == 0 and self.terms.rank(value) >= 1:
+                out += [value] * all(self._is_kept(state, (root, at, 0)) for at in row)
+        return out[:4]
+
+    def _is_number(self, state: State, spot: Location) -> bool:
+        """Whether a word may be NULL or a small number that was put there."""
+        values = self.terms.flat(state.words[spot][1])
+        return any(self.terms.nodes[one][0] == CONST and self.terms.nodes[one][1] < self.terms.floor for one in values)
+
+    def _is_kept(self, state: State, spot: Location) -> bool:
+        """Whether something was put at a place, by itself or as part of a wider number."""
+        return spot in state.words or self._inside_wider(state, spot, 1) is not None
 
     def _in_row(self, state: State, spot: Location) -> list[int]:
         """Words that were put into an array one by one, of which one is read: those from the first that may be meant
