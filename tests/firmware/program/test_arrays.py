@@ -190,3 +190,92 @@ def test_an_array_is_filled_where_something_else_was_cleared(
         text = sided(HEADERS + SHARED.replace("CLEARED", cleared) + DATAGRAMS, {"CHECK": (check, "")}, true)
         kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
         assert kinds == (["command"] if true else [])
+
+
+BEHIND = r"""
+static struct { int state; long until; char numbers[4][24]; int used; } panel;
+static int keep(int slot, const char *number) {
+    unsigned long length = strlen(number);
+    if (slot < 0 || slot > 3 || length < 3 || length > LONGEST) return -1;
+    panel.until = time(0) + 30;
+    strcpy(panel.numbers[slot], number);
+    return panel.state++;
+}
+static void take(char *packet, long n) {
+    if (keep(atoi(packet) - 1, packet + 8) >= 0 && panel.until > 99) panel.used++;
+}
+"""
+
+
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+@pytest.mark.parametrize("architecture", ["x86-64", "mips"])
+def test_rows_that_are_counted_from_one_begin_where_the_first_one_does(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + BEHIND + DATAGRAMS, {"LONGEST": ("20", "200")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["overflow"] if true else [])
+
+
+WATCHED = r"""
+#include <sys/select.h>
+static struct conn { int fd; unsigned long have; char buf[1024]; } conns[6];
+__attribute__((noipa)) static int quote(const char *s, char *out, unsigned long size) {
+    unsigned long n = 0;
+    out[n++] = '\'';
+    for (; *s; s++) {
+        if (n + 6 > size) return -1;
+        if (*s == QUOTE) { memcpy(out + n, "'\\'", 3); n += 3; }
+        out[n++] = *s;
+    }
+    out[n++] = '\'';
+    out[n] = 0;
+    return 0;
+}
+static void take(struct conn *c) {
+    char word[300], line[400];
+    long n = recv(c->fd, c->buf + c->have, sizeof c->buf - 1 - c->have, 0);
+    if (n <= 0) { close(c->fd); c->fd = -1; return; }
+    c->have += n;
+    c->buf[c->have] = 0;
+    if (quote(c->buf, word, sizeof word) < 0) return;
+    snprintf(line, sizeof line, "join %s", word);
+    system(line);
+}
+int main(void) {
+    struct sockaddr_in me;
+    int sock = socket(AF_INET, SOCK_STREAM, 0), i;
+    memset(&me, 0, sizeof me);
+    me.sin_family = AF_INET;
+    me.sin_port = htons(41234);
+    if (bind(sock, (struct sockaddr *)&me, sizeof me) < 0 || listen(sock, 5)) return 1;
+    for (i = 0; i < 6; i++) conns[i].fd = -1;
+    for (;;) {
+        fd_set set;
+        int max = sock;
+        FD_ZERO(&set);
+        FD_SET(sock, &set);
+        for (i = 0; i < 6; i++) {
+            if (conns[i].fd < 0) continue;
+            FD_SET(conns[i].fd, &set);
+            if (conns[i].fd > max) max = conns[i].fd;
+        }
+        if (select(max + 1, &set, 0, 0, 0) <= 0) continue;
+        for (i = 0; i < 6; i++) if (conns[i].fd >= 0 && FD_ISSET(conns[i].fd, &set)) take(&conns[i]);
+        if (FD_ISSET(sock, &set)) {
+            int fd = accept(sock, 0, 0);
+            for (i = 0; i < 6 && conns[i].fd >= 0; i++);
+            if (fd >= 0 && i < 6) { conns[i].fd = fd; conns[i].have = 0; }
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["x86-64", "armel"])
+def test_the_bits_of_a_set_of_sockets_are_no_letters(tmp_path: Path, architecture: str) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + WATCHED, {"QUOTE": ("'\\''", "'?'")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, "-O2")).flows]
+        assert kinds == (["command"] if true else [])

@@ -1,6 +1,6 @@
 """Upper bounds of numbers, from tests in force and from the widths of what they are made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import lift
@@ -8,6 +8,12 @@ from .state import Fact, State
 from .terms import ADDR, BYTE, CONST, LOAD, MERGE, OP, PARAM, PHI, RECURSIVE, RESULT, Terms
 
 HUGE = 1 << 40
+_GROWING: dict[int, Callable[[int, int], int]] = {
+    lift.ADD: lambda one, other: one + other,
+    lift.MUL: lambda one, other: one * other,
+    lift.SHL: lambda one, other: one << min(other, 64),
+}
+"""Operations whose result is no smaller than for smaller numbers."""
 _UNBOUNDED = 1 << 62
 _MAX_LOOPS = 3
 _MOST_GIVEN = 6
@@ -127,6 +133,11 @@ def _lowest(terms: Terms, state: State, term: int, node: tuple[Any, ...], level:
     if node[0] == OP and node[1] == lift.SELECT and level < 4:
         sides = [least(terms, state, one, level + 1) for one in node[3:5]]
         return None if None in sides else min(one for one in sides if one is not None)
+    if node[0] == OP and node[1] in _GROWING and level < 4 and most(terms, term, state.ranges) < HUGE:
+        sides = [least(terms, state, one, level + 1) for one in node[2:4]]
+        first, second = (-1 if one is None else one for one in sides)
+        if first > 0 <= second or second > 0 <= first:
+            return _GROWING[node[1]](first, second)
     if 0 <= most(terms, term, {}) <= 0xFFFF and (node[0] != RESULT or node[2] == "swap2"):
         if term not in terms.signed_halves or most(terms, term, {}) <= _POSITIVE:
             return 0

@@ -106,7 +106,8 @@ class Letters(Words):
         if kind in (PHI, MERGE):
             return tuple(one for one in self.terms.flat(value) if one != value)
         if kind == OP:
-            return node[2:]
+            # a bit of a set, `1 << number`, is no letter
+            return () if node[1] == lift.SHL and self.terms.value(node[2]) is not None else node[2:]
         if kind == ADDR:
             return (node[1],)
         if kind == DERIVED and self.terms.value(node[1]) is not None:  # `strchr(alphabet, letter) - alphabet`

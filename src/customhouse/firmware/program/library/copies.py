@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .. import quoting
+from .. import bounds, quoting
 from ..lift import MUL
 from ..private import drop
 from ..state import EMPTY, State, kept
@@ -86,7 +86,21 @@ def _behind(one: Call, target: int, source: int) -> tuple[int, int]:
     most = terms.value(found.size)
     if found.start == target or most is None or found.moving is not None or terms.signed(most) < 0:
         return target, 0
-    return found.start, max(most - (limit or 0), 0)
+    first = _first(one, target, found.start)
+    return terms.add(found.start, first), max(most - first - (limit or 0), 0)
+
+
+def _first(one: Call, target: int, start: int) -> int:
+    """The least that an index adds to a start: rows that are counted from one begin a row behind it."""
+    parts, begun = one.terms.linear(target)[0], one.terms.linear(start)[0]
+    least = 0
+    for part, factor in parts.items():
+        if count := factor - begun.get(part, 0):
+            low = bounds.least(one.terms, one.state, part)
+            if low is None or low < 0 or count < 0:
+                return 0
+            least += count * low
+    return least if least < _MAX_COPY else 0
 
 
 def appends(one: Call, target: int) -> tuple[int, int] | None:
