@@ -33,6 +33,8 @@ HARMLESS = [
     "return isdigit((unsigned char)s[0]) && isdigit((unsigned char)s[1]) && s[2] == ':' &&"
     "isdigit((unsigned char)s[3]) && isdigit((unsigned char)s[4]) && s[5] == 0;",
     'if (strcmp(s, "on") && strcmp(s, "off") && strcmp(s, "auto")) return 0; return 1;',
+    "size_t n = strlen(s); if (n != 2 && n != 5) return 0; if (s[0] < 'a' || s[0] > 'z' || s[1] < 'a' || s[1] > 'z')"
+    "return 0; return n == 2 || (s[2] == '-' && s[3] >= 'A' && s[3] <= 'Z' && s[4] >= 'A' && s[4] <= 'Z');",
 ]
 HARMFUL = [
     "while (isdigit((unsigned char)*s)) s++; return *s == 0 || *s == ';';",
@@ -43,6 +45,8 @@ HARMFUL = [
     "return strncmp(s, \"eth\", 3) == 0 && s[3] >= '0' && s[3] <= '9';",
     "return isdigit((unsigned char)s[0]) && isdigit((unsigned char)s[1]) && s[2] == 58;",
     'if (strcmp(s, "on") && strcmp(s, "off") && strncmp(s, "auto", 4)) return 0; return 1;',
+    "size_t n = strlen(s); if (n != 2 && n != 5) return 0; if (s[0] < 'a' || s[0] > 'z' || s[1] < 'a' || s[1] > 'z')"
+    "return 0; return n == 2 || (s[2] == '-' && s[3] >= 'A' && s[3] <= 'Z');",
 ]
 BUILDS = [("x86-64", "-O2"), ("x86-64", "-Os"), ("arm64", "-O2"), ("mips", "-O2"), ("mips", "-Os"), ("armhf", "-Os")]
 INLINED = ["", "__attribute__((noinline)) "]

@@ -6,7 +6,7 @@ import pytest
 
 from customhouse.firmware.program.analysis import analyse
 
-from .compiled import DATAGRAMS, built
+from .compiled import DATAGRAMS, built, sided
 
 HEAD = r"""
 #include <arpa/inet.h>
@@ -177,3 +177,44 @@ def test_what_is_put_into_a_list_in_order_may_be_its_first_entry(tmp_path: Path,
 
     assert flows("%s") == 1
     assert flows("%11s") == 0
+
+
+DECODED = r"""
+static char *decoded(const char *s) {
+    char *text = malloc(strlen(s) + 1), *end = text;
+    while (text && *s) {
+        if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2])) {
+            char digits[3] = { s[1], s[2], 0 };
+            *end++ = (char)strtol(digits, NULL, 16);
+            s += 3;
+        } else {
+            *end++ = *s == '+' ? ' ' : *s;
+            s++;
+        }
+    }
+    if (text) *end = 0;
+    return text;
+}
+static int check(const char *s) {
+    const char *p;
+    for (p = s; *p; p++)
+        if (!isalnum((unsigned char)*p) && strchr(OTHERS, *p) == NULL) return 0;
+    return 1;
+}
+static void take(char *packet, long n) {
+    char line[300];
+    char *name = decoded(packet);
+    if (name == NULL || !check(name)) return;
+    snprintf(line, sizeof line, "mail %s", name);
+    system(line);
+    free(name);
+}
+"""
+
+
+@pytest.mark.parametrize(("architecture", "level"), [("x86-64", "-O2"), ("x86-64", "-Os"), ("mips", "-O2")])
+def test_a_decoded_text_is_checked_from_its_first_letter_on(tmp_path: Path, architecture: str, level: str) -> None:
+    for true in (True, False):
+        text = sided("#include <ctype.h>" + HEAD + DECODED + DATAGRAMS, {"OTHERS": ('"._+-@"', '"._+-@;"')}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["command"] if true else [])

@@ -266,8 +266,8 @@ class Evaluation:
                 one.registers = {key: value for key, value in one.registers.items() if key < UNIQUE}
             self.loops.leave(block.address, target, one, tested)
             self.piecewise.leave(block.address, target, one, self.heads)
-            if one.facts is not known:
-                one.learn(pieces.together(self.conditions.sets, one.facts, one.masks))
+            changed = one.facts is not known
+            one.learn(pieces.told(self.conditions.sets, one) if changed else pieces.measured(self.terms, one))
             if any(fact[0] == "first" for fact in one.facts):
                 self.conditions.ends.counted(one)
         return out

@@ -10,7 +10,7 @@ from .alike import Alike, is_byte
 from .fields import checked, meet
 from .measured import ended
 from .state import UPTO, Fact, State
-from .terms import ADDR, PHI, STACK, Location, Terms
+from .terms import ADDR, PHI, RESULT, STACK, Location, Terms
 
 _NOTHING = (0, 0)
 _MAX_FACTS = 60
@@ -147,6 +147,7 @@ def _registers(
             # one byte in two registers: a test of one is a test of the other
             one_byte = values in made and any(is_byte(terms, one) for one in values)
             known = made[values] if one_byte else terms.anyone(values)
+            known = _found(terms, states, values) if known is None else known
             if known is not None:
                 registers[key] = known
                 continue
@@ -285,6 +286,18 @@ def _implied(terms: Terms, states: list[State], key: int, implied: Implied) -> t
             out.append((known, facts | told | pieces.led(terms, state, known)))
     ways = tuple(dict.fromkeys(out))
     return ways if len(ways) <= _MAX_WAYS else ()
+
+
+def _found(terms: Terms, states: list[State], values: tuple[int, ...]) -> int | None:
+    """The result of a call that was found to be each of these constants, on the way where it is: `n == 2 || n == 5`."""
+    told = [terms.value(one) for one in values]
+    if None in told:
+        return None
+    for term, span in states[0].ranges.items():
+        if span == (told[0], told[0]) and terms.nodes[term][0] == RESULT:
+            if all(state.ranges.get(term) == (one, one) for state, one in zip(states, told, strict=True)):
+                return term
+    return None
 
 
 def _words(terms: Terms, function: int, block: int, states: list[State], new: State) -> None:

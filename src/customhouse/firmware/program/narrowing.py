@@ -27,7 +27,7 @@ class Narrowing:
         for case, known in before:
             here = cases.replaced(self.terms, term, case.values)
             if self._verdict(known, here) in (None, truth) and self.conditions.refine(known, here, truth):
-                known.learn(pieces.together(self.conditions.sets, known.facts, known.masks))
+                known.learn(pieces.told(self.conditions.sets, known))
                 left.append((case.values, known))
         if not left:
             return False

@@ -23,6 +23,35 @@ _SKIPPED = 3
 _SEARCHES = frozenset(("strchr", "index", "memchr", "strrchr", "rindex", "strchrnul"))
 
 
+def told(sets: ByteSets, state: State) -> frozenset[Fact]:
+    """What texts lack by all that is known of their parts and of their lengths."""
+    return together(sets, state.facts, state.masks) | measured(sets.terms, state)
+
+
+def measured(terms: Terms, state: State) -> frozenset[Fact]:
+    """Texts that were measured and of which each byte up to the greatest length was tested, by its place."""
+    ends: dict[int, int] = {}
+    for term, (_low, high) in state.ranges.items():
+        node = terms.nodes[term]
+        if node[0] == RESULT and node[2] == "strlen" and 0 < high <= _LONGEST:
+            ends[node[3][0]] = high
+    if not ends:
+        return frozenset()
+    tested: dict[tuple[int, int], int] = {}
+    for place, mask in _tested(terms, state.masks):
+        spot = _split(terms, place)
+        tested[spot] = tested.get(spot, bytesets.ALL) & mask
+    out = set()
+    for text, length in ends.items():
+        base, first = _split(terms, text)
+        passed = 0
+        for at in range(first, first + length):
+            passed |= tested.get((base, at), bytesets.ALL)
+        if ~passed & bytesets.SHELL:
+            out.add(("lacks", text, ~passed & bytesets.ALL))
+    return frozenset(out)
+
+
 def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _NO_MASKS) -> frozenset[Fact]:
     """What texts lack by what is known of their beginnings and of what follows those; `masks` of single bytes."""
     terms, big = sets.terms, sets.image.big

@@ -71,7 +71,7 @@ class Returns:
                 probe = state.copy()
                 if self.conditions.refine(probe, value, truth):
                     self._tested(probe)
-                    probe.learn(pieces.together(self.conditions.sets, probe.facts, probe.masks))
+                    probe.learn(pieces.told(self.conditions.sets, probe))
                     out.append((self.terms.const(int(truth)), probe))
         return out
 
@@ -125,7 +125,7 @@ class Returns:
         for truth in (True, False):
             probe = known.probe()
             if self.conditions.refine(probe, value, truth):
-                probe.learn(pieces.together(self.conditions.sets, probe.facts, probe.masks))
+                probe.learn(pieces.told(self.conditions.sets, probe))
                 out.append((self.terms.const(int(truth)), probe.facts))
         return out if any(cases.telling(facts) != before for _, facts in out) else [(value, known.facts)]
 

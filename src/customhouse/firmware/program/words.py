@@ -5,7 +5,7 @@ from typing import Literal
 from .contents import Contents
 from .elf import Image
 from .state import CHECKED, Dep, State
-from .terms import BYTE, CONST, GLOBAL, LOAD, MERGE, OP, PHI, RESULT, STACK, Location, Terms, apart, overlap
+from .terms import BYTE, CONST, GLOBAL, MERGE, OP, PHI, RESULT, STACK, Location, Terms, apart, overlap
 
 _LONGEST = 16
 """How many entries of an array in a frame a loop is believed to fill: what lies further on may be another object."""
@@ -99,11 +99,11 @@ class Words(Contents):
         )
 
     def _is_copied(self, stored: int) -> bool:
-        """Whether it is one of several words or bytes that lay elsewhere, as a copy of a length that is not known is
-        written out.
+        """Whether it is one of several words or bytes that were put there, as a copy of a length that is not known is
+        written out, or the first letter of a text that a loop copies or decodes, which may be empty.
         """
-        parts = self.terms.flat(stored)
-        return len(parts) > 1 and all(self.terms.nodes[one][0] in (BYTE, LOAD) for one in parts)
+        parts = self.terms.flat(stored) - {self.terms.zero}
+        return stored not in parts and any(self.terms.value(one) is None for one in parts)
 
     def _gathered(self, state: State, spot: Location, first: int) -> int:
         """A word that was moved byte by byte, as vector instructions are lifted."""
