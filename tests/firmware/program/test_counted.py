@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 from tests.firmware.program.build import ARCHITECTURES
-from tests.firmware.program.compiled import built
+from tests.firmware.program.compiled import built, sided
+from tests.firmware.program.test_objects import HEADERS
 
 from customhouse.firmware.program.analysis import analyse
 from customhouse.firmware.program.lift import MUL
@@ -218,3 +219,50 @@ def test_rounds_that_have_no_name_are_no_more_than_what_the_counter_is_compared_
     while terms.depth[end] < MAX_DEPTH:
         end = terms.make((OP, MUL, end, terms.param(1)), end, terms.param(1))
     assert moving.rounds({end: 1, counter: -1}, 1, {counter: 1}, head) == [end]
+
+
+BLOCKS = r"""
+__attribute__((noipa)) static int get_bytes(int c, char *dst, size_t want)
+{
+    size_t n = 0;
+    while (n < want) {
+        ssize_t r = read(c, dst + n, want - n);
+        if (r <= 0) return -1;
+        n += (size_t)r;
+    }
+    return 0;
+}
+int main(void)
+{
+    char line[64];
+    int s = socket(AF_INET, SOCK_STREAM, 0), c;
+    struct sockaddr_in a = {0};
+    a.sin_family = AF_INET; a.sin_port = htons(5093);
+    bind(s, (void *)&a, sizeof a); listen(s, 4);
+    while ((c = accept(s, 0, 0)) >= 0) {
+        char block[1024];
+        unsigned long left;
+        int n = read(c, line, sizeof line - 1);
+        if (n <= 0) continue;
+        line[n] = 0;
+        left = strtoul(line, 0, 16); if (left > 65536) break;
+        while (left > 0) {
+            size_t n = left;
+            if (n > LONGEST) n = LONGEST;
+            if (get_bytes(c, block, n) < 0 || write(1, block, n) != n) break;
+            left -= n;
+        }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+@pytest.mark.parametrize("architecture", ["mips", "x86-64"])
+def test_a_comparison_that_is_made_before_the_jump_back_is_one_of_what_is_left(
+    tmp_path: Path, architecture: str, level: str
+) -> None:
+    for true in (True, False):
+        text = sided(HEADERS + BLOCKS, {"LONGEST": ("sizeof block", "2048")}, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["overflow"] if true else [])

@@ -38,7 +38,9 @@ class Alike:
         for values, phi in self.made.items():
             if values in self.bytes or any(self.terms.nodes[one][0] not in _COMPUTED for one in values):
                 continue
-            known = self.bytes
+            # a number is compared in a delay slot, before the jump back to where it is asked for
+            compared = all(fold.is_truth(self.terms, one) for one in values)
+            known = self.made if compared else self.bytes
             read = self._below(values)
             if read is not None and read not in known:
                 known = {**known, read: self._read_ahead(phi, read)}

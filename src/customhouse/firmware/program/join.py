@@ -293,11 +293,10 @@ def _found(terms: Terms, states: list[State], values: tuple[int, ...]) -> int | 
     told = [terms.value(one) for one in values]
     if None in told:
         return None
-    for term, span in states[0].ranges.items():
-        if span == (told[0], told[0]) and terms.nodes[term][0] == RESULT:
-            if all(state.ranges.get(term) == (one, one) for state, one in zip(states, told, strict=True)):
-                return term
-    return None
+    found = (one for one, span in states[0].ranges.items() if span == (told[0], told[0]))
+    results = (one for one in found if terms.nodes[one][0] == RESULT)
+    alike = (one for one in results if all(s.ranges.get(one) == (n, n) for s, n in zip(states, told, strict=True)))
+    return next(alike, None)
 
 
 def _words(terms: Terms, function: int, block: int, states: list[State], new: State) -> None:
