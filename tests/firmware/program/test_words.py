@@ -1,7 +1,7 @@
 """Words as memory holds them when a program is loaded."""
 
 from customhouse.firmware.program.elf import Image, Segment
-from customhouse.firmware.program.nodes import CONST, LOAD
+from customhouse.firmware.program.nodes import BYTE, CONST, LOAD
 from customhouse.firmware.program.state import Content, State
 from customhouse.firmware.program.terms import Terms
 from customhouse.firmware.program.words import Words
@@ -27,4 +27,5 @@ def test_a_word_where_a_text_begins_that_was_written_letter_by_letter_is_not_its
     state.texts[place] = Content(frozenset({("T", TERMS.param(0), 0, 1, 0)}), "%s", grown=True)
     whole = TERMS.nodes[words.load(state, at, 4)]
     assert whole[0] == LOAD and whole[1:] == (words.frame, -64, 0, 4)
-    assert words.load(state, at, 1) == letter
+    byte = TERMS.nodes[words.load(state, at, 1)]  # where it may be the end of an empty text, a test tells of the text
+    assert byte[0] in (BYTE, LOAD) and byte[-4:] == (words.frame, -64, 0, 1)
