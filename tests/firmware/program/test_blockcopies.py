@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.firmware.program.compiled import built, sided
+from tests.firmware.program.compiled import DATAGRAMS, built, sided
+from tests.firmware.program.test_objects import HEADERS as SOCKETS
 
 from customhouse.firmware.program.analysis import analyse
 
@@ -109,3 +110,38 @@ def test_a_copy_whose_last_word_is_moved_by_itself_is_as_long_as_its_length(tmp_
     for most, found in (("(room - 1)", []), ("(4 * room)", ["overflow"])):
         flows = analyse(built(tmp_path, "x86-64", HEADERS.replace("MOST", most), level)).flows
         assert [flow.kind for flow in flows] == found
+
+
+KEPT = r"""
+static char kept[48];
+__attribute__((noipa)) static int check(const char *s) {
+    if (!*s) return 0;
+    for (; *s; s++) if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.') return 0;
+    return 1;
+}
+static void take(char *packet, long n) {
+    char line[128], text[400];
+    size_t length;
+    snprintf(text, sizeof text, "%s", packet);
+    if (!check(PLACE) || (length = strlen(text)) >= sizeof kept) return;
+    COPY
+    snprintf(line, sizeof line, "echo %s > /tmp/zone", kept);
+    system(line);
+}
+"""
+COPIES = {
+    "by the library": "strcpy(kept, text);",
+    "by a loop": 'for (size_t i = 0; i <= length; i++) { kept[i] = text[i]; __asm__ volatile("" ::: "memory"); }',
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize(("architecture", "level"), [("x86-64", "-O2"), ("x86-64", "-Os"), ("mips", "-O2")])
+def test_a_measured_text_that_was_checked_stays_so_in_its_copy(
+    tmp_path: Path, architecture: str, level: str, how: str
+) -> None:
+    for true in (True, False):
+        words = {"COPY": (COPIES[how], COPIES[how]), "PLACE": ("text", "text + 1")}
+        text = sided("#include <ctype.h>" + SOCKETS + KEPT + DATAGRAMS, words, true)
+        kinds = [one.kind for one in analyse(built(tmp_path, architecture, text, level)).flows]
+        assert kinds == (["command"] if true else [])

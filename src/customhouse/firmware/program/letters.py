@@ -18,6 +18,8 @@ _MAX_FACTS = 60
 _GETTERS = frozenset(("fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"))
 _LOOKED_UP = frozenset(("strchr", "index", "memchr"))
 _LEVELS = 7
+_TURNS = 3
+"""Joins at which a pointer was moved on."""
 _ALPHABET = 10
 """Letters that a string has at least from which digits of a number are taken."""
 
@@ -98,7 +100,42 @@ class Letters(Words):
         if node[0] != BYTE or not deps:
             return deps
         base, behind = self.terms.based(node[1])
-        return self._clean(state, Content(deps, "%s"), node[1], base if behind >= 0 else node[1]).deps
+        known = self._clean(state, Content(deps, "%s"), node[1], base if behind >= 0 else node[1])
+        whole = self._measured_text(state, node[1])
+        return known.deps if whole is None else self._clean(state, known, whole, whole).deps
+
+    def _measured_text(self, state: State, address: int) -> int | None:
+        """The checked text in which a byte lies at an index, where that text was measured: what copies it by its length
+        does not read behind its end.
+        """
+        texts = {fact[1] for fact in state.facts if fact[0] == "lacks"}
+        if not texts or self.terms.value(address) is not None:
+            return None
+        measured: set[int] = set()
+        for term in (*state.ranges, *(fact[2] for fact in state.facts if fact[0] == "most")):
+            node = self.terms.nodes[term]
+            if node[0] == RESULT and node[2] == "strlen":
+                measured.add(node[3][0])
+        return next((one for one in texts & measured if self._goes_into(address, one)), None)
+
+    def _goes_into(self, address: int, text: int, seen: frozenset[int] = frozenset()) -> bool:
+        """Whether a pointer leads to where a text begins or behind it, wherever loops moved it."""
+        terms = self.terms
+        node = terms.nodes[address]
+        if node[0] == ADDR and node[3]:  # anywhere from there on
+            address = terms.add(node[1], node[2])
+        parts, more = terms.linear(address)
+        begun, first = terms.linear(text)
+        rest = {one: factor - begun.get(one, 0) for one, factor in parts.items() if factor != begun.get(one, 0)}
+        if begun.keys() <= parts.keys() and more >= first and all(factor == 1 for factor in rest.values()):
+            return all(terms.rank(one) < 1 for one in rest)
+        if any(factor != 1 for factor in parts.values()) or more < 0 or len(seen) > _TURNS:
+            return False
+        moved = [one for one in parts if terms.nodes[one][0] in (PHI, MERGE)]
+        pointers = [one for one in moved if terms.rank(one) >= 1] or moved
+        if len(pointers) != 1 or pointers[0] in seen:
+            return len(pointers) == 1
+        return all(self._goes_into(one, text, seen | {pointers[0]}) for one in terms.flat(pointers[0]))
 
     def _made_of(self, value: int, node: tuple[Any, ...]) -> tuple[int, ...]:
         """The terms from which a number is computed or chosen."""
