@@ -16,6 +16,8 @@ _LINKS = 8
 """Numbers that one is made of, one in the other."""
 WIDTH = 0xFFFF
 """What two bytes can hold: a bound that no test made, and a length that nothing bounds is not known to be as long."""
+_WIDEST = 16
+"""Bits that tell how wide an entry is, at most."""
 Parts = dict[int, int]
 """Unknowns of a sum, each with its factor."""
 
@@ -49,7 +51,17 @@ def stays(terms: Terms, moving: int) -> bool:
 def loads_of(terms: Terms, term: int) -> frozenset[int]:
     """The words of memory that a number may be."""
     parts = (part for one in {term, *terms.flat(term)} for part in terms.linear(one)[0])
-    return frozenset(one for one in parts if terms.nodes[one][0] == LOAD)
+    counted = (entries(terms, one)[0] for one in parts)
+    return frozenset(one for one in counted if terms.nodes[one][0] == LOAD)
+
+
+def entries(terms: Terms, term: int) -> tuple[int, int]:
+    """A number of bytes as a number of entries of so many bytes; of one byte when it is not written as that."""
+    node = terms.nodes[term]
+    factor = terms.value(node[3]) if node[0] == OP and node[1] in (lift.SHL, lift.MUL) else None
+    if factor is None or factor >= (_WIDEST if node[1] == lift.SHL else 1 << _WIDEST):
+        return term, 1
+    return int(node[2]), 1 << factor if node[1] == lift.SHL else factor
 
 
 def growing(terms: Terms, term: int) -> list[frozenset[int]]:

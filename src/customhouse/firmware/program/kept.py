@@ -6,11 +6,12 @@ by itself. A program that asks anywhere whether it comes near the buffer's size 
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
-from .growth import narrow
+from .growth import entries, narrow
 from .lengths import HUGE, Lengths
-from .lift import LE, LT, SLE, SLT
-from .terms import DERIVED, LOAD, OP, Location
+from .lift import EQ, LE, LT, NE, SLE, SLT, SUB
+from .terms import ADDR, DERIVED, LOAD, OP, Location
 
 _ORDERS = frozenset((LT, LE, SLT, SLE))
 
@@ -28,18 +29,51 @@ class Kept(Lengths):
         """
         most = 2 * room if exact else HUGE
         places = self._places(moving)
+        width = max((entries(self.terms, one)[1] for one in self.terms.linear(moving)[0]), default=1)
         for parts, constant in self._compared:
             own = [one for one in parts if places & self._places(one)]
             if not own:
                 continue
             others = [one for one, factor in parts.items() if one not in own and factor * parts[own[0]] < 0]
-            sizes = (constant + parts[own[0]] * self.terms.linear(one)[1] for one in {own[0], *self.terms.flat(own[0])})
+            starts = (self.terms.linear(one)[1] for one in {own[0], *self.terms.flat(own[0])})
+            sizes = [size * wide for one in starts for size in [constant + parts[own[0]] * one] for wide in (1, width)]
             others = [one for one in others if self.terms.nodes[one][0] != DERIVED]  # how far it got in the buffer
             if any(room <= 2 * abs(one) <= 2 * most for one in sizes) or any(
                 not self.tainted(one, 0) for one in others
             ):
                 return True
         return False
+
+    def _is_flag(self, node: tuple[Any, ...]) -> bool:
+        """Whether an order is only what an instruction leaves in a flag: that of an addition, or of a comparison of
+        which the program asked whether the two are equal.
+        """
+        if node[3] == self.terms.zero and self.terms.linear(node[2])[1] > 0:
+            return True
+        if self.terms.index.get(node) in self._asked_for:
+            return False
+        if node[3] == self.terms.zero and self.terms.nodes[node[2]][0] in (OP, ADDR):
+            return True
+        index = self.terms.index
+        same = [sides for one, other in (node[2:4], node[3:1:-1]) for sides in self._equal(one, other)]
+        return any(index.get((OP, kind, *sides)) in self._asked_for for kind in (EQ, NE) for sides in same)
+
+    def _equal(self, one: int, other: int) -> list[tuple[int, int]]:
+        """What is compared to see whether two numbers are equal."""
+        rest = self.terms.index.get((OP, SUB, one, other))
+        return [(one, other)] if rest is None else [(one, other), (rest, self.terms.zero)]
+
+    @cached_property
+    def _asked_for(self) -> frozenset[int | None]:
+        """The conditions of all branches, and what they are made of."""
+        found = {one.tested for trace in self.whole.traces.values() for one in trace.edges.values()} - {None}
+        work = [one for one in found if one is not None]
+        while work:
+            node = self.terms.nodes[work.pop()]
+            fresh = {one for one in node[2:] if one not in found} if node[0] == OP else set[int]()
+            found |= fresh
+            work += fresh
+        return frozenset(found)
 
     @cached_property
     def _compared(self) -> list[tuple[dict[int, int], int]]:
@@ -51,8 +85,8 @@ class Kept(Lengths):
                 more, plus = self.terms.linear(node[3], -1)
                 for one, count in more.items():
                     parts[one] = parts.get(one, 0) + count
-                if node[3] == self.terms.zero and constant > 0:
-                    continue  # a flag that an addition sets
+                if self._is_flag(node):
+                    continue
                 if any(next(self._loads(one), None) is not None for one in parts):
                     out.append(({one: count for one, count in parts.items() if count}, constant + plus))
         return out
@@ -62,7 +96,7 @@ class Kept(Lengths):
         number = narrow(self.terms, term)
         for one in {number, *self.terms.flat(number)}:
             for part in self.terms.linear(narrow(self.terms, one))[0]:
-                node = self.terms.nodes[part]
+                node = self.terms.nodes[entries(self.terms, part)[0]]
                 if node[0] == LOAD:
                     yield node[1], node[2], node[3]
 

@@ -18,6 +18,7 @@ from .terms import (
     KEYED,
     LOAD,
     MERGE,
+    NUMERIC,
     OP,
     PHI,
     RECURSION,
@@ -221,7 +222,13 @@ class Pointers(Initial):
         return frozenset(
             (root, (off + offset) & mask if root == GLOBAL else off + offset, both(step, stride))
             for root, off, step in self.seen(base)
+            if offset < self.terms.floor or not self._is_count(root)
         )
+
+    def _is_count(self, root: int) -> bool:
+        """Whether what a call gave is a number of bytes: what it is added to is the address."""
+        node = self.terms.nodes[root]
+        return bool(node[0] == RESULT and node[2] in NUMERIC)
 
     def _entry(self, term: int) -> frozenset[Location]:
         """The entries of a global table that an index is added to."""
