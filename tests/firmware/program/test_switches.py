@@ -53,3 +53,41 @@ def test_a_case_behind_the_number_of_a_verb_is_reached(tmp_path: Path, architect
 
     assert commands(TRUE) == ["ping -c1 %s"]
     assert commands(HARMLESS) == []
+
+
+NUMBERED = r"""
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int sock, done, light;
+static struct { long at; int kind; } job;
+static char name[33];
+static void take(char *packet, long n) {
+    char command[700];
+    unsigned char kind = (unsigned char)packet[0];
+    int answer = 0;
+    job.kind = kind;
+    switch (kind) {
+    case 1: answer = done; break;
+    case 2: if (packet[1] != 'K' || n > 600) return; GIVEN; done++; break;
+    case 3: light = packet[1]; answer = 3; break;
+    case 4: snprintf(name, sizeof name, "%s", packet + 1); answer = 4; break;
+    case 5: name[0] = 0; light = 1; answer = 7; break;
+    default: answer = 9;
+    }
+    char text[40];
+    snprintf(text, sizeof text, "%c%c", kind | 0x80, answer);
+    send(sock, text, 2, 0);
+}
+"""
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "mips", "x86-64"])
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_a_table_begins_with_the_number_that_is_left_of_an_index(tmp_path: Path, architecture: str, level: str) -> None:
+    for given, found in (('"tool %s", packet + 1', 1), ('"tool %d", light', 0)):
+        act = f"snprintf(command, sizeof command, {given}); system(command)"
+        text = NUMBERED.replace("GIVEN", act) + DATAGRAMS
+        assert len(analyse(built(tmp_path, architecture, text, level)).flows) == found

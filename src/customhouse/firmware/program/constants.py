@@ -57,6 +57,8 @@ Known = int | Scaled | Entry | Frame
 
 SLOTS = 1 << 52
 """Keys from here up are places in the frame: what the compiler keeps there because registers ran out."""
+_SMALL = 4096
+"""A number below it is no address, and more than what an index is moved by before it is looked up."""
 _MIDDLE = 1 << 50
 
 
@@ -184,6 +186,8 @@ def _scale(kind: int, left: Known | None, right: Known | None, mask: int) -> Kno
         return (left * factor) & mask
     if isinstance(left, Entry):  # what was added or taken away before makes it an index that begins at 0
         return left._replace(scale=left.scale * factor, plus=0)
+    if isinstance(left, Scaled) and left.scale == 1 and -_SMALL < _near(left.base, mask) < _SMALL:
+        return Scaled(0, factor)  # nor is the number that one was taken from: what is compared is what is left of it
     if isinstance(left, Scaled):
         return Scaled(left.base * factor, left.scale * factor)
     return Scaled(0, factor)
