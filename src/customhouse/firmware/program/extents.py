@@ -76,6 +76,7 @@ class Extents:
         return bool(places) and all(map(self.is_constant, places))
 
     def is_constant(self, place: Location) -> bool:
+        """Whether nothing is written at a place: constant data, or an address at which the program has nothing."""
         root, off, _ = place
         image = self.whole.image
         return root == GLOBAL and (off < self.terms.floor or image.segment(off) is None or image.constant(off))

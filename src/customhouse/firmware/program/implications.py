@@ -34,6 +34,9 @@ class Implications:
         return self.learn(state, term, lambda known: (signed_word(self.terms, known) == asked) == truth)
 
     def learn(self, state: State, term: int, holds: _Holds) -> bool:
+        """What it implies that the term is one of the values for which `holds` is true. Always true: what it may have
+        been is not known to be all.
+        """
         alternatives = self.implied.get(term)
         if alternatives is None:
             node = self.terms.nodes[term]
@@ -79,8 +82,7 @@ class Implications:
         for one, side in zip((True, False), sides, strict=True):
             if self.terms.value(side) is None and self.terms.nodes[self.terms.based(side)[0]][0] != PHI:
                 return facts
-            probe = State()
-            probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
+            probe = _with(state, facts)
             told = self._told(probe, side, probe.facts, holds) if self.refine(probe, truth, one) else None
             ways += [told] if told is not None else []
         return shared(ways) if ways else None
@@ -91,8 +93,7 @@ class Implications:
         """
         if value in self._asked:
             return None
-        probe = State()
-        probe.facts, probe.masks, probe.ranges = state.facts | facts, dict(state.masks), dict(state.ranges)
+        probe = _with(state, facts)
         self.learn(probe, value, holds)
         return probe.facts
 
@@ -115,3 +116,10 @@ class Implications:
             bound = view(limit) - off
             return self.learn(state, base, lambda value: less(kind, bound, view(value)) == truth)
         return True
+
+
+def _with(state: State, facts: frozenset[Fact]) -> State:
+    """What is known of values here, and these facts, to be refined on trial."""
+    probe = state.probe()
+    probe.facts = state.facts | facts
+    return probe

@@ -36,7 +36,8 @@ class Kept(Lengths):
                 continue
             others = [one for one, factor in parts.items() if one not in own and factor * parts[own[0]] < 0]
             starts = (self.terms.linear(one)[1] for one in {own[0], *self.terms.flat(own[0])})
-            sizes = [size * wide for one in starts for size in [constant + parts[own[0]] * one] for wide in (1, width)]
+            counts = [constant + parts[own[0]] * one for one in starts]
+            sizes = [*counts, *(count * width for count in counts)]
             others = [one for one in others if self.terms.nodes[one][0] != DERIVED]  # how far it got in the buffer
             if any(room <= 2 * abs(one) <= 2 * most for one in sizes) or any(
                 not self.tainted(one, 0) for one in others

@@ -83,6 +83,7 @@ _WITH_EQUAL = {(LT, True): LE, (SLT, True): SLE, (LE, False): LE, (SLE, False): 
 
 
 _SMALL = 1 << 16
+"""A number of this size below nothing stands for a range that begins there, rather than for a large number."""
 
 
 class Orders:

@@ -82,13 +82,14 @@ def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _
     parts += _bytes(terms, tested, ends)
     out: dict[int, int] = dict.fromkeys(fixed, bytesets.ALL)
     for _ in range(_PIECES):
-        before = len(out), sum(out.values())
+        grown = False
         for start, end, mask in parts:
             more = mask & lacks.get(end, 0) & ~lacks.get(start, 0) & bytesets.ALL
             if more:
                 out[start] = out.get(start, 0) | more
                 lacks[start] = lacks.get(start, 0) | more
-        if before == (len(out), sum(out.values())):
+                grown = True
+        if not grown:
             break
     return frozenset(("lacks", start, mask) for start, mask in out.items())
 

@@ -17,6 +17,7 @@ _LINE = "line"
 _MOST_FACTS = 60
 _MOST_PIECES = 8
 _LENGTHS = frozenset(("strlen", "strnlen", "sprintf", "snprintf", "vsprintf", "vsnprintf"))
+"""Calls that give the length of a text."""
 
 
 def _print(one: Call) -> int:
