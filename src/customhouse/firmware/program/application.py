@@ -52,11 +52,12 @@ class Application(Reading):
                 self.memory.born(self.state, made)
         for key, address, text in texts:
             spots = self.memory.targets(self.state, address)
-            self.caller.under = guards.get(key, _NO_FACTS)
+            self.caller.under, self.memory.giving = guards.get(key, _NO_FACTS), self.giving(key)
             for spot in spots:
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
                 if spot in self.state.untold and key not in summary.unread:
                     self.caller.tell(self.state, spot)  # it was read before the callee returned
+        self.memory.giving = None
         for key, address, size, value, told, most in words:
             self.caller.under, self.caller.putting.given = guards.get(key, _NO_FACTS), most
             self.caller.given = self.verdicts(key)
@@ -142,8 +143,7 @@ class Application(Reading):
     def note_events(self) -> None:
         """What the callee does that outlives it, in the caller's words."""
         now, self.caller.now = self.caller.now, self.state
-        for event in self.summary.events:
-            moved = self.event(event)
+        for moved in map(self.event, self.summary.events):
             if moved is not None:
                 self.caller.note(moved)
         self.caller.now = now

@@ -13,7 +13,7 @@ from .implications import Implications
 from .join import shared
 from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT, SHR, SLE, SLT, SUB, XOR
 from .orders import Orders, collected_bit, is_condition, plain, set_bits, signed_word, together
-from .pieces import sought
+from .searches import sought
 from .state import UPTO, State
 from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 

@@ -159,8 +159,8 @@ class Contents:
         terms = self.terms
         flat = terms.flat(tested)
         alone = flat == {one}
-        if flat == {one, terms.zero} and not terms.several(one):
-            alone = True  # it may have been NULL; two entries of a table are not the same
+        if flat == {one, terms.zero} and terms.nodes[one][0] == HEAP:
+            alone = True  # or there is no such object
         by_call = terms.nodes[one][0] == HEAP and isinstance(terms.nodes[one][1], tuple)
         return alone and (by_call or terms.made(tested) in (frozenset(), terms.made(pointer)))
 

@@ -12,14 +12,15 @@ from .bytesets import ByteSets
 from .lift import ADD, BAND, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
 from .order import natural_loops
 from .orders import plain
-from .pieces import sought
 from .recovery import Function
-from .state import CHECKED, UPTO, Fact, State
+from .searches import sought
+from .state import CHECKED, COPY, UPTO, Fact, State
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
 _DEPTH = 3
 _COMPARING = frozenset((EQ, NE, LT, LE, SLT, SLE))
 _MOST = 1 << 16
+_OF_BYTES = CHECKED | {COPY}
 """Bytes that a loop with a fixed end looks at, at most."""
 
 
@@ -56,13 +57,14 @@ class Loops:
             return
         for term in [term for term in state.masks if block in self.heads_of(abs(term))]:
             del state.masks[term]
-        gone = {fact for fact in state.facts if fact[0] in CHECKED and block in self._within(fact)}
+        gone = {fact for fact in state.facts if fact[0] in _OF_BYTES and block in self._within(fact)}
         if gone:
             state.facts -= gone
 
     def _within(self, fact: Fact) -> frozenset[int]:
-        """The loop heads whose phis a fact of checked bytes speaks of."""
-        return self.heads_of(fact[1]) | (self.heads_of(fact[2]) if fact[0] == UPTO else frozenset())
+        """The loop heads whose phis a fact of a text's bytes speaks of."""
+        told = {UPTO: fact[1:3], COPY: fact[1:4]}.get(fact[0], fact[1:2])
+        return frozenset[int]().union(*(self.heads_of(one) for one in told if one >= 0))
 
     def again(self, head: int) -> None:
         """More is known of the ways round a loop: what leaves it anywhere may conclude more now."""

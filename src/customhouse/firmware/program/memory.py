@@ -7,7 +7,7 @@ stores, which touch all of them.
 from collections.abc import Iterable
 from typing import Any
 
-from . import bounds, quoting
+from . import bounds, duplicates, quoting
 from .join import before
 from .lift import ADD
 from .private import alone, born, elsewhere, within
@@ -50,6 +50,7 @@ class Memory(Writing):
         weak = weak or len(spots) > 1
         if node[0] == BYTE and size > 1 and self._string_end(state, spots, node[1], size):
             return
+        duplicates.stored(terms, state, address, spots, None if weak else value, size)
         leaves = bool(state.private) and (not spots or elsewhere(terms, state, spots))
         if leaves:
             value = self._made_for(state, spots, value)

@@ -6,11 +6,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from . import bytesets, fold
+from . import bytesets, duplicates, fold
 from .bytesets import ByteSets
 from .lift import ADD, SELECT, SUB
-from .state import UPTO, Fact, State
-from .terms import BYTE, DERIVED, GLOBAL, OP, RESULT, Terms
+from .searches import sought
+from .state import COPY, UPTO, Fact, State
+from .terms import BYTE, GLOBAL, OP, RESULT, Terms
 
 SPANS = frozenset(("strspn", "strcspn"))
 _LONGEST = 32
@@ -20,12 +21,12 @@ _PIECES = 20
 _NO_MASKS: Mapping[int, int] = {}
 _SKIPPED = 3
 """Bytes before what is checked, at most."""
-_SEARCHES = frozenset(("strchr", "index", "memchr", "strrchr", "rindex", "strchrnul"))
 
 
 def told(sets: ByteSets, state: State) -> frozenset[Fact]:
     """What texts lack by all that is known of their parts and of their lengths."""
-    return together(sets, state.facts, state.masks) | measured(sets.terms, state)
+    copied = duplicates.completed(sets.terms, state)
+    return together(sets, state.facts | copied, state.masks) | measured(sets.terms, state) | copied
 
 
 def measured(terms: Terms, state: State) -> frozenset[Fact]:
@@ -53,11 +54,14 @@ def measured(terms: Terms, state: State) -> frozenset[Fact]:
 
 
 def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _NO_MASKS) -> frozenset[Fact]:
-    """What texts lack by what is known of their beginnings and of what follows those; `masks` of single bytes."""
+    """What texts lack by what is known of their beginnings and of what follows those, and of their copies; `masks` of
+    single bytes.
+    """
     terms, big = sets.terms, sets.image.big
     lacks: dict[int, int] = {}
     parts: list[tuple[int, int, int]] = []
     words: list[Fact] = []
+    copied: list[tuple[int, int, int]] = []
     for fact in facts:
         if fact[0] == "lacks":
             lacks[fact[1]] = lacks.get(fact[1], 0) | fact[2]
@@ -68,13 +72,15 @@ def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _
             parts.append((fact[1], terms.add(fact[1], len(fact[2])), ~word & bytesets.ALL))
         elif fact[0] == "word":
             words.append(fact)
+        elif fact[0] == COPY:
+            copied.append(duplicates.part(terms, fact))
     fixed = frozenset(_fixed(terms, words, big)) - lacks.keys() if words else frozenset()
     lacks.update((one, bytesets.ALL) for one in fixed)
     lacks.update((end, bytesets.ALL) for _, end, _ in parts if masks.get(end) == bytesets.NUL)
     if not lacks:
         return frozenset()
     tested = _tested(terms, masks)
-    letters = [(end, sought(terms, end)) for _, end, _ in parts]
+    letters = [(end, sought(terms, end)) for _, end, _ in (*parts, *copied)]
     tested += [(end, 1 << letter) for end, letter in letters if letter is not None]
     parts += _words(terms, words, [*lacks, *(place for place, _ in tested)], big) if words else []
     ends = {*lacks, *(start for start, _, _ in parts)}
@@ -83,7 +89,7 @@ def together(sets: ByteSets, facts: Iterable[Fact], masks: Mapping[int, int] = _
     out: dict[int, int] = dict.fromkeys(fixed, bytesets.ALL)
     for _ in range(_PIECES):
         grown = False
-        for start, end, mask in parts:
+        for start, end, mask in (*parts, *((one, end, lacks.get(copy, 0)) for one, end, copy in copied)):
             more = mask & lacks.get(end, 0) & ~lacks.get(start, 0) & bytesets.ALL
             if more:
                 out[start] = out.get(start, 0) | more
@@ -253,16 +259,6 @@ def _words(terms: Terms, words: list[Fact], ends: list[int], big: bool) -> list[
             if all(text):
                 out.append((terms.add(end, start - last), end, ~bytesets.of(bytes(text)) & bytesets.ALL))
     return out
-
-
-def sought(terms: Terms, pointer: int) -> int | None:
-    """The byte that lies where a search for one came to: `strchr(text, '@')`. None when it is no such place."""
-    node = terms.nodes[pointer]
-    call = terms.nodes[node[2]] if node[0] == DERIVED else node
-    if call[0] != RESULT or call[2] not in _SEARCHES or len(call[3]) < 2:
-        return None
-    value = terms.value(call[3][1])
-    return None if value is None else value & 255
 
 
 class Pieces:

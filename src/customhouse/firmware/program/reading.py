@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST = 1 << 20
 """Bytes of a buffer; more is no size of one."""
+_UNKEYED = 2
+"""Parts of the node of an object that has no name by a key."""
 _BYTE = 0xFF
 """The most that a byte can be, whatever it is: what bounds one that tells a length its caller may know."""
 _SAME = frozenset((CONST, STACK, HEAP, MERGE, OP, RESULT, UNKNOWN))
@@ -73,6 +75,14 @@ class Reading:
         if isinstance(site, tuple) and isinstance(site[1], tuple):
             return heap
         return self.terms.make((HEAP, (self.site + self.caller.round, site)))
+
+    def giving(self, key: Location) -> int | None:
+        """The name of what the callee gives, where a text lies in an object that it made: what it did not make it knows
+        by other names.
+        """
+        node = self.terms.nodes[key[0]]
+        made = node[0] == HEAP and len(node) == _UNKEYED
+        return self.terms.named(self.caller.function.address, self.site) if made else None
 
     def _is_made(self, term: int) -> bool:
         """Whether a term may be such an object, or a pointer into one."""

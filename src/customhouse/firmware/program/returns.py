@@ -87,6 +87,7 @@ class Returns:
         out = []
         for one, facts in self._alternatives(value, state):
             held = cases.named(facts | state.facts, {value: one})
+            held |= pieces.together(self.conditions.sets, held)
             out.append((one, frozenset(from_start(self.terms, fact) for fact in held)))
         return out
 

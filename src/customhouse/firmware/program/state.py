@@ -18,12 +18,13 @@ Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("first", pointer term, mask of bytes, n)` (the first n bytes lack them),
 `("upto", pointer term, other pointer term, mask of bytes)` (those between lack them), `("ends", pointer term, n)` (the
 text is no longer than n bytes), `("eq", pointer term, text)`, `("same", pointer term, other pointer term)` (equal
-texts), `("number", parameter, number)`, `("word", root, offset, size, value)`, `("holds", root, offset, ...)` (a
-condition on that word, see `fieldtests`), `("most", term, other term, k)`: the one is at most the other plus k; neither
-carries an offset of its own."""
+texts), `("copy", pointer term, other pointer term, count)` (see `duplicates`), `("number", parameter, number)`,
+`("word", root, offset, size, value)`, `("holds", root, offset, ...)` (a condition on that word, see `fieldtests`),
+`("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
 
 NUMBER = "number"
 UPTO = "upto"
+COPY = "copy"
 CHECKED = frozenset(("lacks", "first", "ends", UPTO))
 """Facts that a check of a text's bytes established: they are gone when other bytes are written there."""
 

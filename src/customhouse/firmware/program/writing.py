@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Literal
 
-from . import quoting
+from . import duplicates, quoting
 from .bytesets import ByteSets
 from .contents import MAX_TEXT
 from .elf import Image
@@ -44,6 +44,8 @@ class Writing(Letters):
         """Where in frames registers of the caller are kept."""
         self.site = 0
         """The instruction that is being looked at."""
+        self.giving: int | None = None
+        """The name of what the call at hand gives, where what is written lies in an object that is made by it."""
         self.storing: int | None = None
         """The value that is being stored, where what lies there then may also be what lay there before."""
         self.keys = Keys(terms, image)
@@ -64,6 +66,7 @@ class Writing(Letters):
         """`begins` when a buffer may begin here, rather than a field of one byte; `sized` when the program says
         itself how many bytes may be written.
         """
+        duplicates.written(self.terms, state, (spot,))
         root, offset, stride = spot = self._first_written(spot)
         kind = self.terms.nodes[root][0]
         if kind == UNKNOWN and (root != GLOBAL or offset < self.terms.floor or self.image.constant(offset)):
@@ -127,6 +130,7 @@ class Writing(Letters):
             fact
             for fact in state.facts
             if fact[0] in CHECKED
+            and not self._of_another(fact[1])
             and any(
                 one[0] == root and (one[1] == offset or one[2] or (stride and one[1] > offset))
                 for one in self.terms.places(fact[1])
@@ -146,7 +150,7 @@ class Writing(Letters):
         state.facts -= {
             fact
             for fact in state.facts
-            if (fact[0] in CHECKED and any(one[:2] == (root, offset) for one in self.terms.places(fact[1])))
+            if (fact[0] in CHECKED and self._about(fact[1], (root, offset, 0), offset + 1))
             or (fact[0] in ("word", "holds") and fact[1] == root and offset <= fact[2] < end)
         }
 
@@ -315,5 +319,12 @@ class Writing(Letters):
             del state.words[(root, offset, 0)]
             offset += entry[0]
 
+    def _of_another(self, pointer: int) -> bool:
+        """Whether a pointer is to an object that was made by another call than the one at hand, which makes its own."""
+        made = self.terms.made(pointer) if self.giving is not None else ()
+        return bool(made) and self.giving not in made
+
     def _about(self, pointer: int, spot: Location, end: int) -> bool:
-        return any(one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.places(pointer))
+        return not self._of_another(pointer) and any(
+            one[0] == spot[0] and spot[1] <= one[1] < end for one in self.terms.places(pointer)
+        )

@@ -50,6 +50,7 @@ _ACTIONS: Actions = {
     **services.ACTIONS,
 }
 _NAMES = table("libc.toml")["names"]
+_TABLES = ("__ctype_",)
 _CALLING = frozenset(("callback", "search", "handler", "timer"))
 _HEARING = frozenset(("receive", "receive_vector", "receive_list", "receive_line", "scan_stream", "given", "watch"))
 WAITING = frozenset(_NAMES["waiting"]) | {name for name, model in MODELS.items() if model[0] in _HEARING}
@@ -78,7 +79,11 @@ def call(caller: Caller, state: State, name: str, model: list[Any]) -> int:
 
 
 def plain_result(caller: Caller, state: State, name: str) -> int:
-    """The result of a function without a model: a value named by its arguments."""
+    """The result of a function without a model: a value named by its arguments. Tables of characters are one wherever
+    they are asked for.
+    """
+    if name.startswith(_TABLES):
+        return caller.terms.result(name, name)
     arguments = tuple(caller.argument(state, index) for index in range(4))
     if name not in _READ_ONLY:
         for one in arguments:

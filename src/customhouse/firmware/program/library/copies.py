@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .. import bounds, quoting
+from .. import bounds, duplicates, quoting
 from ..lift import MUL
 from ..private import drop
 from ..state import EMPTY, State, kept
@@ -37,10 +37,22 @@ def _copy(one: Call) -> int:
     one.write(target, placed._replace(extent=limit or content.extent, verbatim=False, room=room), sized=sized)
     if behind is not None:
         one.memory.went_on(one.state, behind[0])
+    if content.deps:
+        _duplicated(one)
     if not content.deps and content.template:
         one.memory.emitted(one.state, target, content.template)
         one.caller.ends.cut(one.state, one.terms.add(target, len(content.template)))
     return target
+
+
+def _duplicated(one: Call) -> None:
+    """The copy is the text, or as much of it as its size says; `memccpy` may have stopped before."""
+    target, source = one.nth(0), one.nth(1)
+    if one.number(2) == -1:
+        duplicates.made(one.terms, one.state, target, source)
+    elif one.name != "memccpy":
+        less = int(one.name == "strlcpy")
+        duplicates.made(one.terms, one.state, target, source, one.terms.add(one.nth(2), -less))
 
 
 def _measured(one: Call, source: int) -> int | None:
@@ -221,6 +233,8 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
     if len(sources) == 1:
         for offset, text in one.memory.inside(one.state, sources[0], length or 0):
             one.write(one.terms.add(target, offset), text)
+    if whole and content.deps:
+        duplicates.made(one.terms, one.state, target, source, size)
     return target
 
 
@@ -259,6 +273,9 @@ def _dup(one: Call) -> int:
     one.memory.born(one.state, heap)
     one.memory.keys.copies.add(heap)
     one.write(heap, content._replace(extent=one.size(one.number(1)) or 0, verbatim=False, grown=False))
+    count = duplicates.TO_END if one.number(1) < 0 else one.nth(1)
+    if content.deps:
+        duplicates.made(one.terms, one.state, heap, one.nth(0), count)
     return heap
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from .. import bytesets, fold, quoting
+from .. import bytesets, duplicates, fold, quoting
 from ..formats import conversions
 from ..lift import ADD
 from ..memory import Memory
@@ -120,8 +120,27 @@ def _formatted_into(one: Call, arguments: Callable[[int], tuple[int, ...]]) -> i
     if behind is not None:
         one.memory.went_on(one.state, behind[0])
     result = one.terms.result(one.caller.site, one.name, ())
+    if content.deps:
+        _duplicated(one, arguments, result)
     one.memory.emitted(one.state, target, content.template, fold.binary(one.terms, ADD, target, result, one.terms.word))
     return result
+
+
+def _duplicated(one: Call, arguments: Callable[[int], tuple[int, ...]], length: int) -> None:
+    """`"%s"` copies a text, as far as there is room, and gives its length; `"%.*s"` copies its beginning."""
+    form = one.memory.image.text(one.terms.value(one.nth(2)) or 0)
+    size = one.terms.value(one.nth(1)) if one.number(1) >= 0 else None
+    target = one.nth(0)
+    if form == "%s" and (size or one.number(1) < 0):
+        count = duplicates.TO_END if size is None else one.terms.const(size - 1)
+        [source] = arguments(1)
+        duplicates.made(one.terms, one.state, target, source, count)
+        one.state.learn(frozenset({("most", one.terms.result("printed", "strlen", (source,)), length, 0)}))
+    elif form == "%.*s":
+        count, source = arguments(2)
+        most = one.caller.limit(one.state, count)
+        if one.number(1) < 0 or (size and most is not None and most < size):
+            duplicates.made(one.terms, one.state, target, source, count)
 
 
 def _lengths(

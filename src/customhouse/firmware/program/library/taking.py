@@ -1,6 +1,6 @@
 """Models of what takes texts apart: strtok, strsep, strchr, sscanf."""
 
-from .. import bytesets, quoting
+from .. import bytesets, duplicates, quoting
 from ..formats import conversions
 from ..names import CONSUMED, NUMBER_END
 from ..state import Content, Dep, kept
@@ -32,6 +32,7 @@ def _token(one: Call) -> int:
     result = one.terms.make((DERIVED, origin, one.result(2)), origin)
     rest = one.terms.make((DERIVED, origin, one.terms.result(one.caller.site, "rest", ())), origin)
     one.memory.store(one.state, cell, rest, one.terms.word)
+    duplicates.written(one.terms, one.state, one.terms.places(rest))
     _lacks_marks(one, result)
     return result
 
@@ -50,6 +51,7 @@ def _separate(one: Call) -> int:
     origin = node[1] if node[0] == DERIVED else pointer
     rest = one.terms.make((DERIVED, origin, one.terms.result(one.caller.site, "rest", ())), origin)
     one.memory.store(one.state, cell, rest, one.terms.word)
+    duplicates.written(one.terms, one.state, one.terms.places(rest))
     token = one.terms.make((DERIVED, origin, one.result(2)), origin)
     _lacks_marks(one, token)
     return token
