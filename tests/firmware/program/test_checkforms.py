@@ -35,6 +35,8 @@ HARMLESS = [
     'if (strcmp(s, "on") && strcmp(s, "off") && strcmp(s, "auto")) return 0; return 1;',
     "size_t n = strlen(s); if (n != 2 && n != 5) return 0; if (s[0] < 'a' || s[0] > 'z' || s[1] < 'a' || s[1] > 'z')"
     "return 0; return n == 2 || (s[2] == '-' && s[3] >= 'A' && s[3] <= 'Z' && s[4] >= 'A' && s[4] <= 'Z');",
+    "const char *form = \"dddd-dd-dd dd:dd\"; for (; *form; form++, s++) { if (*form == 'd')"
+    "{ if (!isdigit((unsigned char)*s)) return 0; } else if (*s != *form) return 0; } return *s == 0;",
 ]
 HARMFUL = [
     "while (isdigit((unsigned char)*s)) s++; return *s == 0 || *s == ';';",
@@ -47,6 +49,11 @@ HARMFUL = [
     'if (strcmp(s, "on") && strcmp(s, "off") && strncmp(s, "auto", 4)) return 0; return 1;',
     "size_t n = strlen(s); if (n != 2 && n != 5) return 0; if (s[0] < 'a' || s[0] > 'z' || s[1] < 'a' || s[1] > 'z')"
     "return 0; return n == 2 || (s[2] == '-' && s[3] >= 'A' && s[3] <= 'Z');",
+    "const char *form = \"dddd-dd-dd dd:dd\"; for (; *form; form++, s++) { if (*form == 'd')"
+    "{ if (!isdigit((unsigned char)*s)) return 0; } else if (*s != *form) return 0; } return 1;",
+    "const char *form = \"dddd-dd-dd;dd:dd\"; for (; *form; form++, s++) { if (*form == 'd')"
+    "{ if (!isdigit((unsigned char)*s)) return 0; } else if (*s != *form) return 0; } return *s == 0;",
+    'const char *form = "dddd-dd-dd"; for (; *form; form++, s++) if (!isdigit((unsigned char)*s)) return 0; return 1;',
 ]
 BUILDS = [("x86-64", "-O2"), ("x86-64", "-Os"), ("arm64", "-O2"), ("mips", "-O2"), ("mips", "-Os"), ("armhf", "-Os")]
 INLINED = ["", "__attribute__((noinline)) "]

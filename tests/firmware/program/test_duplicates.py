@@ -145,3 +145,59 @@ def test_what_one_call_made_stays_checked_when_another_makes_its_own(
 ) -> None:
     text = FIELDS.replace("ASKED", asked).replace("USED", used) + DATAGRAMS
     assert [flow.kind for flow in analyse(built(tmp_path, build[0], text, build[1])).flows] == found
+
+
+PLACED = r"""
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static int sock;
+struct settings { char label[32]; char zone[40]; char clock[64]; char log[64]; };
+static struct settings *current;
+static void put(char *out, size_t room, const char *text) {
+    size_t n = strlen(text);
+    if (n >= room) n = room - 1;
+    memcpy(out, text, n);
+    out[n] = 0;
+}
+static int set_label(struct settings *s, const char *v) { put(s->label, sizeof s->label, v); return 0; }
+static int set_clock(struct settings *s, const char *v) {
+    struct in_addr a;
+    if (ASKED) return -1;
+    put(s->clock, sizeof s->clock, v);
+    return 0;
+}
+static int set_log(struct settings *s, const char *v) { put(s->log, sizeof s->log, v); return 0; }
+static const struct { const char *key; int (*set)(struct settings *, const char *); } table[] = {
+    { "label=", set_label }, { "clock=", set_clock }, { "log=", set_log },
+};
+static void take(char *packet, long n) {
+    char line[300];
+    struct settings *fresh = calloc(1, sizeof *fresh);
+    for (unsigned i = 0; fresh && i < sizeof table / sizeof table[0]; i++) {
+        char *at = strstr(packet, table[i].key), *value = at ? strdup(at + strlen(table[i].key)) : NULL;
+        if (!value) continue;
+        value[strcspn(value, "\n")] = 0;
+        table[i].set(fresh, value);
+        free(value);
+    }
+    free(current);
+    current = fresh;
+    if (!current) return;
+    snprintf(line, sizeof line, "ntpdate %s", current->clock);
+    system(line);
+}
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize(
+    ("asked", "found"), [("inet_pton(AF_INET, v, &a) != 1", []), ("inet_pton(AF_INET, v, &a) == -1", ["command"])]
+)
+def test_a_text_copied_by_its_length_is_the_text(
+    tmp_path: Path, build: tuple[str, str], asked: str, found: list[str]
+) -> None:
+    text = PLACED.replace("ASKED", asked) + DATAGRAMS
+    assert [flow.kind for flow in analyse(built(tmp_path, build[0], text, build[1])).flows] == found

@@ -46,3 +46,11 @@ def test_of_a_negated_truth_a_mask_takes_its_bits() -> None:
     truth = fold.binary(terms, EQ, terms.param(0), terms.zero, 1)
     negated = fold.binary(terms, SUB, terms.zero, truth, 4)
     assert fold.binary(terms, AND, negated, terms.const(3), 4) != negated
+
+
+def test_of_two_masks_what_both_leave_stays() -> None:
+    terms = Terms(4)
+    value = terms.unknown("value")
+    wide = fold.binary(terms, AND, value, terms.const(0xFFE00001), 4)
+    assert fold.binary(terms, AND, wide, terms.const(1), 4) == fold.binary(terms, AND, value, terms.const(1), 4)
+    assert fold.binary(terms, AND, wide, terms.const(0xFFF00001), 4) == wide

@@ -2,6 +2,8 @@
 holds.
 """
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +17,7 @@ from .lift import ADD, AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SBORROW, SELECT
 from .orders import Orders, collected_bit, is_condition, plain, set_bits, signed_word, together
 from .searches import sought
 from .state import UPTO, State
-from .terms import ADDR, BYTE, CONST, DERIVED, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
+from .terms import ADDR, BYTE, CONST, DERIVED, GLOBAL, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, Terms
 
 
 class Conditions:
@@ -181,6 +183,9 @@ class Conditions:
                 letter, byte = sought(self.terms, other), self.terms.byte_at(one)
                 if letter is not None and byte is not None:
                     state.masks[byte] = 1 << letter
+                listed = self._listed(other)
+                if listed and nodes[one][0] in (BYTE, PHI):
+                    state.masks[one] = state.masks.get(one, bytesets.ALL) & listed
                 self._reached(state, one, other)
                 span = nodes[one]
                 length = nodes[other]
@@ -196,6 +201,18 @@ class Conditions:
                 self.orders.bounded(state, a, b, 0)
                 self.orders.bounded(state, b, a, 0)
         return True
+
+    def _listed(self, term: int, level: int = 0) -> int:
+        """The bytes that one of a constant text may be, which is walked; 0 when it is none of one."""
+        node, image = self.terms.nodes[term], self.sets.image
+        if node[0] == PHI and level == 0:  # the first one is often looked at before the loop
+            sides = [(one, self.terms.value(one)) for one in self.terms.alternatives[term]]
+            told = [self._listed(one, 1) if value is None else 1 << (value & 255) for one, value in sides]
+            return functools.reduce(operator.or_, told, 0) if all(told) else 0
+        if node[0] != BYTE or node[2] != GLOBAL or node[4] != 1 or node[5] != 1 or not image.constant(node[3]):
+            return 0
+        text = image.text(node[3])
+        return bytesets.of(text) | bytesets.NUL if text else 0
 
     def _reached(self, state: State, start: int, end: int) -> None:
         """What was sought was found at once: the text begins with it."""

@@ -114,11 +114,12 @@ class Contents:
         """The text that begins at a place, with what checks in force say of it; `name` is another pointer to it."""
         pointer = self.terms.const(place[1]) if place[0] == GLOBAL else self.terms.add(place[0], place[1])
         content = self._clean(state, self.text_at(state, place, pointer), pointer, name or pointer)
-        return self._ended_at(state, content, {pointer, name or pointer})
+        return self._ended_at(state, content, pointer, name or pointer)
 
-    def _ended_at(self, state: State, content: Content, names: set[int]) -> Content:
+    def _ended_at(self, state: State, content: Content, pointer: int, name: int) -> Content:
         """The text, no longer than checks in force say: a NUL was found behind it."""
-        ends = [fact[2] + 1 for fact in state.facts if fact[0] == "ends" and fact[1] in names]
+        told = [fact for fact in state.facts if fact[0] == "ends"]
+        ends = [fact[2] + 1 for fact in told if fact[1] in (pointer, name) or self._same(fact[1], pointer, name)]
         if not ends or not content.deps or 0 < content.extent <= min(ends):
             return content
         return content._replace(extent=min(ends), grown=False)

@@ -347,7 +347,7 @@ class Evaluation:
         at = (self.function.address, block.address)
         if self.narrowing.refine(taken, term, True):
             taken.learn(fieldtests.told(self.terms, term, True, at))
-            private.refused(taken)
+            private.refused(self.terms, taken)
             self._found(block, taken, known)
             if block.exit.target in after:
                 out.append((block.exit.target, taken))
@@ -356,7 +356,7 @@ class Evaluation:
                 self._tail(block, taken.copy(), self.terms.const(self.function.tails[block.address]))
         if self.narrowing.refine(state, term, False) and block.exit.next in after:
             state.learn(fieldtests.told(self.terms, term, False, at))
-            private.refused(state)
+            private.refused(self.terms, state)
             self._found(block, state, known)
             out.append((block.exit.next, state))
             self.tested[block.address, block.exit.next] = (term, _NEVER)

@@ -194,8 +194,10 @@ class Loops:
     def _concluded(self, head: int, state: State, condition: int | None) -> frozenset[Fact]:
         out: set[Fact] = set()
         stopped = self._stopped(head, state, condition)
+        asked = self._asked(head, condition)
         for loop, term in self._walks(head):
-            if stopped is None or not stopped & self.starts(loop, term):
+            starts = self.starts(loop, term)
+            if (stopped is None or not stopped & starts) and (not asked or asked & starts):
                 found = self._facts(loop, term, self._last(loop, term, state))
                 out |= {self._first(loop, fact, condition) for fact in found}
             elif loop == head:
@@ -244,6 +246,14 @@ class Loops:
     def _counts(self, phi: int) -> bool:
         """Whether a number or a pointer goes up by one as the loop goes round."""
         return self.terms.add(phi, 1) in self.terms.alternatives[phi]
+
+    def _asked(self, head: int, condition: int | None) -> frozenset[int]:
+        """The strings of which a byte is asked where the loop is left: where that is the end of one, it is none of
+        another that is walked beside it.
+        """
+        bytes_ = [one for one, _holds, _fails in self.sets.holding(condition)] if condition is not None else []
+        walked = (self.starts(head, one) for one in bytes_ if head in self.heads_of(one))
+        return frozenset[int]().union(*walked)
 
     def _stopped(self, head: int, state: State, condition: int | None) -> frozenset[int] | None:
         """Strings whose rest nobody looked at: the loop is left because of a byte that does not end them."""
@@ -331,7 +341,9 @@ class Loops:
         if top[0] == PHI:
             for one in self.terms.alternatives[pointer]:
                 if not self._steps(one, pointer):
-                    out.add(self.terms.add(one, offset if offset < 0 else 0))
+                    number = self.terms.value(one)
+                    if number is None or number >= self.terms.floor:  # else it is an index, of a text at a known place
+                        out.add(self.terms.add(one, offset if offset < 0 else 0))
                     out.add(self.terms.add(one, offset))
         elif top[0] == OP and top[1] == ADD:
             for base, indexed in ((top[2], top[3]), (top[3], top[2])):

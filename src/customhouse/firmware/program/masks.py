@@ -49,11 +49,8 @@ def masked(terms: Terms, a: int, mask: int, size: int) -> int:
     if not mask & (mask + 1) and 0 < bounds.most(terms, a, {}) <= mask:
         return a
     if node[0] == OP and node[1] == AND and terms.nodes[node[3]][0] == CONST:
-        return (
-            masked(terms, node[2], mask & terms.nodes[node[3]][1], size)
-            if mask & terms.nodes[node[3]][1] != mask
-            else a
-        )
+        known = terms.nodes[node[3]][1]
+        return a if mask & known == known else masked(terms, node[2], mask & known, size)
     return terms.make((OP, AND, a, terms.const(mask)), a)
 
 

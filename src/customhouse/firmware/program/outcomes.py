@@ -42,6 +42,11 @@ class Outcomes:
         node = self.terms.nodes[value]
         return (value,) if node[0] == PHI and is_place(node[3]) else self.terms.flat(value)
 
+    def leaves(self, one: Stored) -> bool:
+        """Whether a store may leave the word as it was."""
+        flat = (self.terms.nodes[value] for value in self.terms.flat(one.event[5]))
+        return any(node[0] == LOAD and node[1:4] == one.event[1:4] for node in flat)
+
     def outcome(self, one: Stored, value: int, test: Test) -> bool | str | None:
         """Whether a stored value passes the test; None when that is not known."""
         asked = (value, one.event[1:5], one.offset, one.stride, test[:6])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .state import Fact, State
-from .terms import GLOBAL, STACK, Terms
+from .terms import ADDR, DERIVED, GLOBAL, MERGE, OP, PHI, STACK, Terms
 
 Event = tuple[Any, ...]
 
@@ -49,15 +49,24 @@ def drop(terms: Terms, state: State, pointer: int) -> None:
             _empty(state, root)
 
 
-def refused(state: State) -> None:
-    """There is nothing in an object that could not be made."""
-    for heap in state.private:
-        if state.ranges.get(heap) == (0, 0):
+def refused(terms: Terms, state: State) -> None:
+    """There is nothing in an object that could not be made, or that a call would have given which gave NULL."""
+    for one in [one for one, span in state.ranges.items() if span == (0, 0)] if state.private else ():
+        given = terms.flat(one) & state.private if terms.is_new(one) else ()
+        for heap in (one,) if one in state.private else (made for made in given if _made_by(terms, made, one)):
             _empty(state, heap)
 
 
+def _made_by(terms: Terms, heap: int, result: int) -> bool:
+    """Whether an object is one that a call made for nobody but its caller."""
+    by = terms.nodes[heap][1]
+    return isinstance(by, tuple) and by[0] == terms.nodes[result][2]
+
+
 def alone(terms: Terms, state: State, roots: set[int], pointer: int) -> bool:
-    """Whether private objects are known by no other pointer than this one, which may be any of them."""
+    """Whether private objects are known by no other pointer than this one, which may be any of them, and by what is
+    made of it.
+    """
     if not roots <= state.private:
         return False
     names = {value for _, value in state.words.values()} | set(state.registers.values())
@@ -65,8 +74,28 @@ def alone(terms: Terms, state: State, roots: set[int], pointer: int) -> bool:
     return not any(
         terms.flat(one) != flat and any(root in roots for root, _, _ in terms.locate(one))
         for one in names
-        if terms.rank(one) >= 1
+        if terms.rank(one) >= 1 and _leads(terms, one, roots, pointer)
     )
+
+
+def _leads(terms: Terms, name: int, roots: set[int], but: int) -> bool:
+    """Whether a name leads to one of some objects otherwise than by a pointer to them."""
+    seen = {but}
+    work = [name]
+    while work:
+        one = work.pop()
+        if one in roots:
+            return True
+        if one not in seen:
+            seen.add(one)
+            node = terms.nodes[one]
+            if node[0] in (PHI, MERGE):
+                work += terms.alternatives[one] if node[0] == PHI else node[1]
+            elif node[0] in (ADDR, DERIVED):
+                work.append(node[1])
+            elif node[0] == OP:
+                work += node[2:]
+    return False
 
 
 def leave(terms: Terms, state: State, value: int) -> None:

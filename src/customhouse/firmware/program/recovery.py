@@ -244,7 +244,8 @@ class Recovery:
     def _order(self) -> None:
         function = self.function
         function.order = loop_order(self.entry, function.blocks, function.successors)
-        ends = crossjumps.copied(function.blocks, function.successors, function.order)
+        registers = crossjumps.Registers(self.code.lifter.flags, self.code.lifter.arguments)
+        ends = crossjumps.copied(function.blocks, function.successors, function.order, registers)
         for one, branch in ends.items():
             function.blocks[one] = crossjumps.joined(function.blocks[one], function.blocks[branch])
             function.successors[one] = function.successors.get(branch, ())

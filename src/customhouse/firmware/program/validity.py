@@ -282,8 +282,9 @@ class Validity:
         """Whether the test can be made of a word that was left as it was when the text was stored."""
         closed = self._closed([word for word in words if self._decides(word, test)], test)
         for own in self.stores.own(one):
-            here = [word for word in words if word.at == own.at and self._decides(word, test)]
-            if any(word.order > own.order for word in here) or self._reset(own, words, base, test):
+            here = [word for word in words if word.at == own.at and word.order > own.order]
+            stored = any(self._decides(word, test) for word in here) and not any(map(self.outcomes.leaves, here))
+            if stored or self._reset(own, words, base, test):
                 continue
             if self._refused(one, own, words, test):
                 continue
@@ -292,8 +293,10 @@ class Validity:
         return False
 
     def _decides(self, word: Stored, test: Test) -> bool:
-        """Whether a store decides the test on every way: one that sets another bit leaves it as it was."""
-        return ALIKE not in self._outcomes(word, test)
+        """Whether a store decides the test on every way: one that sets another bit leaves it as it was, and so does one
+        that is not always made.
+        """
+        return ALIKE not in self._outcomes(word, test) and not self.outcomes.leaves(word)
 
     def _outcomes(self, word: Stored, test: Test) -> set[bool | str | None]:
         """What the test says of the values that a store may put there."""

@@ -217,10 +217,12 @@ class Writing(Letters):
         self.note(aside(self.terms, state, ("text", *spot, content)))
 
     def _grow(self, state: State, spot: Location, old: Content, added: Content) -> None:
-        """A text that was the end of a longer one goes on: `p += sprintf(p, ...)` again and again."""
-        if not old.deps or added.deps <= old.deps:
+        """A text that was the end of a longer one goes on: `p += sprintf(p, ...)` again and again. One of the entries
+        of an array is no end of what lies before them.
+        """
+        root, offset, stride = spot
+        if not old.deps or added.deps <= old.deps or stride > 1:
             return
-        root, offset, _ = spot
         for key in state.texts.of(root):
             whole = state.texts[key]
             if not key[2] and offset - MAX_TEXT < key[1] < offset and not whole.extent and old.deps <= whole.deps:

@@ -217,6 +217,7 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
     if lacks:
         content = content._replace(deps=kept(content.deps, quoting.kept(lacks)), verbatim=False)
     verbatim = content.verbatim or (not content.deps and not content.template)
+    verbatim = verbatim and not _is_within(one, source, size)
     if content.deps or not saved:
         most = length if length is not None else one.caller.limit(one.state, size)
         if most == _BYTE and one.room(size) != -1:
@@ -236,6 +237,13 @@ def _copy_block(one: Call, target: int, source: int, size: int, whole: bool = Tr
     if whole and content.deps:
         duplicates.made(one.terms, one.state, target, source, size)
     return target
+
+
+def _is_within(one: Call, text: int, size: int) -> bool:
+    """Whether no more than a text is copied, by its length: `memcpy(out, text, strlen(text) < room ? ...)`."""
+    base, more = one.terms.based(size)
+    longest = {base: more} | {fact[2]: fact[3] + more for fact in one.state.facts if fact[:2] == ("most", base)}
+    return any(most <= 1 and _is_length(one.terms.nodes[length], text) for length, most in longest.items())
 
 
 def _snapshot(one: Call, source: Location, length: int | None) -> list[tuple[int, int, int]]:
