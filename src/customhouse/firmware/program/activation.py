@@ -98,7 +98,7 @@ class Activation:
         """Texts that were set aside, by their places: the comparisons that held each time, and all that ever held."""
         self.under: frozenset[Fact] = frozenset()
         """Comparisons that hold for what a call at hand writes."""
-        self.putting = Putting(whole.terms, whole.stored)
+        self.putting = Putting(whole.terms)
 
     @property
     def site(self) -> int:
@@ -185,7 +185,7 @@ class Activation:
         if size is not None:
             alone = size
             target, size, moving = self.whole_copy(state, target, size)
-            loose |= indices.bounded(self.terms, alone, size, self.limit(state, alone))
+            loose |= indices.bounded(self.terms, state, alone, size, self.limit(state, alone))
             low = bounds.least(self.terms, state, size)
             again = self.endless(moving, content)
         elif again == 1:
@@ -297,7 +297,8 @@ class Activation:
                 part = (*told[1:4], *dep[:4])
                 self.guards[part] = self.guards.get(part, found) & found
         if kind == "word":
-            self.putting.put(self.now, told[5] if self.memory.storing is None else self.memory.storing)
+            new = told[5] if self.memory.storing is None else self.memory.storing
+            self.putting.put(self.now, told[1:4], new)
             self.verdicts[told] = self.verdicts.get(told, frozenset()) | self._judged(told)
         if kind in ("text", "out", "put") and proof:
             self.whole.prove(told[4] if kind == "text" else told if kind == "out" else told[3], proof)

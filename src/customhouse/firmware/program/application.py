@@ -3,12 +3,12 @@
 import functools
 import operator
 
-from . import bounds, bytesets, cases, fold, growth, indices, private
+from . import bounds, bytesets, cases, fold, gathered, growth, held, indices, private
 from .join import shared
 from .lift import ADD
 from .reading import Reading
 from .state import Content, Fact, State
-from .summary import FILLS, LOOP, MAX_RETURNS, OPEN, SENT, Event
+from .summary import FILLS, LETTERS, LOOP, MAX_RETURNS, OPEN, SENT, Event
 from .terms import HEAP, LOAD, STACK, Location
 from .unrolled import distance
 
@@ -35,7 +35,7 @@ class Application(Reading):
         never = {place for place, facts in guards.items() if self.caller.refuted(facts)}
         begun = {key[:2] for key in summary.texts}
         words = [
-            (key, self.address(*key), size, self._written(key, value), key[:2] in begun, self._most(value))
+            (key, self.address(*key), size, self._written(key, value), key[:2] in begun, self._most(key, value))
             for key, (size, value) in summary.words.items()
             if key not in never
         ]
@@ -237,18 +237,18 @@ class Application(Reading):
             content = self.content(content)
             if not content.deps:
                 return None
-            held = self.facts(facts)
-            if self.caller.refuted(held):
+            known = self.facts(facts)
+            if self.caller.refuted(known):
                 return None
-            gathered = held | self.state.facts
-            content = self.caller.whole.read_places.beside(content, gathered)
+            known |= self.state.facts
+            content = self.caller.whole.read_places.beside(content, known)
             step = ((self.caller.function.address, self.site), *chain)
-            return (kind, name, site, content, gathered, step, self.term(extra) if kind == "feed" else extra)
+            return (kind, name, site, content, known, step, self.term(extra) if kind == "feed" else extra)
         if kind == "start":
             return self._start(event)
         if kind == "over":
             return self._over(event)
-        return self._simple(event)
+        return gathered.carried(self, event) if kind == LETTERS else self._simple(event)
 
     def _simple(self, event: Event) -> Event | None:
         kind = event[0]
@@ -301,13 +301,13 @@ class Application(Reading):
         if len(chain) >= _MAX_CHAIN:
             return None
         path, vector = self.term(path), self.term(vector)
-        gathered = self.facts(facts) | self.state.facts
+        known = self.facts(facts) | self.state.facts
         step = ((self.caller.function.address, self.site), *chain)
         found, more = started(self.memory, self.state, path, vector_of(self.memory, self.state, vector))
         for content, extra in found:
             if content.deps and not extra:  # a path is an event of its own
-                self.caller.note(("sink", name, site, content, gathered, step, extra))
-        return ("start", name, site, path, vector, gathered, step) if more else None
+                self.caller.note(("sink", name, site, content, known, step, extra))
+        return ("start", name, site, path, vector, known, step) if more else None
 
     def _shell(self, event: Event) -> Event | None:
         """A program started that may be a shell: read again what it is, and what stands for its standard input."""
@@ -341,7 +341,7 @@ class Application(Reading):
                 for at, part in ((0, self.content(self._asked(event[1:4], event[4]))), *self._inner(event[4])):
                     self.caller.note(("text", spot[0], spot[1] + at, spot[2], part))
         else:
-            self.caller.given, self.caller.putting.given = self.verdicts(event[1:4]), self._most(event[5])
+            self.caller.given, self.caller.putting.given = self.verdicts(event[1:4]), self._most(event[1:4], event[5])
             value, spots = self._written(event[1:4], event[5]), self.terms.locate(address)[:3]
             for spot in spots:
                 self.caller.note(("word", *spot, event[4], value))
@@ -350,9 +350,9 @@ class Application(Reading):
                 self.memory.carry_from(self.state, spots, self.address(node[1], node[2], node[3]), event[4])
         self.caller.under, self.caller.given, self.caller.putting.given = _NO_FACTS, None, {}
 
-    def _most(self, value: int) -> dict[int, int]:
+    def _most(self, place: Location, value: int) -> dict[int, int]:
         """What numbers are at most where the callee puts them into memory."""
-        return self.caller.putting.told(value, self.term)
+        return held.told(self.terms, self.caller.whole.puts.get(self.summary.function, {}), place, value, self.term)
 
     def _over(self, event: Event) -> Event | None:
         _, name, site, target, limit, content, size, facts, chain, sources, literal, moving, low, separate, again = (
@@ -364,10 +364,10 @@ class Application(Reading):
         if not moved.deps:
             return None
         address = self.term(target)
-        held = self.facts(facts)
-        if self.caller.refuted(held):
+        known = self.facts(facts)
+        if self.caller.refuted(known):
             return None
-        gathered = held | self.state.facts | indices.carried(self.terms, self.state, facts, self.term)
+        proven = known | self.state.facts | indices.carried(self.terms, self.state, facts, self.term, size)
         step = ((self.caller.function.address, self.site), *chain)
         if size == -1 and again == OPEN:
             again = self.caller.again(self.state, address, moved, site)
@@ -392,7 +392,7 @@ class Application(Reading):
             told.append((pointer, bounds.lower(known, self._lengths.get(pointer))))
         separate = separate and self.caller.separate(self.state, frozenset(one for one, _ in told))
         ends = (literal, moving, low, separate, again)
-        return ("over", name, site, address, limit, moved, size, gathered, step, tuple(told), *ends)
+        return ("over", name, site, address, limit, moved, size, proven, step, tuple(told), *ends)
 
     def _limit(self, size: int) -> int | None:
         if size not in self._limits:

@@ -325,7 +325,8 @@ def agreed(sides: list[frozenset[Fact]]) -> frozenset[Fact]:
 def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) -> int:
     kind = node[1]
     if kind == lift.SELECT:
-        return max(most(terms, one, ranges, walk.into()) for one in node[3:5])
+        ways = zip(node[3:5], (True, False), strict=True)
+        return max(min(most(terms, way[0], ranges, walk.into()), _where(terms, node[2], *way)) for way in ways)
     inner = walk.into(kind in (lift.ADD, lift.OR, lift.XOR, lift.SHL, lift.MUL))
     left = most(terms, node[2], ranges, inner)
     right = most(terms, node[3], ranges, inner)
@@ -350,6 +351,27 @@ def _operation(terms: Terms, node: tuple[Any, ...], ranges: Ranges, walk: Walk) 
     if kind == lift.DIV and 0 < right < HUGE and left < HUGE and terms.nodes[node[3]][0] == CONST:
         return left // right
     return left if kind in (lift.SUB, lift.DIV) else HUGE
+
+
+def _where(terms: Terms, condition: int, number: int, truth: bool, level: int = 0) -> int:
+    """What a number is at most where a condition is (not) true: `n < 64 ? n : 64`."""
+    node = terms.nodes[condition]
+    if node[0] != OP or level > _MAX_LOOPS:
+        return HUGE
+    kind = node[1]
+    if kind == lift.BNOT:
+        return _where(terms, node[2], number, not truth, level + 1)
+    if kind in (lift.BAND, lift.BOR):
+        found = [_where(terms, one, number, truth, level + 1) for one in node[2:4]]
+        return min(found) if (kind == lift.BAND) == truth else max(found)
+    (base, off), strict = terms.based(number), kind in (lift.LT, lift.SLT)
+    if kind in (lift.LT, lift.LE, lift.SLT, lift.SLE):
+        (side, more), limit = terms.based(node[2 if truth else 3]), terms.value(node[3 if truth else 2])
+        less = strict == truth
+    else:
+        (side, more), limit = terms.based(node[2]), terms.value(node[3]) if (kind == lift.EQ) == truth else None
+        less = False
+    return terms.signed(limit) - less - more + off if side == base and limit is not None else HUGE
 
 
 def _shifted_back(terms: Terms, node: tuple[Any, ...]) -> tuple[int, int] | None:

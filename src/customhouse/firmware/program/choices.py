@@ -92,10 +92,11 @@ class Choices:
             and normal(terms, condition, bool(sense)) == normal(terms, before.condition, not before.sense)
         ):
             old = before.new  # where this one does not choose, the one before did
-        here = chosen(terms, condition, bool(sense), old)
+        new = self._here(new, condition, bool(sense))
+        here = self.side(old, condition, bool(sense))
         if here != old:  # chosen by the same condition before, and then used
             new = cases.replaced(terms, new, {old: here})
-            old = chosen(terms, condition, not sense, old)
+            old = self.side(old, condition, not sense)
         if old == new:
             state.registers[out] = new
             return
@@ -118,6 +119,13 @@ class Choices:
             merged = state.registers[out] = self._either(state, out, condition, yes, no)
             self.open[out] = (merged, condition, yes, no)
         self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
+
+    def _here(self, value: int, condition: int, truth: bool) -> int:
+        """A value that is computed from what the block chose before, where a condition is (not) true."""
+        sides = {merged: self.side(merged, condition, truth) for merged, *_ in self.open.values()}
+        sides = {merged: one for merged, one in sides.items() if merged != one}
+        value = self.side(value, condition, truth)
+        return cases.replaced(self.terms, value, sides) if sides else value
 
     def _either(self, state: State, out: int, condition: int, yes: int, no: int) -> int:
         """One of two values, and what is known of it: `n < 80 ? n : 80` is at most 80, `valid(p) ? p : NULL` is valid
@@ -206,11 +214,13 @@ class Choices:
 
     def side(self, value: int, term: int, truth: bool) -> int:
         """What a value that a conditional instruction of the block chose is where a condition is (not) true."""
+        base, more = self.terms.based(value)
         for merged, condition, yes, no in self.open.values():
-            if merged == value:
-                now = normal(self.terms, term, truth)
+            if merged in (value, base):
+                now, plus = normal(self.terms, term, truth), 0 if merged == value else more
                 if normal(self.terms, condition, True) == now:
-                    return yes
+                    return self.terms.add(yes, plus)
                 if normal(self.terms, condition, False) == now:
-                    return no
-        return chosen(self.terms, term, truth, value)
+                    return self.terms.add(no, plus)
+        inner = chosen(self.terms, term, truth, base)
+        return value if inner == base else self.terms.add(inner, more)

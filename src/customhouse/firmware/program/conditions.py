@@ -51,7 +51,8 @@ class Conditions:
         if kind == BNOT:
             return self.refine(state, node[2], not truth, level + 1)
         if (kind == BAND and truth) or (kind == BOR and not truth):
-            return self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
+            both = self.refine(state, node[2], truth, level + 1) and self.refine(state, node[3], truth, level + 1)
+            return both and all(self.orders.apart(state, one, truth) for one in node[2:4])
         if kind in (BAND, BOR):
             return self._one_side(state, node, truth, level)
         if kind in (EQ, NE, LT, LE, SLT, SLE):

@@ -82,6 +82,11 @@ class Image:
         low = min((one.start for one in self.segments), default=0)
         return max(low + 0x180, self.linking) if low < 4096 else 4096
 
+    @property
+    def data_floor(self) -> int:
+        """The lowest address of memory that may be written to."""
+        return min((one.start for one in self.segments if one.writable), default=self.floor)
+
     def even(self, address: int) -> int:
         """A code address without the bit that says Thumb."""
         return address & ~1 if self.architecture == "arm" else address

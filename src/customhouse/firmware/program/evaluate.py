@@ -7,6 +7,7 @@ from .activation import Activation
 from .agenda import Agenda
 from .appends import Appends
 from .application import Application
+from .awaited import awaited
 from .built import Built
 from .calls import Calls
 from .copyloops import CopyLoops
@@ -118,15 +119,19 @@ class Evaluation:
                     agenda.add(index, position[after])
         for address, calls in self.later.items():
             self.activation.here, self.activation.verdicts = self.events[address], self.verdicts[address]
+            self.activation.putting.here = self.activation.putting.found[address]
             self.appends.block = address
             for call in calls:
                 self.activation.now, self.activation.site = call.state, call.site
                 call.note_events()
         self.whole.sites[self.function.address] = Sites(self.events, self.verdicts)
         self.whole.traces[self.function.address] = traced(self)
+        puts = self.activation.putting.settled(self.ways.edges, self.position)
+        self.whole.puts[self.function.address] = puts
+        self.whole.awaited[self.function.address] = awaited(self.activation.putting, self.ways.edges)
         copies = dict.fromkeys(self.copies.events(), _NO_FACTS)
         self.whole.counters.update(counters.told(self.copies, copies))
-        copies.update(dict.fromkeys(self.gathered.events(self.copies.walks()), _NO_FACTS))
+        copies.update(dict.fromkeys(self.gathered.events(self.copies), _NO_FACTS))
         return self.returns.summary([*self.events.values(), *self.rounds.values(), *self.unseen.values(), copies])
 
     def _passed_over(self, address: int, index: int) -> None:
@@ -225,7 +230,8 @@ class Evaluation:
     def _entry(self) -> State:
         state = State()
         arguments = self.activation.argument_registers
-        state.registers = {register: self.terms.param(index) for index, register in enumerate(arguments)}
+        if self.function.address != self.whole.image.entry:  # which nobody calls
+            state.registers = {register: self.terms.param(index) for index, register in enumerate(arguments)}
         state.registers[self.activation.stack_register] = self.activation.memory.frame
         for key, value in self.whole.code.entry_registers(self.function.address).items():
             if isinstance(value, int):
@@ -237,6 +243,7 @@ class Evaluation:
         activation = self.activation
         activation.here = self.events[block.address] = {}
         activation.verdicts = self.verdicts[block.address] = {}
+        activation.putting.begin(block.address)
         activation.made = self.made[block.address] = []
         if block.address in self.looped:
             activation.later = self.later[block.address] = []

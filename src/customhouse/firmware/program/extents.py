@@ -82,7 +82,7 @@ class Extents:
         return root == GLOBAL and (off < self.terms.floor or image.segment(off) is None or image.constant(off))
 
     def _is_address(self, number: int) -> bool:
-        return number >= self.terms.floor and self.whole.image.segment(number) is not None
+        return number >= self.terms.data and self.whole.image.segment(number) is not None
 
     def at(self, place: Location, own: int | None = None, told: bool = False) -> int | None:
         """The same for one place."""

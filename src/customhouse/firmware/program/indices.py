@@ -1,4 +1,5 @@
-"""Places in tables and buffers that someone outside chooses: an index, or an offset, that nothing was compared with.
+"""Places in tables and buffers that someone outside chooses: an index, or an offset, that nothing was compared with, or
+a constant that may be too large.
 
 Where it is not compared by the function that copies, its callers may have done it; they say it in their words.
 """
@@ -20,46 +21,71 @@ _MOST = 3
 
 
 def untested(terms: Terms, state: State, target: int) -> frozenset[Fact]:
-    """The numbers that are added to where a copy goes, and with which nothing was compared here."""
+    """The numbers that are added to where a copy goes, and with which nothing was compared here but constants."""
     return _loose(terms, state, [(one, target) for one in _added(terms, target)])
 
 
-def carried(terms: Terms, state: State, facts: frozenset[Fact], read: Callable[[int], int]) -> frozenset[Fact]:
-    """The same of a callee's copy, in its caller's words (`read`), and what bounded the lengths there."""
+def carried(
+    terms: Terms, state: State, facts: frozenset[Fact], read: Callable[[int], int], size: int
+) -> frozenset[Fact]:
+    """The same of a callee's copy, in its caller's words (`read`), and what bounded the lengths there and here."""
     told = [(read(fact[1]), read(fact[2])) for fact in facts if fact[0] == LOOSE]
     whole = frozenset((WHOLE, read(fact[1]), fact[2]) for fact in facts if fact[0] == WHOLE)
-    return whole | _loose(terms, state, told)
+    return whole | _loose(terms, state, told) | (_parts(terms, state, read(size)) if size != -1 else frozenset())
 
 
 def _added(terms: Terms, target: int) -> list[int]:
     """The numbers that are added to the address of a thing of its own to be a pointer."""
     parts, constant = terms.linear(target)
-    based = any(terms.nodes[one][0] in (STACK, HEAP) for one in parts)
-    if not based and constant < terms.floor:
-        return []
-    added = [one for one, factor in parts.items() if factor > 0 and terms.nodes[one][0] not in (STACK, HEAP)]
+    begun = {one for one in parts if terms.nodes[one][0] in (STACK, HEAP)}
+    if not begun and constant < terms.data:
+        begun = {one for one, factor in parts.items() if factor == 1 and terms.rank(one) >= 1}
+        if len(begun) != 1:
+            return []
+    added = [one for one, factor in parts.items() if factor > 0 and one not in begun]
     return added if len(added) <= _MOST else []
 
 
 def _loose(terms: Terms, state: State, added: list[tuple[int, int]]) -> frozenset[Fact]:
     """Those of some numbers, each with the pointer that it is a part of, with which nothing was compared here."""
-    return frozenset((LOOSE, *one) for one in added if _is_loose(terms, state, one[0]))
+    loose = [one for one in added if _is_loose(terms, state, one[0])]
+    known = ((terms.based(number), bounds.most(terms, number, state.ranges)) for number, _ in loose)
+    most = {("most", base, terms.zero, high - more) for (base, more), high in known if 0 <= high < bounds.HUGE}
+    return frozenset({*((LOOSE, *one) for one in loose), *most})
 
 
-def bounded(terms: Terms, size: int, whole: int, limit: int | None) -> frozenset[Fact]:
-    """What bounds a length of which a constant became by where the copy begins; not that of what is left of a room."""
+def bounded(terms: Terms, state: State, size: int, whole: int, limit: int | None) -> frozenset[Fact]:
+    """What bounds a length of which a constant became by where the copy begins, or another constant: a row of a table.
+    Not that of what is left of a room. Of a length that is one of several, what bounds each of them.
+    """
     left = any(factor < 0 for factor in terms.linear(size)[0].values())
-    constant = not left and terms.value(size) is None and terms.value(whole) is not None
-    return frozenset({(WHOLE, size, limit)}) if constant and limit is not None else frozenset()
+    constant = not left and whole != size and terms.value(whole) is not None
+    told = frozenset({(WHOLE, size, limit)}) if constant and limit is not None else frozenset[Fact]()
+    return told | _parts(terms, state, size)
+
+
+def _parts(terms: Terms, state: State, size: int) -> frozenset[Fact]:
+    if terms.nodes[size][0] not in (PHI, MERGE):
+        return frozenset()
+    flat, found = terms.flat(size), set[Fact]()
+    for one, (_low, high) in state.ranges.items():
+        some = terms.flat(one) if terms.nodes[one][0] in (PHI, MERGE) else {one}
+        if 0 <= high < bounds.HUGE and flat >= some and one != size:
+            found |= {("most", part, terms.zero, high) for part in some}
+    return frozenset(found)
 
 
 def _is_loose(terms: Terms, state: State, number: int) -> bool:
     parts = _leaves(terms, number)
     if not parts or None in parts or any(_is_kept(terms, one) for one in parts if one is not None):
         return False
-    if bounds.most(terms, number, state.ranges) < bounds.most(terms, number, {}):
-        return False
-    tested = [one for one, (_low, high) in state.ranges.items() if high < bounds.HUGE and not is_condition(terms, one)]
+    if 0 <= bounds.most(terms, number, state.ranges) < bounds.most(terms, number, {}):
+        return True  # it is known how large it is
+    tested = [
+        one
+        for one, (_low, high) in state.ranges.items()
+        if high < bounds.most(terms, one, {}) and not is_condition(terms, one)
+    ]
     tested += state.masks
     tested += [one for fact in state.facts if fact[0] == "most" for one in fact[1:3]]
     return not any(parts & _leaves(terms, one) for one in tested)

@@ -176,6 +176,7 @@ class Instructions:
             self._wide_store(state, address, operand, size, decided is None)
             return
         value = self.choices.side(self.activation.value(state, operand), condition, truth)
+        address = self.choices.side(address, condition, truth)
         if decided is not None:
             self._store(state, address, value, size)
             return

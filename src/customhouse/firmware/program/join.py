@@ -279,7 +279,7 @@ def _implied(terms: Terms, states: list[State], key: int, implied: Implied) -> t
     out: list[tuple[int, frozenset[Fact]]] = []
     for state in states:
         value = state.registers[key]
-        for other, facts in implied.get(value, ((value, frozenset()),)):
+        for other, facts in implied.get(value) or ((value, frozenset()),):  # there may have been too many to tell
             low, high = state.ranges.get(other, (0, 1))
             known = terms.const(low) if low == high else other  # a test on the way told
             told = cases.named(state.facts, {value: known})

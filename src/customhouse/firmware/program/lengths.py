@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import bounds, counters, gathered, lift
 from .extents import Extents
-from .held import Held, chosen
+from .held import Held, chosen, most
 from .names import WRITTEN
 from .state import Content, Fact
 from .summary import FILLS, LOOP, Event
@@ -52,6 +52,8 @@ class Lengths:
         for one, node in enumerate(self.terms.nodes):
             if node[0] == RESULT and node[1:3] in sites:
                 self.limits.setdefault(one, sites[node[1:3]])  # the same call, in the words of a caller
+        self._puts = most(whole.puts)
+        self._filled_places = {place for place, _ in self._puts}
         self._busy: set[int] = set()
         self._asked: set[Location] = set()
         """Places of which it is being asked what was put there."""
@@ -125,9 +127,11 @@ class Lengths:
             return self._operation(term, node, facts, level)
         return 0 if node == RECURSIVE else None
 
-    def _choice(self, term: int, put: bool, facts: frozenset[Fact], level: int) -> int | None:
-        """One of several numbers; `put` when it was put into memory to be it."""
-        known = self.whole.stored.get(term, HUGE) if put else HUGE
+    def _choice(self, term: int, put: Location | None, facts: frozenset[Fact], level: int) -> int | None:
+        """One of several numbers; `put` is the place into which it was put to be it."""
+        known = HUGE if put is None else self._puts.get((put, term), HUGE)
+        if put in self._filled_places and (put, term) not in self._puts and self.terms.nodes[term][0] == OP:
+            return 0  # what loops were first looked at with
         return bounds.lower(self.length(term, facts, level), known if known < HUGE else None)
 
     def _distance(self, node: tuple[Any, ...]) -> int | None:
@@ -147,7 +151,9 @@ class Lengths:
         width = (1 << (8 * size)) - 1 if size <= 2 else HUGE if self.tainted(term, 0) else None
         if level > _DEPTH or (width is None and node[0] == BYTE):
             return width if size <= 2 else None
-        held = Held(self.store, self.whole.stored, lambda one: self.length(one, facts, level + 2), self._asked)
+        held = Held(
+            self.store, self._puts, self._filled_places, lambda one: self.length(one, facts, level + 2), self._asked
+        )
         return bounds.lower(held.most(node), width)
 
     def _result(self, term: int, node: tuple[Any, ...], facts: frozenset[Fact], level: int) -> int | None:

@@ -117,8 +117,8 @@ class Members:
         root, offset, step = place
         if not step:
             return at - offset
-        if root == GLOBAL:
-            return at - offset if other == step and at - offset < step else 0
+        if root == GLOBAL:  # what lies before it in the first entry does so behind it in the next one
+            return (at - offset) % step if other == step and abs(at - offset) < step else 0
         return (at - offset) % step if other in (0, step) else 0
 
     def _covers(self, place: Location) -> list[int]:
@@ -146,6 +146,7 @@ class Members:
                     out.setdefault(root, _Uses()).sized.setdefault((at, step), set()).add(max(event[2], HEADER))
             if event[0] in _TEXTS:
                 self._read(out, event[_TEXTS[event[0]]])
+        self._awaited(out)
         for node in list(self.terms.nodes):
             if node[0] in (LOAD, BYTE):
                 for place in self._seen(*node[-4:-1]):
@@ -154,6 +155,13 @@ class Members:
                 for place in (place for one in node[3] for place in self._places(one)):
                     out.setdefault(place[0], _Uses()).read.add(place[1:])
         return out
+
+    def _awaited(self, out: dict[int, _Uses]) -> None:
+        """Where something is to go that comes later."""
+        for pointer in {one.pointer for pairs in self.whole.awaited.values() for one in pairs}:
+            for root, at, step in self._places(pointer):
+                if not step:
+                    out.setdefault(root, _Uses()).told.add((at, step))
 
     def _written(self, out: dict[int, _Uses], event: Event) -> None:
         for root, at, step in self._seen(*event[1:4]):

@@ -128,7 +128,7 @@ class Memory(Writing):
         given = terms.nodes[value]
         if size == terms.word and given[0] == UNKNOWN and given[1][:2] == ("register", self.function):
             self.saved.setdefault(root, set()).add(offset)
-        if kind != STACK and (size > 1 or root == GLOBAL) and terms.nodes[value][0] != UNKNOWN:
+        if kind != STACK and (size > 1 or root == GLOBAL or not stride) and terms.nodes[value][0] != UNKNOWN:
             self.storing = new
             self.note(aside(self.terms, state, ("word", root, offset, stride, size, value)))
             self.storing = None

@@ -50,6 +50,8 @@ class Nodes:
 
     def __init__(self, word: int, floor: int = 4096) -> None:
         self.floor = floor
+        self.data = floor
+        """The lowest address of memory that may be written to."""
         self.mask = (1 << (8 * word)) - 1
         self.sign = 1 << (8 * word - 1)
         self.word = word

@@ -3,12 +3,12 @@
 from typing import Any
 
 from . import bounds, fold
-from .lift import AND, BNOT, BOR, EQ, LE, LT, NE, OR, SELECT, SLE, SLT
+from .lift import AND, BNOT, BOR, EQ, LE, LT, NE, OR, SELECT, SLE, SLT, SUB
 from .state import State
 from .terms import CONST, MERGE, OP, RESULT, Terms
 
 _ANY = -(1 << 62)
-_COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
+COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
 
 
 def signed_word(terms: Terms, value: int) -> int:
@@ -41,7 +41,7 @@ def is_condition(terms: Terms, term: int) -> bool:
 
 def together(terms: Terms, node: tuple[Any, ...]) -> int | None:
     """`a < k || a - k == 0` as one comparison, or (of `and`) that it is not so: of one of several values the difference
-    is one of several again, and does not tell of the values.
+    is one of several again, and does not tell of the values. Of two unknowns, it tells which of them has a sign.
     """
     for one, other in (node[2:4], node[3:1:-1]):
         (equal, is_equal), (ordered, is_less) = (plain(terms, side, node[1] == BOR) for side in (one, other))
@@ -51,11 +51,19 @@ def together(terms: Terms, node: tuple[Any, ...]) -> int | None:
         a, b = order[2:4] if is_less else order[3:1:-1]
         kind = _WITH_EQUAL.get((order[1], is_less))
         limit = terms.value(b)
+        if kind is not None and limit is None and zero[2:4] in _equalities(terms, a, b):
+            return terms.make((OP, kind, a, b), a, b)
         if kind is None or limit is None or terms.nodes[a][0] != MERGE or terms.value(zero[3]) != 0:
             continue
         if terms.add(a, -terms.signed(limit)) == zero[2]:
             return terms.make((OP, kind, a, b), a, b)
     return None
+
+
+def _equalities(terms: Terms, a: int, b: int) -> list[tuple[int, ...]]:
+    """What is compared to see whether two numbers are equal."""
+    rests = (terms.index.get((OP, SUB, *sides)) for sides in ((a, b), (b, a)))
+    return [(a, b), (b, a), *((rest, terms.zero) for rest in rests if rest is not None)]
 
 
 def set_bits(terms: Terms, term: int) -> int | None:
@@ -98,7 +106,7 @@ class Orders:
         """
         condition, truth = plain(self.terms, condition, truth)
         node = self.terms.nodes[condition]
-        if node[0] == OP and node[1] in _COMPARED and state.ranges.get(condition) == (int(not truth),) * 2:
+        if node[0] == OP and node[1] in COMPARED and state.ranges.get(condition) == (int(not truth),) * 2:
             return False
         if node[0] == OP and node[1] in (EQ, NE) and (node[1] == EQ) == truth:
             return self._equals(state, node[2], node[3])
@@ -120,6 +128,24 @@ class Orders:
         span, value = state.ranges.get(base), self.terms.value(other)
         wanted = -1 if value is None else self.terms.signed(value) - more
         return span is None or wanted < 0 or span[0] <= wanted <= span[1]
+
+    def apart(self, state: State, condition: int, truth: bool) -> bool:
+        """A number is not equal to a constant: when that is an end of what it can be, it ends before. False when there
+        is nothing left: `n >= 3 && n != 3`.
+        """
+        condition, truth = plain(self.terms, condition, truth)
+        node = self.terms.nodes[condition]
+        if node[0] != OP or node[1] not in (EQ, NE) or (node[1] == EQ) == truth:
+            return True
+        base, more = self.terms.based(node[2])
+        span, value = state.ranges.get(base), self.terms.value(node[3])
+        if span is None or value is None:
+            return True
+        out = self.terms.signed(value) - more
+        low, high = span[0] + (span[0] == out), span[1] - (span[1] == out)
+        if (low, high) != span and low <= high:
+            state.ranges[base] = (low, high)
+        return low <= high
 
     def _fits(self, state: State, kind: int, term: int, limit: int, truth: bool) -> bool:
         base, more = self.terms.based(term)
@@ -149,9 +175,9 @@ class Orders:
             else:
                 self._bound(state, b, None if signed else 0, limit - (not strict))
         elif truth:
-            self.bounded(state, a, b, int(strict))
+            self.bounded(state, a, b, int(strict), signed)
         else:
-            self.bounded(state, b, a, int(not strict))
+            self.bounded(state, b, a, int(not strict), signed)
 
     def _little_below(self, limit: int) -> bool:
         """Whether what is larger, without a sign, is a little less than nothing: compilers ask so for both ends of a
@@ -159,13 +185,13 @@ class Orders:
         """
         return -_SMALL <= signed_word(self.terms, limit) < 0
 
-    def bounded(self, state: State, a: int, b: int, less: int) -> None:
+    def bounded(self, state: State, a: int, b: int, less: int, signed: bool = True) -> None:
         """a <= b - less for two unknowns: what bounds b bounds a, and whoever learns more of b learns it of a."""
         base, off = self.terms.based(a)
         other, more = self.terms.based(b)
         span = bounds.span(self.terms, other, state.ranges)
         if span is not None and span[1] < bounds.HUGE:
-            self._bound(state, a, None, span[1] + more - less)
+            self._bound(state, a, None if signed else 0, span[1] + more - less, signed)
         if base != other:
             state.learn(frozenset({("most", base, other, more - off - less)}))
 

@@ -9,25 +9,27 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from . import awaited
 from .extents import OWN
+from .filled import Filled
 from .indices import LOOSE, WHOLE
-from .kept import Kept
 from .lengths import HUGE, NUMBERS, Sources
 from .members import Members
 from .nodes import MAX_DEPTH
 from .state import Content, Fact
-from .summary import ENDLESS, LOOP, ONCE, ONE_TEXT
+from .summary import ENDLESS, LETTERS, LOOP, ONCE, ONE_TEXT
 from .terms import ADDR, BYTE, GLOBAL, HEAP, LOAD, MERGE, OP, PHI, RESULT, STACK, Location
 
 _WIDTHS = (0xFF, 0xFFFF, 0xFFFFFFFF)
 """Limits that come of a number's width rather than of a test."""
 _FAILED = frozenset((0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
 """What functions give that have failed, as a number of 32 bits and of 64."""
+_FAR = 64
 _TESTS = 2
 """How much deeper than a text its length is, and a number that this is compared with."""
 
 
-class Overflows(Kept):
+class Overflows(Filled):
     """Judges the copies that a program's evaluation met."""
 
     @cached_property
@@ -37,17 +39,44 @@ class Overflows(Kept):
 
     def overruns(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of its target."""
-        _, name, _site, target, limit, content, size, facts, _chain, sources, _, moving, low, _, again = event
+        name, target, size, facts = (event[at] for at in (1, 3, 6, 7))
         if self._is_carved(target):
             return False
         if any(fact[0] == LOOSE and self._leads_out(fact[2], fact[1], facts) for fact in facts):
             return True
-        if name == LOOP:
-            return self._loop(event)
+        if name in (LETTERS, LOOP):
+            return self._loop(event) if name == LOOP else self.overfills(event, self.extents.room(target))
         if size == -1:
             room = self.extents.row(target)
             return room is not None and self._texts(event) > room
-        if self._within(target, sources):
+        pairs = self._pairs(event)
+        return any(map(self._is_too_much, pairs)) if pairs else self._sized(event)
+
+    def _pairs(self, event: tuple[Any, ...]) -> list[awaited.Awaited]:
+        """What a copy's target and its length are, when both were put into one object before."""
+        target, size, moving = event[3], event[6], event[11]
+        targets = [target] if moving is None else [target, moving]
+        known = size == -1 or event[1] == LOOP or self.terms.value(size) is not None
+        return [] if known else awaited.found(self.store, self._awaited, targets, size)
+
+    @cached_property
+    def _awaited(self) -> list[awaited.Awaited]:
+        return [one for pairs in self.whole.awaited.values() for one in pairs]
+
+    def _is_too_much(self, pair: awaited.Awaited) -> bool:
+        """Whether more may be awaited than there is room for where it is to go."""
+        most = self.terms.value(pair.number)
+        if most is None:
+            known = [one for one in (self.length(pair.number, frozenset()), pair.most) if one is not None]
+            most = min(known) if self.tainted(pair.number, 0) else 0
+        room, member = self.extents.room(pair.pointer), self.members.room(pair.pointer)
+        inside = member is None or most <= member or self.members.agrees(pair.pointer, most)
+        return not inside or (room is not None and most > room)
+
+    def _sized(self, event: tuple[Any, ...]) -> bool:
+        """Whether a copy of a length that the program gives can pass the end of its target."""
+        _, name, _site, target, limit, content, size, facts, _chain, sources, _, moving, low, _, again = event
+        if self._within(target, sources) and not (name == "memcpy" and self._goes_up(target, sources)):
             return self._meets(event)
         whole = self.terms.reach(target, size)
         if whole is not None:  # what is left of a buffer: the program says how large that is
@@ -60,14 +89,23 @@ class Overflows(Kept):
             size = self._succeeded(size)
         value = self.terms.value(size)
         if value is not None:
-            room = self.extents.room(target, value, self._in_frame(target) or self._is_told(facts))
-            return room is not None and self.terms.signed(value) > room
+            return self._ends_behind(target, value, facts)
         most, own = self._most(limit, size, content, facts)
         if most is None:
             return False
         said = own is not None and (own not in _WIDTHS or self.terms.const(own) in self.terms.flat(size))
         room = self.extents.room(target, own, said and self._in_frame(target))
         return room is not None and most > room
+
+    def _ends_behind(self, target: int, size: int, facts: frozenset[Fact]) -> bool:
+        """Whether a copy of constant length passes the end of its target. Of one into some row of a table, what begins
+        between that row and the first one tells nothing.
+        """
+        row = any(fact[0] == WHOLE and self.terms.value(fact[1]) is not None for fact in facts)
+        framed = self._in_frame(target)
+        told = framed or row or self._is_told(facts)
+        room = self.extents.room(target) if row and framed else self.extents.room(target, size, told)
+        return room is not None and self.terms.signed(size) > room
 
     def _succeeded(self, size: int) -> int:
         """A number of bytes that was found not to be negative, without the `-1` that stands for a failure."""
@@ -103,6 +141,8 @@ class Overflows(Kept):
         room = self.members.room(target)
         if room is None:
             return False
+        if event[1] == LETTERS:
+            return limit is not None and self.overfills(event, room) and not self.members.agrees(target, limit + 1)
         if event[1] == LOOP:
             if event[10][1] > 1:
                 return False  # a block that the compiler moves word by word, or entries
@@ -113,7 +153,7 @@ class Overflows(Kept):
             if any(self.terms.depth[one] > MAX_DEPTH - _TESTS for one, _ in sources):
                 return False  # what is tested of the text has no name
             most, tested = self._texts(event), any(known is not None for _, known in sources)
-        elif self.terms.value(size) is not None or event[11] is not None:
+        elif self.terms.value(size) is not None or event[11] is not None or self._pairs(event):
             return False
         else:
             known = size if event[12] is None else self._succeeded(size)
@@ -182,7 +222,7 @@ class Overflows(Kept):
         untested = HUGE if constant else self.length(size, frozenset()) or HUGE
         tested = own is not None and own not in _WIDTHS and own < untested
         room = self.extents.room(target, own, tested or self._in_frame(target))
-        if room is None or self._within(target, sources):
+        if room is None or (self._within(target, sources) and not self._goes_up(target, sources, _FAR)):
             return False
         return self.copied(event, told) > room
 
@@ -225,6 +265,17 @@ class Overflows(Kept):
         places = {self._object(*one) for one in targets}
         moved = {self._object(*spot) for one, _ in sources for spot in self.store.points(one)}
         return bool(places) and places == moved and not self._apart(targets, sources)
+
+    def _goes_up(self, target: int, sources: Sources, far: int = 0) -> bool:
+        """Whether bytes go to a place behind theirs in one allocation: to another member. Pieces of a buffer that are
+        taken from places in it one by one lie `far` before.
+        """
+        targets = {spot for spot in self.store.points(target) if spot[0] != GLOBAL}
+        moved = {spot for one, _ in sources for spot in self.store.points(one) if spot[0] != GLOBAL}
+        roots = {one[0] for one in (*targets, *moved)}
+        exact = far or not any(one[2] for one in (*targets, *moved))
+        heap = len(roots) == 1 and self.terms.nodes[min(roots)][0] == HEAP and bool(targets and moved and exact)
+        return heap and max(one[1] for one in moved) + far < min(one[1] for one in targets)
 
     def _apart(self, targets: Iterable[Location], sources: Sources) -> bool:
         """Whether what was received ends before the global begins to which it goes."""

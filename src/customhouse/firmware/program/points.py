@@ -58,6 +58,10 @@ class Pointers(Initial):
         self.scripts: set[str] = set()
         """Files whose lines are run."""
         self.outs: list[tuple[int, Content, frozenset[Fact]]] = []
+        self.named: dict[tuple[int, int, int, int], set[Location]] = {}
+        """What is put somewhere: how those that put it there name the place."""
+        self.names: dict[Location, set[Location]] = {}
+        """The same, whatever is put there."""
         self._points: dict[int, frozenset[Location]] = {}
         self._known: set[int] = set()
         """Terms whose answer of this round is in `_points`; a cycle meets the answer of the round before."""
@@ -107,6 +111,8 @@ class Pointers(Initial):
         (root, offset, stride), keys = view(self.terms, root, offset, stride)
         if event[0] == "word":
             value = self.put(event)
+            self.named.setdefault((root, offset, stride, value), set()).add(event[1:4])
+            self.names.setdefault((root, offset, stride), set()).add(event[1:4])
             fresh = self.keys.add((root, offset, stride, value), keys)
             return self._cells(root).add(offset, stride, value) or fresh
         texts = self.texts.setdefault(root, {})

@@ -18,6 +18,7 @@ _DEPTH = 5
 _LINKS = 8
 """Numbers that one is made of, one in the other."""
 _MOST_PARTS = 4
+_WAYS = 2
 _WIDTHS = (0xFF, WIDTH)
 """The most that narrow numbers can be, whatever they are: what is put where they are kept may say less."""
 
@@ -46,6 +47,10 @@ def of(
     `limit` is what bounds its length elsewhere; what loops add to is only asked for those of the `function` at hand: of
     others it is not known here what they compared.
     """
+    first = _rest(terms, state, target, size)
+    found = of(terms, conditions, state, *first, None, function) if first is not None else None
+    if found is not None:
+        return found
     begun = _begin(terms, target)
     if begun is None:
         return None
@@ -72,6 +77,35 @@ def of(
         return Reach(start, size, moving)
     whole = _announced(terms, state, index, size) if not more else None
     return None if whole is None else Reach(start, whole)
+
+
+def _rest(terms: Terms, state: State, target: int, size: int) -> tuple[int, int] | None:
+    """Where a copy begins in the first round of a loop, and its length there, when each round leaves as much less to
+    copy as it moves on: `while (left) { n = recv(fd, p, left, 0); p += n; left -= n; }` always ends at one place. A
+    round may also copy less than what is left.
+    """
+    (pointer, more), (length, plus) = terms.based(target), terms.based(size)
+    uppers = [(fact[2], fact[3]) for fact in state.facts if fact[0] == "most" and fact[1] == length]
+    for left, above in [(length, 0), *sorted(uppers)]:
+        same = terms.nodes[pointer][0] == PHI and terms.nodes[pointer][:3] == terms.nodes[left][:3]
+        first = _first_round(terms, pointer, left) if same and left != pointer else None
+        if first is not None:
+            return terms.add(first[0], more), terms.add(first[1], plus + above)
+    return None
+
+
+def _first_round(terms: Terms, pointer: int, left: int) -> tuple[int, int] | None:
+    """What two values of a loop are at first, when what is added to one as it goes round the other is less by."""
+    ways = list(zip(terms.edges.get(pointer, ()), terms.edges.get(left, ()), strict=False))
+    first: set[tuple[int, int]] = set()
+    for one, other in ways:
+        parts, constant = terms.linear(one)
+        rest, less = terms.linear(other)
+        if not {pointer, left} & (parts.keys() | rest.keys()):
+            first.add((one, other))
+        elif _sum(parts, rest, 1) != {pointer: 1, left: 1} or constant + less:
+            return None
+    return first.pop() if len(first) == 1 and len(ways) >= _WAYS else None
 
 
 def _announced(terms: Terms, state: State, index: Parts, size: int) -> int | None:
@@ -137,8 +171,8 @@ def _begin(terms: Terms, target: int) -> tuple[int, Parts, int] | None:
     pointers = [one for one, factor in parts.items() if factor == 1 and terms.rank(one) >= 1]
     pointers = pointers or [one for one, factor in parts.items() if factor == 1 and _is_entry(terms, one)]
     pointers = [one for one in pointers if not _is_field(terms, one, parts)]
-    if not pointers or (constant >= terms.floor and all(loads_of(terms, one) for one in pointers)):
-        return (terms.const(constant), parts, 0) if parts and constant >= terms.floor else None
+    if not pointers or (constant >= terms.data and all(loads_of(terms, one) for one in pointers)):
+        return (terms.const(constant), parts, 0) if parts and constant >= terms.data else None
     pointer = max(pointers, key=terms.rank)
     if pointer in terms.edges:
         return _walking(terms, pointer, parts, constant)
@@ -170,14 +204,17 @@ def _walking(terms: Terms, pointer: int, parts: Parts, constant: int) -> tuple[i
         inner, plus = terms.linear(one)
         if not inner.keys() & (phis | before.keys()) and (before or not 0 <= plus - first < WIDTH):
             return None
-    return start, _sum(parts, before, -1), constant - first
+    index = _sum(parts, before, -1)
+    if 0 < constant < terms.scale(pointer):  # a field of an entry
+        return terms.add(start, constant), index, -first
+    return start, index, constant - first
 
 
 def _is_place(terms: Terms, term: int) -> bool:
     """Whether the term is the address of one thing, with nothing but a constant added."""
     parts, constant = terms.linear(term)
-    if not parts or constant >= terms.floor:
-        return not parts and constant >= terms.floor
+    if not parts or constant >= terms.data:
+        return not parts and constant >= terms.data
     return list(parts.values()) == [1] and terms.nodes[next(iter(parts))][0] in (STACK, HEAP, PARAM, RESULT, LOAD)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
 
+from .filled import letters
 from .magic import Magics, Way
 from .overflow import Overflows
 from .ports import Ports
@@ -248,6 +249,7 @@ class Reporter:
         judge = Overflows(self.whole, self._is_heard)
         events = [event for event in self.whole.events if event[0] == "over"]
         events += [event for event in self.whole.uncalled() if event[0] == "over" and self.whole.is_given(event)]
+        events += letters(self.whole)
         for event in events:
             _, name, site, target, _limit, content, size, facts, chain = event[:9]
             named = str(name).replace("__isoc99_", "").replace("__isoc23_", "")

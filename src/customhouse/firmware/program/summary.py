@@ -20,6 +20,10 @@ LOOP = "copy loop"
 """The name under which such a copy is told."""
 FILLS = "fills"
 """The kind of event that tells how far a text grows: where it begins, and the most bytes of it, with its end."""
+LETTERS = "letter by letter"
+"""The kind of event that tells of a letter that is put at an index which is kept in memory and counts on: where the
+text begins, the index, the most that tests let it be, and the letter.
+"""
 SENT = "sent"
 """The kind of event that tells where packets lie that are sent, of a length that is not constant, and its limit."""
 OPEN, ONCE = 0, 1

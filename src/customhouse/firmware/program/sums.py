@@ -81,7 +81,7 @@ class Sums(Alternatives):
             return None
         left = [part for part in before if part not in moving]
         if not left:
-            return (self.const(start), end) if start >= self.floor and end > 0 else None
+            return (self.const(start), end) if start >= self.data and end > 0 else None
         if len(left) > 1 or before[left[0]] != 1 or end <= 0:
             return None
         return self.add(left[0], start), end

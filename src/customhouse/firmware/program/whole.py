@@ -8,17 +8,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import library
+from .awaited import Awaited
 from .bytesets import ByteSets
 from .code import Code
 from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
+from .held import Put
 from .lifter import Lifter
 from .prefilter import feeds
 from .readplaces import ReadPlaces
 from .resolve import Store
 from .state import Content, Dep, Fact
-from .summary import Event, Sites, Summary
+from .summary import LETTERS, Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, PARAM, Location, Terms
 from .traces import Trace
 from .unrolled import fork, release, tables, unroll
@@ -35,6 +37,7 @@ _TERMS = {
     "word": (1, 5),
     "over": (3,),
     "fills": (1,),
+    LETTERS: (2, 3, 5),
     "sent": (1,),
     "bind": (2, 3, 4),
     "service": (2,),
@@ -42,7 +45,7 @@ _TERMS = {
     "dup2": (1, 2),
     "icall": (2,),
 }
-_CONTENTS = {"sink": 3, "feed": 3, "text": 4, "out": 2, "put": 3}
+_CONTENTS = {"sink": 3, "feed": 3, "text": 4, "out": 2, "put": 3, LETTERS: 6}
 """Where events have terms and texts that may speak of parameters."""
 
 
@@ -55,6 +58,7 @@ class Whole:
         self.lifter = Lifter(image)
         self.code = Code(image, self.lifter)
         self.terms = Terms(image.word, image.floor)
+        self.terms.data = image.data_floor
         self.sets = ByteSets(self.terms, image)
         self.extra = models or {}
         self.deadline = deadline
@@ -72,8 +76,10 @@ class Whole:
         """Counters of loops that copy, each with how many bytes that is."""
         self.proofs: dict[Content | Event, frozenset[Fact]] = {}
         """Comparisons that held where a text was stored."""
-        self.stored: dict[int, int] = {}
-        """What numbers are at most wherever they are put into memory, by tests that are in force there."""
+        self.puts: dict[int, dict[Put, int]] = {}
+        """What numbers are at most that each function puts into memory, by tests."""
+        self.awaited: dict[int, list[Awaited]] = {}
+        """What each function puts into objects together."""
         self.buffers: dict[int, dict[int, set[int]]] = {}
         self.objects: dict[int, set[tuple[int, int]]] = {}
         self.saved: dict[int, set[int]] = {}
@@ -254,7 +260,7 @@ class Whole:
                 copies += kind == "over"
                 if kind != "over" or copies <= _MAX_COPIES:
                     summary.events.append(event)
-                if kind in ("sink", "feed", "over", "bind", "icall"):
+                if kind in ("sink", "feed", "over", LETTERS, "bind", "icall"):
                     self.residual.setdefault(summary.function, []).append(event)
         if len(stores) > _MAX_STORES:
             stores.sort(key=lambda event: event[3] != 0)  # those of known places first

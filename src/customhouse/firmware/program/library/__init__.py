@@ -61,6 +61,9 @@ QUIET = frozenset(_NAMES["quiet"]) | {name for name, model in MODELS.items() if 
 """Functions in which nobody else has that time: they wait for nothing, and call nothing back."""
 CONCURRENT = {name for name, model in MODELS.items() if model[0] in _CALLING} - frozenset(_NAMES["serial"])
 """Functions by which something else comes to run while a function waits."""
+_ARITY: dict[str, int] = table("libc.toml")["arity"]
+_MOST = 4
+"""Arguments of a function of which it is not known how many it takes."""
 _READ_ONLY = frozenset(_NAMES["numeric"]) - {"recvmsg", "accept"} | {
     "puts",
     "perror",
@@ -84,7 +87,7 @@ def plain_result(caller: Caller, state: State, name: str) -> int:
     """
     if name.startswith(_TABLES):
         return caller.terms.result(name, name)
-    arguments = tuple(caller.argument(state, index) for index in range(4))
+    arguments = tuple(caller.argument(state, index) for index in range(_ARITY.get(name, _MOST)))
     if name not in _READ_ONLY:
         for one in arguments:
             caller.memory.forget(state, one)
