@@ -35,6 +35,15 @@ int main(void) {
 }
 """
 FORMS = {
+    "a value that is taken out letter by letter, where others lie in the frame afterwards": (
+        "static char g[48]; static int value(const char *p, char *d, int size) { int i = 0;"
+        " if (!p || *p++ != '=') return 0;"
+        " for (; *p && *p != ';'; p++) { if (i >= size - 1) return 0; d[i++] = *p; } d[i] = 0; return i; }",
+        "int r = 4; { char b[48]; if (value(strchr(s, '='), b, SIZE)) { strcpy(g, b); USE(g); r = 2; } }"
+        ' { char a[160]; snprintf(a, sizeof a, "HTTP/1.1 %d x", r * 100); send(fd, a, strlen(a), 0); }',
+        "SIZE",
+        ("sizeof b", "sizeof b * 8"),
+    ),
     "a text whose received length was tested": (
         "static char g[128];",
         "if (n TEST) return 1; strcpy(g, s); USE(g);",

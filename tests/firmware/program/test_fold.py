@@ -54,3 +54,17 @@ def test_of_two_masks_what_both_leave_stays() -> None:
     wide = fold.binary(terms, AND, value, terms.const(0xFFE00001), 4)
     assert fold.binary(terms, AND, wide, terms.const(1), 4) == fold.binary(terms, AND, value, terms.const(1), 4)
     assert fold.binary(terms, AND, wide, terms.const(0xFFF00001), 4) == wide
+
+
+def test_what_a_number_was_found_to_be_is_what_is_chosen() -> None:
+    terms = Terms(4)
+    number, one, seven = terms.param(0), terms.const(1), terms.const(7)
+    for kind, sides, found in (
+        (EQ, (number, one), (seven, one)),
+        (EQ, (one, number), (one, number)),
+        (NE, (one, number), (one, seven)),
+        (NE, (number, one), (number, one)),
+    ):
+        assert fold.decided(terms, fold.binary(terms, kind, number, seven, 4), *sides) == found
+    smaller = fold.binary(terms, LT, number, seven, 4)
+    assert fold.decided(terms, smaller, number, one) == (number, one)

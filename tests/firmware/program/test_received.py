@@ -68,3 +68,66 @@ def test_a_field_of_a_received_header_is_not_what_the_frame_held_before(
 
     assert overflows(4096) == [41235]
     assert overflows(128) == []
+
+
+SESSIONS = r"""
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static int dial(void) {
+    struct addrinfo hint, *all, *one;
+    int s = -1;
+    memset(&hint, 0, sizeof hint);
+    hint.ai_socktype = SOCK_STREAM;
+    if (getaddrinfo("cms.example", "7000", &hint, &all)) return -1;
+    for (one = all; one; one = one->ai_next) {
+        s = socket(one->ai_family, one->ai_socktype, 0);
+        if (s >= 0 && connect(s, one->ai_addr, one->ai_addrlen) == 0) break;
+        s = -1;
+    }
+    return s;
+}
+static int take_all(int s, void *to, size_t n) {
+    unsigned char *p = to;
+    while (n) {
+        ssize_t r = recv(s, p, n, 0);
+        if (r <= 0) return -1;
+        p += r;
+        n -= (size_t)r;
+    }
+    return 0;
+}
+static void session(int s) {
+    unsigned char head[12];
+    unsigned size;
+    while (take_all(s, head, sizeof head) == 0) {
+        char text[128];
+        memcpy(&size, head + 8, 4);
+        size = ntohl(size);
+        if (size > MOST || take_all(s, text, size)) return;
+        printf("%.*s\n", (int)size, text);
+    }
+}
+int main(void) {
+    for (;;) {
+        int s = dial();
+        if (s >= 0) {
+            session(s);
+            close(s);
+        }
+        sleep(10);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+@pytest.mark.parametrize("architecture", ["armel", "mips", "x86-64"])
+def test_nor_what_another_scope_had_there(tmp_path: Path, architecture: str, level: str) -> None:
+    for most, flows in (("65536", ["overflow"]), ("128", [])):
+        found = analyse(built(tmp_path, architecture, SESSIONS.replace("MOST", most), level))
+        assert sorted({one.kind for one in found.flows}) == flows

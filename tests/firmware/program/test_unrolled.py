@@ -87,7 +87,7 @@ def test_the_first_rounds_of_a_loop_get_blocks_of_their_own() -> None:
     after = {0x10: (0x20,), 0x20: (0x30, 0x40), 0x30: (0x20,), 0x40: ()}
     function = Function(0x10, {one.address: one for one in blocks}, [0x10, 0x20, 0x30, 0x40], dict(after))
     write_out(function, 0x20, {0x20, 0x30}, 2)
-    first, second = (1 << 50), (2 << 50)
+    first, second = (1 << 48), (2 << 48)
     assert function.successors[0x10] == (0x20 + first,)
     assert function.successors[0x20 + first] == (0x30 + first, 0x40)
     assert function.successors[0x30 + first] == (0x20 + second,)

@@ -16,7 +16,7 @@ from .narrowing import Narrowing
 from .recovery import Function
 from .rows import Rows
 from .state import Content, Fact, Places, State, comparisons
-from .summary import ENDLESS, Event, Guards, Verdicts
+from .summary import ENDLESS, Event, Verdicts
 from .terms import ADDR, LOAD, STACK, Location, Terms
 from .verdicts import Judging
 
@@ -63,7 +63,7 @@ class Activation:
         self.gp = registers["gp"] if whole.image.architecture == "mips" else -1
         self.link = convention.link
         self.preserved = frozenset(registers[name] for name in convention.preserved if name in registers)
-        self.here: dict[Event, frozenset[Fact]] = {}
+        self.here = guards.Noted()
         """What the block at hand does that outlives the function, with the comparisons that held each time."""
         self.made: list[Made] = []
         """The calls of the block at hand."""
@@ -85,7 +85,8 @@ class Activation:
         """Facts, and those of them that prove something of a text."""
         self.now = State()
         """The state that the block at hand works on."""
-        self.guards: Guards = {}
+        self.entry: frozenset[Fact] = frozenset()
+        """Of which entry of a table it is that a text is written to, by what was asked for; see `Rows.asked`."""
         """Places that were written, and parts of texts there, with the comparisons of parameters that held each time.
         """
         self.looks: untold.Looks = untold.NOTHING
@@ -110,6 +111,8 @@ class Activation:
         self.memory.site = address
 
     def _kept(self, place: int, step: int, size: int) -> bool:
+        if size in (1, self.terms.word):
+            self.whole.columns.add((place, step, size))
         if not self.whole.references and any(self.image.bytes_at(place, step)):
             self.whole.early.add(self.function.address)
         return self.whole.store.kept(place, step, size)
@@ -291,11 +294,10 @@ class Activation:
             before = stored.get(told[4], (held, proof))
             stored[told[4]] = (before[0] & held, before[1] | proof)
         if kind in ("text", "word"):
-            found = guards.found(self.terms, self.now, held)
-            self.guards[told[1:4]] = self.guards.get(told[1:4], found) & found
+            found = guards.found(self.terms, self.now, held) | (self.entry if kind == "text" else frozenset())
+            self.here.guard(told[1:4], found)
             for dep in told[4].deps if kind == "text" else ():
-                part = (*told[1:4], *dep[:4])
-                self.guards[part] = self.guards.get(part, found) & found
+                self.here.guard((*told[1:4], *dep[:4]), found)
         if kind == "word":
             new = told[5] if self.memory.storing is None else self.memory.storing
             self.putting.put(self.now, told[1:4], new)

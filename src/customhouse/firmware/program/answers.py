@@ -1,12 +1,12 @@
 """What the values that library functions give say of their arguments: `strcmp` gave 0, `strchr` gave NULL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import bytesets
 from .formats import conversions, only_numbers
 from .state import Fact
-from .terms import BYTE, GLOBAL, LOAD, Terms
+from .terms import BYTE, CONST, GLOBAL, LOAD, Terms
 
 _EQUALITY = {
     "strcmp": False,
@@ -50,12 +50,15 @@ class Answers:
         data: Callable[[int, int], bytes | None],
         initial: Callable[[int], int | None],
         strict: bool = False,
+        keys: Callable[[], Mapping[int, str]] = dict,
     ) -> None:
         self.terms = terms
         self.text = text
         self.data = data
         self.initial = initial
         self.strict = strict
+        self.keys = keys
+        """Keys of tables by their places, or by those of pointers to them."""
 
     def of(self, node: tuple[Any, ...], known: frozenset[Fact] = frozenset()) -> _Told | None:
         """Values of a library call, with what they say of its arguments; `known` is what holds already."""
@@ -64,7 +67,8 @@ class Answers:
         none: frozenset[Fact] = frozenset()
         if name in _EQUALITY and len(arguments) > 1:
             facts = self._compared(name, arguments, _EQUALITY[name])
-            return (const(0), facts), (const(1), none), (const(-1), none)
+            others = self._differs(facts)
+            return (const(0), facts), (const(1), others), (const(-1), others)
         if name in FINDERS and len(arguments) > 1:
             key = self.text(arguments[1])
             found: frozenset[Fact] = frozenset({("eq", self.terms.make(node, *arguments), key)}) if key else none
@@ -118,13 +122,19 @@ class Answers:
         """How two constant texts compare: less than 0, 0 or more; None when they are not constant, or not compared."""
         if name not in _EQUALITY or name in _BLOCKS or len(arguments) < 2:
             return None
-        one, other = (self.text(term) for term in arguments[:2])
+        one, other = (self.text(term) or self._key(term) for term in arguments[:2])
         count = self.terms.value(arguments[2]) if _EQUALITY[name] and len(arguments) > 2 else None
         if one is None or other is None or (_EQUALITY[name] and count is None):
             return None
         if "case" in name:
             one, other = one.lower(), other.lower()
         return (one[:count] > other[:count]) - (one[:count] < other[:count])
+
+    def _key(self, term: int) -> str | None:
+        """The key of one entry of a table that holds values as well."""
+        node = self.terms.nodes[term]
+        known = node[0] == CONST or (node[0] == LOAD and node[1] == GLOBAL and not node[3])
+        return self.keys().get(node[1] if node[0] == CONST else node[2]) if known else None
 
     def _compared(self, name: str, arguments: tuple[int, ...], bounded: bool) -> frozenset[Fact]:
         for one, other in ((arguments[0], arguments[1]), (arguments[1], arguments[0])):
@@ -135,7 +145,7 @@ class Answers:
                 text = raw.decode("latin-1") if raw is not None else None
             if text is None:
                 if not bounded and self._constant_table(other):
-                    return frozenset({("lacks", one, bytesets.ALL)})
+                    return frozenset({("lacks", one, bytesets.ALL), ("same", *arguments[:2])})
                 continue
             whole = count is None or count > len(text)
             facts: set[Fact] = {("eq", one, text[:count] if count is not None else text)}
@@ -143,6 +153,12 @@ class Answers:
                 facts.add(("lacks", one, bytesets.ALL))
             return frozenset(facts)
         return frozenset({("same", *arguments[:2])}) if self._to_the_end(name, arguments) else frozenset()
+
+    def _differs(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        """What is known where a whole text was found not to be the key of an entry."""
+        whole = {fact[1] for fact in facts if fact[0] == "lacks"}
+        words = [fact for fact in facts if fact[0] == "eq" and fact[1] in whole]
+        return frozenset(("ne", *fact[1:]) for fact in words if fact[2] in self.keys().values())
 
     def _to_the_end(self, name: str, arguments: tuple[int, ...]) -> bool:
         """Whether texts are compared up to their ends, or as far as names of things go."""

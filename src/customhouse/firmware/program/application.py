@@ -7,7 +7,7 @@ from . import bounds, bytesets, cases, fold, gathered, growth, held, indices, pr
 from .join import shared
 from .lift import ADD
 from .reading import Reading
-from .state import Content, Fact, State
+from .state import Content, Fact
 from .summary import FILLS, LETTERS, LOOP, MAX_RETURNS, OPEN, SENT, Event
 from .terms import HEAP, LOAD, STACK, Location
 from .unrolled import distance
@@ -39,19 +39,21 @@ class Application(Reading):
             for key, (size, value) in summary.words.items()
             if key not in never
         ]
+        chosen = {key: self.spots(key, guards.get(key, _NO_FACTS)) for key in summary.texts}
         texts = [
             (key, self.terms.add(self.address(*key), at), part)
             for key, text in summary.texts.items()
             if key not in never
-            for at, part in ((0, self._text(key, text)), *self._inner(text))
+            for at, part in ((0, self._text(key, text, chosen[key] is not None)), *self._inner(text))
         ]
-        returns = [(self._entry(value, facts), self.facts(facts)) for value, facts in summary.returns]
+        returns = [(self.entry(value, facts), self.facts(facts)) for value, facts in summary.returns]
         returns = [one for one in returns if not self.caller.refuted(one[1])] or returns
         for heap, made in sorted(self.made.items()):
             if made != heap:
                 self.memory.born(self.state, made)
         for key, address, text in texts:
-            spots = self.memory.targets(self.state, address)
+            rows = chosen[key]
+            spots = self.memory.targets(self.state, address) if rows is None else rows
             self.caller.under, self.memory.giving = guards.get(key, _NO_FACTS), self.giving(key)
             for spot in spots:
                 self.memory.write_text(self.state, spot, text, weak=key not in summary.sure or len(spots) > 1)
@@ -70,19 +72,6 @@ class Application(Reading):
         if before is not None:
             self.state = before  # what is noted later is noted as it is at the call
         return result
-
-    def _entry(self, value: int, facts: frozenset[Fact]) -> int:
-        """A returned value in the caller's words: of a table, the entries whose words are what the caller asked for.
-        Only of this call that is so: the next one comes to another entry.
-        """
-        sides = [side for fact in facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
-        asked = [(field, self.caller.constant_text(self.term(other))) for field, other in sides if field != other]
-        known = State()
-        known.facts = frozenset(("eq", field, word) for field, word in asked if word is not None)
-        spots = self.caller.rows.entries(known, value)
-        if not 0 < len(spots) < MAX_RETURNS:
-            return self.term(value)
-        return self.terms.merge({self.terms.const(at) for _, at, _ in spots})
 
     def _written(self, key: Location, value: int) -> int:
         """A word that the callee leaves behind, in the caller's words. Where it may leave what was there, and that is a
@@ -109,8 +98,12 @@ class Application(Reading):
         texts = ((*one, text) for one, text in self.summary.texts.items() if text.grown and text.deps)
         return any(base == root and (at == offset or (at < offset and step)) for base, at, step, _ in texts)
 
-    def _text(self, key: Location, text: Content) -> Content:
-        """A text that the callee leaves behind, in the caller's words. What it goes on with, others went on with."""
+    def _text(self, key: Location, text: Content, chosen: bool = False) -> Content:
+        """A text that the callee leaves behind, in the caller's words. What it goes on with, others went on with. Where
+        the entries of a table are `chosen` to which it goes, each of them may hold what it held.
+        """
+        if chosen:
+            text = text._replace(deps=frozenset(dep for dep in text.deps if dep[:4] != ("T", *key)))
         out, appended = self.content(self._asked(key, text)), text.appended
         if any(dep[:4] == ("T", *key) for dep in text.deps):
             appended |= self.memory.text(self.state, self.address(*key)).appended
@@ -335,7 +328,8 @@ class Application(Reading):
         address = self.address(event[1], event[2], event[3])
         if event[0] == "text":
             replaced = any(key[:2] == event[1:3] for key in self.summary.texts)
-            for spot in self.terms.places(address)[:3]:
+            spots = self.spots(event[1:4], guard)
+            for spot in self.terms.places(address)[:3] if spots is None else spots:
                 if replaced and spot[0] in self.state.private:
                     continue  # nobody else saw what lay there for a while
                 for at, part in ((0, self.content(self._asked(event[1:4], event[4]))), *self._inner(event[4])):

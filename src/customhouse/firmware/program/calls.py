@@ -1,6 +1,6 @@
 """Calls: library models, summaries of the program's own functions, and whatever a pointer may name."""
 
-from . import cases, library
+from . import cases, library, whens
 from .activation import MAX_TARGETS, Activation
 from .answers import ASKING, COMPARING
 from .application import Application
@@ -8,7 +8,7 @@ from .elf import IMPORT_BASE
 from .fieldtests import HOLDS
 from .join import join
 from .lift import AND, Block
-from .state import Content, State
+from .state import Case, Content, State
 from .terms import OP, RECURSION
 from .traces import Made
 from .untold import Looks, both
@@ -75,16 +75,22 @@ class Calls:
         Where what is called, or what it is given, differs between the ways by which control came here, it is called
         once for each.
         """
-        if not self._differs(state, target):
+        told = state.cases if self._differs(state, target) else self._told(state)
+        if not told:
             return self._invoke(state, target, site)
         ways = []
-        for case in state.cases:
+        for case in told:
             way = self.activation.now = cases.settled(self.terms, state, case)
             result = self._invoke(way, cases.replaced(self.terms, target, case.values), site)
             if result is not None:
                 way.registers[self.activation.result_register] = result
                 ways.append(way)
         return self._behind(state, ways, site)
+
+    def _told(self, state: State) -> tuple[Case, ...]:
+        """The ways that differ in what is known of what is given, by a key that was asked for."""
+        given = [state.registers.get(one) for one in self.activation.argument_registers]
+        return whens.ways(state.facts, [one for one in given if one is not None])
 
     def _differs(self, state: State, target: int) -> bool:
         """Whether the ways that led here call different functions, or give what one of them has checked."""

@@ -17,7 +17,7 @@ from .terms import ADDR, CONST, OP, PHI, Terms
 MAX_CASES = 8
 NONE = Case({}, frozenset(), {}, {})
 """What is so in any case."""
-_TELLING = frozenset(("lacks", "eq"))
+_TELLING = frozenset(("lacks", "eq", "ne"))
 _DEPTH = 6
 _ORDERS = frozenset((EQ, NE, LT, LE, SLT, SLE))
 

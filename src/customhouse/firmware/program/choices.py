@@ -103,7 +103,7 @@ class Choices:
         if decided is not None:
             state.registers[out] = new if bool(decided) == bool(sense) else old
             return
-        yes, no = (new, old) if sense else (old, new)
+        yes, no = fold.decided(terms, condition, *((new, old) if sense else (old, new)))
         if out in self.flags or (fold.is_truth(terms, yes) and fold.is_truth(terms, no)):
             state.registers[out] = self._flag(condition, yes, no)
             self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])

@@ -31,7 +31,12 @@ class Conditions:
         self.ends = Ends(terms, text)
         self.orders = Orders(terms)
         self.answers = Answers(
-            terms, text, data, lambda address: sets.image.number(address, terms.word), sets.image.musl
+            terms,
+            text,
+            data,
+            lambda address: sets.image.number(address, terms.word),
+            sets.image.musl,
+            lambda: sets.image.keys,
         )
         self.implications = Implications(terms, self.answers, self.refine)
         self.implied = self.implications.implied

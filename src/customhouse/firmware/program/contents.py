@@ -174,15 +174,17 @@ class Contents:
         work = [pointer]
         while work and len(seen) < _MAX_CHOICES:
             one = work.pop()
-            if one in seen or one == tested:
+            if one in seen:
                 continue
             seen.add(one)
+            if one == tested:
+                continue
             node = nodes[one]
             if node[0] in (PHI, MERGE):
                 work += node[1] if node[0] == MERGE else self.terms.alternatives[one]
-            elif node[0] != CONST:
+            elif node[0] != CONST or not (node[1] < self.terms.floor or self.image.constant(node[1])):
                 return False
-        return not work
+        return not work and tested in seen
 
     def _entry(self, state: State, spot: Location) -> tuple[Location, Content] | None:
         """The text entry that covers a place: the nearest one that begins at or before it."""

@@ -64,6 +64,8 @@ class Image:
     interpreter: bool = False
     constant_ranges: list[tuple[int, int]] = field(default_factory=list)
     """Writable memory that the loader makes read-only after relocation, and MIPS' GOT."""
+    keys: dict[int, str] = field(default_factory=dict)
+    """Texts in writable memory, or pointers to some there, that the program looks for and does not change."""
     headers: tuple[int, int, int] = (0, 0, 0)
     """Where the program headers lie in memory, the size of one, and their number."""
     static: bool = False

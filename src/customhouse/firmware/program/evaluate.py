@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import cases, counters, fieldtests, pieces, private
+from . import cases, counters, fieldtests, pieces, private, whens
 from .activation import Activation
 from .agenda import Agenda
 from .appends import Appends
@@ -13,6 +13,7 @@ from .calls import Calls
 from .copyloops import CopyLoops
 from .fields import remembered
 from .gathered import Gathered
+from .guards import Noted
 from .harmless import Harmless
 from .instructions import Instructions
 from .join import Head, carried, join, shared
@@ -70,13 +71,13 @@ class Evaluation:
         self.activation.printing = self.built.piece
         self.calls = Calls(self.activation)
         self.returns = Returns(self.activation)
-        self.events: dict[int, dict[Event, frozenset[Fact]]] = {}
+        self.events: dict[int, Noted] = {}
         """What each block does that outlives the function, with the comparisons that held each time."""
         self.verdicts: dict[int, dict[Event, Verdicts]] = {}
         """The words that each block stores, with what they say of the texts beside them."""
-        self.rounds: dict[int, dict[Event, frozenset[Fact]]] = {}
+        self.rounds: dict[int, Noted] = {}
         """What is told of texts that a round of a loop leaves behind, by the loop's head."""
-        self.unseen: dict[int, dict[Event, frozenset[Fact]]] = {}
+        self.unseen: dict[int, Noted] = {}
         """What is told of texts that came to a block which was not looked at again."""
         self.later: dict[int, list[Application]] = {}
         """The calls in blocks of loops, as they were last looked at."""
@@ -88,6 +89,8 @@ class Evaluation:
         self.tested: dict[tuple[int, int], tuple[int, frozenset[int] | None]] = {}
         """The terms that lead from block to block, each with the values with which it does."""
         self.heads: dict[int, Head] = {}
+        self.numbers: dict[int, int] = {}
+        """How many things the registers may be at a loop's head: where there are more, the same state says more."""
         self.appends = self.activation.appends = Appends(self.copies, self.heads)
         self.word_copies: dict[int, WordCopy] = {}
         """Loops that copy a block of memory."""
@@ -129,7 +132,8 @@ class Evaluation:
         puts = self.activation.putting.settled(self.ways.edges, self.position)
         self.whole.puts[self.function.address] = puts
         self.whole.awaited[self.function.address] = awaited(self.activation.putting, self.ways.edges)
-        copies = dict.fromkeys(self.copies.events(), _NO_FACTS)
+        copies = Noted()
+        copies.update(dict.fromkeys(self.copies.events(), _NO_FACTS))
         self.whole.counters.update(counters.told(self.copies, copies))
         copies.update(dict.fromkeys(self.gathered.events(self.copies), _NO_FACTS))
         return self.returns.summary([*self.events.values(), *self.rounds.values(), *self.unseen.values(), copies])
@@ -140,7 +144,7 @@ class Evaluation:
         if head is None:
             return
         state = head.whole
-        self.activation.here = self.unseen[address] = {}
+        self.activation.here = self.unseen[address] = Noted()
         known = old.whole.texts if old is not None else {}
         state.untold = frozenset(one for one in state.untold if known.get(one) != state.texts.get(one))
         self.activation.reveal(state)
@@ -153,7 +157,14 @@ class Evaluation:
             return None
         state = head.whole
         if address in self.loops.bodies:
+            if state.cases:
+                state.learn(whens.shared([cases.seen(state, one).facts for one in state.cases]))
             state.cases = ()  # what was found out in one round is not known of the next
+            join = (self.function.address, address)
+            known = sum(len(self.terms.alternatives[one]) for one in self.terms.joined.get(join, ()))
+            if self.numbers.get(address, known) != known:
+                self.loops.again(address)
+            self.numbers[address] = known
         self.loops.enter(address, state)
         old = self.heads.get(address)
         if old is not None and old.whole.same(state) and not self.loops.changed(address):
@@ -172,13 +183,13 @@ class Evaluation:
             states, backs = backs, []
         if not states:
             return None
-        entry = self._join(address, states)
+        entry = self._join(address, self.calls.rows.settled(states))
         if not backs:
             return Head(entry, entry)
         if old is not None:
             backs = [carried(self.terms, address, entry, one, old) for one in backs]
         whole = self._join(address, [entry, *backs])
-        self.activation.here = self.rounds[address] = {}
+        self.activation.here = self.rounds[address] = Noted()
         remembered(self.terms, entry, whole, self.activation.tell)
         if old is not None:
             self._widen(old.whole, whole)
@@ -241,7 +252,7 @@ class Evaluation:
     # -- what a block does, and where it leads
     def _block(self, block: Block, state: State) -> list[tuple[int, State]]:
         activation = self.activation
-        activation.here = self.events[block.address] = {}
+        activation.here = self.events[block.address] = Noted()
         activation.verdicts = self.verdicts[block.address] = {}
         activation.putting.begin(block.address)
         activation.made = self.made[block.address] = []

@@ -298,6 +298,17 @@ def select(terms: Terms, condition: int, yes: int, no: int) -> int:
     return yes if yes == no else terms.make((OP, lift.SELECT, condition, yes, no), condition, yes, no)
 
 
+def decided(terms: Terms, condition: int, yes: int, no: int) -> tuple[int, int]:
+    """The sides of a choice; where a number was found to be a constant it is that (`x == 0 ? x : 1`)."""
+    node = terms.nodes[condition]
+    turned = node[:2] == (OP, BNOT)
+    node = terms.nodes[node[2]] if turned else node
+    if node[0] != OP or node[1] not in (EQ, NE) or terms.value(node[3]) is None:
+        return yes, no
+    equal = (node[1] == EQ) != turned
+    return (node[3], no) if equal and yes == node[2] else (yes, node[3]) if not equal and no == node[2] else (yes, no)
+
+
 def _signed_order(terms: Terms, kind: int, a: int, b: int) -> int | None:
     """`N != V` behind a comparison: less, as signed numbers."""
     for sign, overflow in ((terms.nodes[a], terms.nodes[b]), (terms.nodes[b], terms.nodes[a])):

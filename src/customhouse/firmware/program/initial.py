@@ -84,11 +84,18 @@ class Initial(Kept):
         """The next address that code names behind the first entries of a table. One of its own entries may be named as
         well, where a search begins in the middle.
         """
-        references = self.whole.references
-        for at in range(bisect.bisect_right(references, address + 2 * step), len(references)):
+        references, named = self.whole.references, address + max(self._entries(address, step), 2) * step
+        for at in range(bisect.bisect_right(references, named), len(references)):
             if not self._goes_on(address, step, references[at]):
                 return references[at]
         return 1 << 62
+
+    def _entries(self, address: int, step: int) -> int:
+        """How many entries a table has at least that was written out entry by entry, where a place is in its first one:
+        for that they are named.
+        """
+        tables = self.whole.rows.items()
+        return max((rows for (at, one), rows in tables if one == step and abs(address - at) < step), default=0)
 
     def _goes_on(self, address: int, step: int, named: int) -> bool:
         """Whether what is named is an entry of the table and no other one: it has a function where the others have one,
@@ -120,7 +127,7 @@ class Initial(Kept):
         cells = self.words.get(GLOBAL)
         if not self.whole.references or not any(self.image.bytes_at(address, step)):
             return False
-        end = min(self.table_end(address, step), address + step * _MAX_TABLE)
+        end = min(self.table_end(address, step), address + step * (self._entries(address, step) or _MAX_TABLE))
         written = [(at, stride) for at, stride, _text in self.texts.get(GLOBAL, ())]
         if cells is not None:
             written += [*((at, 0) for at in cells.exact), *((at, stride) for at, stride, _value in cells.strided)]

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import bounds, cases, pieces, private, untold
+from . import bounds, cases, pieces, private, untold, whens
 from .alike import Alike, is_byte
 from .fields import checked, meet
 from .measured import ended
@@ -14,6 +14,8 @@ from .terms import ADDR, PHI, RESULT, STACK, Location, Terms
 
 _NOTHING = (0, 0)
 _MAX_FACTS = 60
+_HEADER = 64
+"""As far a text of unknown length is believed to reach where a number was that is gone."""
 _MAX_WAYS = 12
 """Ways to a value that are told apart; of more than that nothing is known."""
 Implied = dict[int, tuple[tuple[int, frozenset[Fact]], ...]]
@@ -40,7 +42,7 @@ def join(
     new.facts = common
     differs = any(one.facts != common for one in states)
     if differs:
-        new.facts = new.facts | ended(terms, states)
+        new.facts = new.facts | ended(terms, states) | whens.shared([one.facts for one in states])
     _registers(terms, function, block, states, flags, new, implied, differs)
     if stack >= 0 and all(stack in one.registers for one in states):
         new.registers[stack] = _lowest(terms, [one.registers[stack] for one in states])
@@ -338,11 +340,10 @@ def _overwritten(terms: Terms, place: Location, states: list[State]) -> bool:
     for one in states:
         entry = one.words.get(place)
         if entry is None:
-            texted = texted or any(
-                key[0] == root and key[1] <= offset < key[1] + (text.extent or 1) and text.deps
-                for key, text in one.texts.items()
-            )
-        elif (value := terms.value(entry[1])) is None or value >= terms.floor:
+            before_ = [key for key in one.texts.of(root) if offset - _HEADER < key[1] <= offset and not key[2]]
+            text = one.texts[max(before_)] if before_ else None
+            texted = texted or bool(text and text.deps and offset < max(before_)[1] + (text.extent or _HEADER))
+        elif any((value := terms.value(part)) is None or value >= terms.floor for part in terms.flat(entry[1])):
             return False
     return texted
 

@@ -270,7 +270,8 @@ class Keys:
         state.words = Places((spot(at), (size, term(one))) for at, (size, one) in state.words.items())
         state.texts = Places((spot(at), text(content)) for at, content in state.texts.items())
         state.facts = frozenset(
-            (fact[0], term(fact[1]), *fact[2:]) if fact[0] in ("lacks", "eq", "word") else fact for fact in state.facts
+            (fact[0], term(fact[1]), *fact[2:]) if fact[0] in ("lacks", "eq", "ne", "word") else fact
+            for fact in state.facts
         )
         if old in state.private:
             state.private = state.private - {old} | {new}

@@ -339,7 +339,7 @@ class Lengths:
                 held = self.extents.room(source) or self.longest(content._replace(grown=False), 0)
             tested = tested or known is not None
             found = found or (outside and known is None)
-            here = content.extent or None if len(sources) == 1 else None  # as it is at the copy, by whatever wrote it
+            here = self._here(content, source) if len(sources) == 1 else None
             bounds_ = [one for one in (held, known, here) if one is not None]
             if bounds_ and (outside or min(bounds_) < HUGE):
                 total += min(bounds_) - 1
@@ -349,6 +349,12 @@ class Lengths:
         if tested and separate:
             return chosen
         return 0 if tested else max(total, self.longest(content, 0) or 0)
+
+    def _here(self, content: Content, source: int) -> int | None:
+        """How long a text is as it is at the copy, by what wrote it: others had the same place in the frame before."""
+        places = [] if content.extent or not content.grown else self.extents.targets(source)
+        alone = len(places) == 1 and not places[0][2] and self.terms.nodes[places[0][0]][0] == STACK
+        return self._filled(*places[0][:2]) if alone else content.extent or None
 
     def _allocated(self, pointer: int) -> bool:
         """Whether it points to objects on the heap, if to anything that changes: a table may hold functions as well."""

@@ -142,6 +142,10 @@ class Letters(Words):
         kind = node[0]
         if kind in (PHI, MERGE):
             return tuple(one for one in self.terms.flat(value) if one != value)
+        if kind == OP and node[1] == lift.SELECT:
+            return node[3:5]
+        if kind == OP and node[1] in fold.BOOLEAN:
+            return ()  # an answer is no letter
         if kind == OP:
             # a bit of a set, `1 << number`, is no letter
             return () if node[1] == lift.SHL and self.terms.value(node[2]) is not None else node[2:]

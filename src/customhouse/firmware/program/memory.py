@@ -9,7 +9,7 @@ from typing import Any
 
 from . import bounds, duplicates, quoting
 from .join import before
-from .lift import ADD
+from .lift import ADD, SELECT
 from .private import alone, born, elsewhere, within
 from .state import EMPTY, Content, State, cut, either, kept
 from .terms import (
@@ -103,6 +103,8 @@ class Memory(Writing):
                 state.words[spot] = entry  # it may be a number after all
         elif node[0] == CONST:
             self._emit_constant(state, address, node[1], size)
+            if size == 1:
+                self._spoil(state, spots, value)
             if size == 1 and not node[1]:
                 self._ended(state, address)
 
@@ -179,15 +181,24 @@ class Memory(Writing):
         """
         deps = self.deps_of(state, value)
         if not deps:
+            if size <= 1:
+                self._spoil(state, spots, value)
             return
         content = Content(kept(deps, bits), "%s", size, grown=True)
         for root, offset, stride in spots[:4]:
+            if self._reads(value, root, offset):
+                self.in_place.add((root, offset))
             self.poured.setdefault((root, offset), {})[self.site] = content
             if stride or (root, offset, 0) in state.texts:
                 on = any(one[0] == root and 0 < offset - one[1] < _NEAR for one in spots)  # from a place just before
                 self.write_text(state, (root, offset, 0), content, weak=True, begins=not size and not on)
             else:
                 self.write_text(state, (root, offset, 0), content, weak=False, begins=False)
+        node = self.terms.nodes[value]
+        sides = node[3:5] if node[:2] == (OP, SELECT) else self.terms.flat(value)
+        for one in sides if size <= 1 else ():
+            if one != value and not self.deps_of(state, one):
+                self._spoil(state, spots, one)
 
     def carry(self, state: State, spots: tuple[Location, ...], value: int, size: int, weak: bool) -> None:
         """A word of the function's own frame is moved: texts that begin in it go along, as they are known here."""

@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 from . import bounds, fold, lift
 from .conditions import Conditions
-from .growth import WIDTH, Parts, grows, lasts, leaves, loads_of, narrow, ways
+from .growth import WIDTH, Parts, entries, grows, lasts, leaves, loads_of, narrow, ways
 from .state import State
-from .terms import ADDR, BYTE, CONST, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Terms
+from .terms import ADDR, BYTE, CONST, GLOBAL, HEAP, LOAD, MERGE, OP, PARAM, PHI, RESULT, STACK, Terms
 
 _DEPTH = 5
 _LINKS = 8
 """Numbers that one is made of, one in the other."""
 _MOST_PARTS = 4
 _WAYS = 2
+_ROW = 16
+"""A table's rows that are at least so long are objects of their own."""
 _WIDTHS = (0xFF, WIDTH)
 """The most that narrow numbers can be, whatever they are: what is put where they are kept may say less."""
 
@@ -55,6 +57,8 @@ def of(
     if begun is None:
         return None
     start, index, more = begun
+    if _in_row(terms, state, target, index, size):
+        return None
     whole = _least(terms, state, index, more, size) if terms.nodes[size][0] == MERGE else None
     lengths = _cases(terms, conditions, state, size) if whole is None else []
     ends = {_least(terms, one, index, more, length) for one, length in lengths} or {whole}
@@ -106,6 +110,23 @@ def _first_round(terms: Terms, pointer: int, left: int) -> tuple[int, int] | Non
         elif _sum(parts, rest, 1) != {pointer: 1, left: 1} or constant + less:
             return None
     return first.pop() if len(first) == 1 and len(ways) >= _WAYS else None
+
+
+def _in_row(terms: Terms, state: State, target: int, index: Parts, size: int) -> bool:
+    """Whether a copy goes into the row of a table that an index chose: what it may fill is the row, unless the index
+    and the length were compared together.
+    """
+    places = terms.locate(target)
+    if not places or any(root != GLOBAL or stride < _ROW for root, _offset, stride in places):
+        return False
+    chosen, counted = _entries(terms, index), _entries(terms, terms.linear(size)[0])
+    sides = ([*terms.linear(lower)[0], *terms.linear(upper)[0]] for lower, upper, _more in _orders(state))
+    compared = (_entries(terms, dict.fromkeys(one, 1)) for one in sides)
+    return not chosen & counted and not any(one & chosen and one & counted for one in compared)
+
+
+def _entries(terms: Terms, parts: Parts) -> frozenset[int]:
+    return frozenset(narrow(terms, entries(terms, one)[0]) for one in parts)
 
 
 def _announced(terms: Terms, state: State, index: Parts, size: int) -> int | None:

@@ -5,8 +5,24 @@ from typing import TYPE_CHECKING, Any
 from . import counters, fold, quoting
 from .fieldtests import HOLDS
 from .measured import from_start
-from .state import CHECKED, NUMBER, UPTO, Content, Dep, Fact, State, changed, either, few, form, kept, settled
-from .summary import Summary, Verdicts
+from .state import (
+    CHECKED,
+    ENTRY,
+    NUMBER,
+    UPTO,
+    WHEN,
+    Content,
+    Dep,
+    Fact,
+    State,
+    changed,
+    either,
+    few,
+    form,
+    kept,
+    settled,
+)
+from .summary import MAX_RETURNS, Summary, Verdicts
 from .terms import (
     ADDR,
     BYTE,
@@ -308,6 +324,24 @@ class Reading:
             out = part if out is None else either(out, part)
         return out if out is not None else Content(frozenset(), "%s")
 
+    # -- entries of tables
+    def spots(self, key: Location, facts: frozenset[Fact]) -> tuple[Location, ...] | None:
+        """The entries of a table that a text of the callee's goes to, by what the caller asked for, or did not."""
+        return self.caller.rows.put(self.state, key, facts, self.caller.constant_text)
+
+    def entry(self, value: int, facts: frozenset[Fact]) -> int:
+        """A returned value in the caller's words: of a table, the entries whose words are what the caller asked for.
+        Only of this call that is so: the next one comes to another entry.
+        """
+        sides = [side for fact in facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
+        asked = [(field, self.caller.constant_text(self.term(other))) for field, other in sides if field != other]
+        known = State()
+        known.facts = frozenset(("eq", field, word) for field, word in asked if word is not None)
+        spots = self.caller.rows.entries(known, value)
+        if not 0 < len(spots) < MAX_RETURNS:
+            return self.term(value)
+        return self.terms.merge({self.terms.const(at) for _, at, _ in spots})
+
     # -- facts
     def facts(self, facts: frozenset[Fact]) -> frozenset[Fact]:
         found = self._facts.get(facts)
@@ -331,9 +365,11 @@ class Reading:
         kind = fact[0]
         if kind == UPTO:
             return [(kind, self.term(fact[1]), self.term(fact[2]), fact[3])]
-        if kind == NUMBER:
-            return [(kind, self.term(fact[1]), fact[2])]
-        if kind == "eq" or kind in CHECKED:
+        if kind in (NUMBER, ENTRY):
+            return [(kind, self.term(fact[1]), *fact[2:])]
+        if kind == WHEN:
+            return [(kind, self.term(fact[1]), fact[2], self.term(fact[3]), fact[4])]
+        if kind in ("eq", "ne") or kind in CHECKED:
             return [from_start(self.terms, (kind, self.term(fact[1]), *fact[2:]))]
         if kind == "most" and not self._counter(fact[2]):
             one, off = self.terms.based(self.term(fact[1]))

@@ -1,15 +1,16 @@
 """How a function returns: the values it gives, what holds when it gives them, and what it leaves in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeVar
 
 from . import cases, fold, pieces, private, untold
 from .activation import Activation
+from .guards import Noted
 from .join import join
 from .lift import BNOT, EQ
 from .measured import from_start
 from .state import Case, Fact, Places, State
-from .summary import MAX_RETURNS, Event, Summary
+from .summary import MAX_RETURNS, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
 
 T = TypeVar("T")
@@ -148,16 +149,21 @@ class Returns:
         inner = self.terms.nodes[node[2]]
         return bool(inner[0] == OP and inner[1] in fold.BOOLEAN)
 
-    def summary(self, events: Iterable[Mapping[Event, frozenset[Fact]]]) -> Summary:
+    def summary(self, events: Iterable[Noted]) -> Summary:
         out = Summary(self.activation.function.address)
         out.returning = bool(self.returned)
-        out.guards = {place: facts for place, facts in self.activation.guards.items() if facts}
         for stored in self.activation.whole.sites[out.function].verdicts.values():
             for event, told in stored.items():
                 out.verdicts[event[1:4]] = out.verdicts.get(event[1:4], frozenset()) | told
-        noted: dict[Event, frozenset[Fact]] = {}
+        noted = Noted()
         for one in events:
-            noted.update((event, noted.get(event, facts) & facts) for event, facts in one.items())
+            for event, facts in one.items():
+                noted[event] = noted.get(event, facts) & facts
+                if event[0] in ("text", "word") and event[1:4] not in one.guards:
+                    noted.guard(event[1:4], facts)
+            for place, facts in one.guards.items():
+                noted.guard(place, facts)
+        out.guards = noted.guards
         out.freed = frozenset(event[1] for event in noted if event[0] == "freed")
         for value, state in self.returned.values() if out.function not in self.activation.whole.recursive else ():
             out.fresh |= private.within(self.terms, state, (value,))

@@ -10,8 +10,9 @@ from typing import Any
 
 from .computed import computed
 from .elf import Image
+from .growth import entries
 from .selectors import leaf_of
-from .state import State
+from .state import ENTRY, Fact, State
 from .terms import ADDR, BYTE, GLOBAL, LOAD, MERGE, OP, PHI, Location, Terms
 
 Pointer = tuple[int, int, int]
@@ -42,6 +43,8 @@ class Rows:
         """
         self.end = end
         """Where an array ends at the latest."""
+        self._rounds: dict[tuple[int, int, int], int] = {}
+        """Names for how far loops have gone, below those of terms: by the function, the head and the step."""
         self._pointers: dict[int, frozenset[Pointer]] = {}
         self._values: dict[tuple[int, int], int] = {}
         self._unsettled = False
@@ -69,6 +72,8 @@ class Rows:
     def _chosen(self, state: State, pointer: Pointer) -> set[int] | None:
         """The entries that a number can choose, by what is known of the number."""
         place, _start, step = pointer
+        if place < 0:
+            return None
         leaf = leaf_of(self.terms, place)
         mask = state.masks.get(leaf) if leaf is not None else None
         low, high = state.ranges.get(leaf, (0, -1)) if leaf is not None else (0, -1)
@@ -105,7 +110,7 @@ class Rows:
         before, self._unsettled = self._unsettled, node[0] == PHI
         field = self._field(node)
         if field is not None:
-            base, inside = self.terms.based(field[1])
+            base, inside = self._based(field[1])
             if self._is_table(field[3], field[4], field[5]):
                 out = frozenset({(base, field[3] - inside, field[4])})
         elif node[0] == OP and level < _DEPTH:
@@ -123,20 +128,124 @@ class Rows:
         if own is None:
             return ()
         tests = [(term, span) for term, span in state.ranges.items() if own in self.pointers(term)]
-        words = [(fact[1], fact[2]) for fact in state.facts if fact[0] == "eq" and own in self.pointers(fact[1])]
-        if not tests and not words:
+        words = [
+            (fact[1], fact[2], place)
+            for fact in state.facts
+            if fact[0] == "eq" and (place := self._column(fact[1], own)) is not None
+        ]
+        others = self._others(state, own, words)
+        if not tests and not words and not others:
             return ()
         _, start, step = own
         moved = self.moved(pointer)
         out: dict[Location, None] = {}
         for row in range(min(_MAX_ROWS, (self.end(start, step) - start) // step)):
-            place = self._value(pointer, row) if moved is None else moved[0] + row * step
-            if place is None:
+            spot = self._value(pointer, row) if moved is None else moved[0] + row * step
+            if spot is None:
                 break
-            passes = self.image.segment(place) is not None and all(self._passes(*test, row) for test in tests)
-            if passes and all(self._is_word(*word, row) for word in words):
-                out[GLOBAL, place, 0] = None
+            passes = self.image.segment(spot) is not None and all(self._passes(*test, row) for test in tests)
+            if others and not (key := self._text(others[0], step, row)):
+                break
+            passes = passes and not (others and key in others[1])
+            if passes and all(self._is_word(*word, step, row) for word in words):
+                out[GLOBAL, spot, 0] = None
         return tuple(out) if len(out) <= _MAX_LEFT else ()
+
+    def settled(self, states: list[State]) -> list[State]:
+        """The states of ways that meet, where one has a pointer to the entry that was found and another has something
+        else: behind that nothing is known of how the entry was found.
+        """
+        first = states[0].registers
+        places = {key for one in states[1:] for key, value in one.registers.items() if first.get(key, value) != value}
+        return [self._found(one, places) if any(fact[0] == "eq" for fact in one.facts) else one for one in states]
+
+    def _found(self, state: State, places: set[int]) -> State:
+        out = state
+        for place in places & state.registers.keys():
+            value = state.registers[place]
+            spots = self.entries(state, value) if self.terms.value(value) is None else ()
+            if len(spots) == 1:
+                out = state.copy() if out is state else out
+                out.registers[place] = self.terms.const(spots[0][1])
+        return out
+
+    def asked(self, state: State, pointer: int) -> frozenset[Fact]:
+        """What the key of the entry that a pointer leads into was found to be, where a caller knows that: see
+        `keyed`.
+        """
+        moved = self.moved(pointer)
+        if moved is None:
+            return frozenset()
+        sides = [side for fact in state.facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
+        out: set[Fact] = set()
+        for key, other in sides:
+            place = self._column(key, moved[1]) if self.terms.open[other] else None
+            if place is not None:
+                out.add((ENTRY, other, *place, moved[1][2], moved[0] - place[0]))
+        return frozenset(out)
+
+    def put(
+        self, state: State, place: Location, facts: frozenset[Fact], constant_text: Callable[[int], str | None]
+    ) -> tuple[Location, ...] | None:
+        """Where a text goes that is written to a place of a table, by what its key was found to be, or not to be."""
+        fact = next((one for one in facts if one[0] == ENTRY), None)
+        if fact is None:
+            return None
+        word = constant_text(fact[1]) or state.word(fact[1])
+        others = {one[2] for one in state.facts if one[:2] == ("ne", fact[1])}
+        if word is None and not others:
+            return None
+        return self.keyed(place, fact, lambda one: one == word if word else one not in others)
+
+    def keyed(self, place: Location, fact: Fact, passes: Callable[[str], bool]) -> tuple[Location, ...] | None:
+        """Of the places of a column those where the entry's key passes; of one place that or none. None when that
+        cannot be told. The fact says where the first key is, whether the text itself is there or a pointer to it, the
+        step and how far behind a key the place is.
+        """
+        root, at, stride = place
+        _, _, first, inline, step, away = fact
+        if root != GLOBAL or stride not in (0, step) or (at - first - away) % step:
+            return None
+        found: list[Location] = []
+        for row in range(min(_MAX_ROWS, (self.end(first, step) - first) // step)):
+            key = first + row * step
+            word = self._text((first, inline), step, row)
+            if not word:
+                break
+            if passes(word):
+                found.append((GLOBAL, key + away, 0))
+        if stride:
+            return tuple(found) if len(found) <= _MAX_LEFT else None
+        return (place,) if place in found else ()
+
+    def _column(self, key: int, own: Pointer) -> tuple[int, bool] | None:
+        """Where the first key of a table is by which its entries are found, and whether it is the text itself."""
+        field = self._field(self.terms.nodes[key])
+        if field is not None:
+            return (field[3], False) if own in self.pointers(key) else None
+        moved = self.moved(key)
+        inline = moved is not None and moved[1] == own and self._is_table(moved[0], own[2], 1)
+        return (moved[0], True) if moved is not None and inline else None
+
+    def _others(
+        self, state: State, own: Pointer, words: list[tuple[int, str, tuple[int, bool]]]
+    ) -> tuple[tuple[int, bool], set[str]] | None:
+        """What the key that was asked for is, and is not. A word that it is goes to `words`."""
+        same = [side for fact in state.facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
+        out: tuple[tuple[int, bool], set[str]] | None = None
+        for key, other in same:
+            known = [fact for fact in state.facts if fact[0] in ("eq", "ne") and fact[1] == other]
+            place = self._column(key, own) if known else None
+            if place is not None:
+                words += [(key, fact[2], place) for fact in known if fact[0] == "eq"]
+                out = (place, {fact[2] for fact in known if fact[0] == "ne"})
+        return out if out is not None and out[1] else None
+
+    def _text(self, place: tuple[int, bool], step: int, row: int) -> str | None:
+        """The key of one entry."""
+        at, inline = place[0] + row * step, place[1]
+        text = at if inline else self.image.number(at, self.terms.word)
+        return self.image.text(text) if text is not None and (inline or self.image.constant(text)) else None
 
     def entry(self, pointer: int) -> Pointer | None:
         """The entry that a pointer leads into, or that the pointer itself was read from."""
@@ -156,11 +265,30 @@ class Rows:
         first, step = min(spot[1] for spot in spots), spots[0][2]
         if any(root != GLOBAL or one != step or (at - first) % step for root, at, one in spots):
             return None
-        base, inside = self.terms.based(pointer)
+        base, inside = self._based(pointer)
         return first, (base, first - inside, step)
 
-    def _is_word(self, term: int, word: str, row: int) -> bool:
-        """Whether the text that a field of an entry points to may be a word, or begin with it."""
+    def _based(self, pointer: int) -> tuple[int, int]:
+        """A pointer as one to the beginning of things and a constant. What a loop adds to in every round, by the round:
+        an index and a pointer that go along with it come to the same entry.
+        """
+        base, inside = self.terms.based(pointer)
+        one, factor = entries(self.terms, base)
+        node, ways = self.terms.nodes[one], self.terms.edges.get(one, ())
+        steps = {plus for inner, plus in map(self.terms.based, ways) if inner == one}
+        begun = {self.terms.value(way) for way in ways if self.terms.based(way)[0] != one}
+        if node[0] != PHI or len(steps) != 1 or len(begun) != 1:
+            return base, inside
+        start, step = begun.pop(), steps.pop() * factor
+        if start is None:
+            return base, inside
+        return self._rounds.setdefault((*node[1:3], step), ~len(self._rounds)), inside + start * factor
+
+    def _is_word(self, term: int, word: str, place: tuple[int, bool], step: int, row: int) -> bool:
+        """Whether the text that a field of an entry is or points to may be a word, or begin with it."""
+        first, inline = place
+        if inline:
+            return (self.image.text(first + row * step) or "").casefold().startswith(word.casefold())
         value = self._value(term, row)
         text = self.image.text(value) if value is not None and self.image.constant(value) else None
         return value is None or (text is not None and text.casefold().startswith(word.casefold()))
@@ -187,6 +315,7 @@ class Rows:
         read = [self.terms.nodes[one] for one in self.terms.edges.get(self.terms.index[node], ())]
         read = [(self._field(one) or one) if one[0] == MERGE else one for one in read]
         sizes = {one[5] for one in read if one[0] == BYTE and one[2] == GLOBAL}
+        sizes |= {one[4] for parts in map(self._words, read) for one in parts}
         if len(sizes) != 1:
             return None
         for pointer in self.terms.joined.get(node[1:3], ()):
@@ -202,9 +331,16 @@ class Rows:
         if read[0] == BYTE:
             other, off = self.terms.based(read[1])
             return off - inside if other == base else None
-        start = self.terms.value(pointer)
-        known = read[0] == LOAD and read[1] == GLOBAL and not read[3] and start is not None
-        return read[2] - start if known else None
+        words, spots = self._words(read), self.terms.locate(pointer)
+        if not words or not spots or any(root != GLOBAL for root, _, _ in spots):
+            return None
+        return int(min(one[2] for one in words)) - min(spot[1] for spot in spots)
+
+    def _words(self, read: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The words of the first entries that something may be, before it is known that a loop reads on."""
+        parts = [self.terms.nodes[one] for one in read[1]] if read[0] == MERGE else [read]
+        known = all(one[0] == LOAD and one[1] == GLOBAL and not one[3] for one in parts)
+        return parts if known and len({one[4] for one in parts}) == 1 else []
 
     def _field(self, node: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The node of a field of an entry, as it is read from the first entry on: a pointer that a loop moves is seen

@@ -17,19 +17,22 @@ the line (see `quoting`) from which a shell takes the text as a word, whatever i
 Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("first", pointer term, mask of bytes, n)` (the first n bytes lack them),
 `("upto", pointer term, other pointer term, mask of bytes)` (those between lack them), `("ends", pointer term, n)` (the
-text is no longer than n bytes), `("eq", pointer term, text)`, `("same", pointer term, other pointer term)` (equal
-texts), `("copy", pointer term, other pointer term, count)` (see `duplicates`), `("number", parameter, number)`,
+text is no longer than n bytes), `("eq", pointer term, text)`, `("ne", pointer term, text)` (of keys of tables),
+`("when", pointer term, mask of bytes, other pointer term, text)` (lacks them if the other is the text),
+`("same", pointer term, other pointer term)` (equal texts), `("copy", pointer term, other pointer term, count)` (see
+`duplicates`), `("number", parameter, number)`, `("entry", parameter, ...)` (the key of an entry, see `Rows.keyed`),
 `("word", root, offset, size, value)`, `("holds", root, offset, ...)` (a condition on that word, see `fieldtests`),
 `("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
 
-NUMBER = "number"
+NUMBER, ENTRY = "number", "entry"
 UPTO = "upto"
 COPY = "copy"
-CHECKED = frozenset(("lacks", "first", "ends", UPTO))
+WHEN = "when"
+CHECKED = frozenset(("lacks", "first", "ends", UPTO, WHEN))
 """Facts that a check of a text's bytes established: they are gone when other bytes are written there."""
 
 _COMPARED = frozenset(("eq", "word", "holds"))
-_OF_TEXTS = frozenset(("eq", "same", "lacks"))
+_OF_TEXTS = frozenset(("eq", "ne", "same", "lacks"))
 _MAX_DEPS = 12
 _MAX_FACTS = 60
 _SPREAD = 4096

@@ -23,12 +23,16 @@ _GIVEN = 8
 """The same where a function gives one of them: of more different values of one pointer some would be forgotten."""
 _BLOCKS = 200
 """Blocks that are added to a function, at most."""
+_KEYS = 128
+"""Entries that are looked for by their keys, at most."""
+_FORKED = 400
+"""The same where what is done behind a call is written out: loops in it are there already."""
 _DEPTH = 4
 _WIDEST = 12
 """Words of the widest entry that is looked at."""
 FORK = "fork"
 """The exit of a block that leads to another place for each entry that a call may have given."""
-_ROUND = 1 << 50
+_ROUND = 1 << 48
 """How far the blocks of one round are from those of the one before: no code is as large."""
 
 
@@ -42,6 +46,7 @@ def unroll(whole: "Whole", event: Event) -> set[int]:
     rows = _rows(whole, entry, lambda one: whole.image.executable(whole.image.even(one))) if entry is not None else 0
     if entry is None or not rows:
         return set()
+    whole.rows[entry[3], entry[4]] = rows
     if not whole.image.constant(entry[3]):
         _keep(whole, entry, rows)
     loops = natural_loops(function.successors, {one: index for index, one in enumerate(function.order)})
@@ -69,6 +74,7 @@ def tables(whole: "Whole", known: set[tuple[int, int]]) -> set[int]:
             known.add(node[3:5])
             rows = _rows(whole, node, whole.image.varies) if node[4] >= 2 * word else 0
             if rows and (whole.image.constant(node[3]) or whole.store.kept(*node[3:6])):
+                whole.rows[node[3], node[4]] = rows
                 if not whole.image.constant(node[3]):
                     _keep(whole, node, rows)
                 changed |= _others(whole, node, rows)
@@ -83,11 +89,41 @@ def _keep(whole: "Whole", entry: tuple[Any, ...], rows: int) -> None:
     _, _, _, start, step, _ = entry
     for place in range(start - step + word, start + step, word):
         values = [image.number(one, word) or 0 for one in range(place, place + rows * step, step)]
-        known = [image.executable(image.even(one)) or (one != 0 and image.constant(one)) for one in values]
+        known = [one != 0 and (image.executable(image.even(one)) or image.constant(one)) for one in values]
         if any(known) and all(known[: rows - 1]) and whole.store.kept(place, step, word):
             cells = [(one, one + word) for one in range(place, place + rows * step, step)]
             whole.kept[place, step, word] = cells
             image.constant_ranges.extend(cells)
+
+
+def keep_keys(whole: "Whole") -> bool:
+    """Find the columns of texts, or of pointers to constant ones, by which a program looks for entries; whether they
+    have changed. What nobody writes to is as it was.
+    """
+    image, found = whole.image, dict[int, str]()
+    for place, step, size in sorted(whole.columns):
+        if image.constant(place) or not whole.store.kept(place, step, size):
+            continue
+        end = place + _KEYS * step  # pointers to texts tell by themselves how far they go
+        end = min(whole.store.table_end(place, step), end) if size == 1 else end
+        keys = {}
+        for at in range(place, end, step):
+            text = _key(whole, at, size)
+            if not text:
+                break
+            keys[at] = text
+        if len(keys) > 1:
+            whole.rows[place, step] = max(whole.rows.get((place, step), 0), len(keys))
+            found.update(keys)
+    before, image.keys = image.keys, found
+    return before != found
+
+
+def _key(whole: "Whole", at: int, size: int) -> str | None:
+    """The text at a place, or the one that a pointer there names."""
+    text = at if size == 1 else whole.image.number(at, size)
+    named = text is not None and text >= whole.terms.floor and (size == 1 or whole.image.constant(text))
+    return whole.image.text(text) if named and text is not None else None
 
 
 def release(whole: "Whole") -> bool:
@@ -292,8 +328,7 @@ def fork(whole: "Whole", address: int, site: int, targets: set[int]) -> bool:
             continue
         others = _reached(function.successors, [function.order[0]], without={(begun, after[0])})
         region = _reached(function.successors, after) - others
-        copied = any(one + _ROUND in function.blocks for one in region)
-        if calls <= region and len(region) * rows <= _BLOCKS and not _switches(function, region) and not copied:
+        if calls <= region and len(region) * rows <= _FORKED and not _switches(function, region):
             _write_forks(whole, function, begun, region, rows)
             return True
     return False
@@ -314,14 +349,15 @@ def _write_forks(whole: "Whole", function: Function, begun: int, region: set[int
     """Give what lies behind a call blocks of its own for each of its results."""
     (first,) = function.successors[begun]
     inside = {one: (function.blocks[one], function.successors.get(one, ())) for one in region}
+    away = max(map(distance, region)) + _ROUND  # what lies there may have been written out itself
     for number in range(1, rows + 1):
-        places = {one: one + number * _ROUND for one in region}
+        places = {one: one + number * away for one in region}
         for one, (block, after) in inside.items():
             _copy(function, block, after, places[one], places)
-    place = first + (rows + 1) * _ROUND
+    place = first + (rows + 1) * away
     result = whole.lifter.registers[whole.lifter.convention.result]
     function.blocks[place] = Block(place, [], [], Exit(FORK, result, next=first), place)
-    function.successors[place] = (first, *(first + number * _ROUND for number in range(1, rows + 1)))
+    function.successors[place] = (first, *(first + number * away for number in range(1, rows + 1)))
     function.blocks[begun] = _led(function.blocks[begun], {first: place})
     function.successors[begun] = (place,)
     function.order = loop_order(function.order[0], function.blocks, function.successors)

@@ -23,7 +23,7 @@ from .state import Content, Dep, Fact
 from .summary import LETTERS, Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, PARAM, Location, Terms
 from .traces import Trace
-from .unrolled import fork, release, tables, unroll
+from .unrolled import fork, keep_keys, release, tables, unroll
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -69,6 +69,8 @@ class Whole:
         self.forked: set[tuple[int, int]] = set()
         self.tables: set[tuple[int, int]] = set()
         """Tables that were looked at."""
+        self.rows: dict[tuple[int, int], int] = {}
+        """How many entries the tables have whose loops were written out, by a place in the first one and the step."""
         self.kept: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         """Fields of tables in memory that may be written to, which nobody writes to: where they lie."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
@@ -106,6 +108,8 @@ class Whole:
         """Functions that were met again while they were evaluated."""
         self.early: set[int] = set()
         """Functions that asked for a table before it was known what is written where."""
+        self.columns: set[tuple[int, int, int]] = set()
+        """Columns of tables that were asked for, by the first place, the step and the size of what stands there."""
         self.callers: dict[int, set[int]] = {}
         """Functions whose evaluation asked for a function's summary."""
         self.concurrent = not image.dynamic or bool(library.CONCURRENT & image.import_address.keys())
@@ -141,22 +145,28 @@ class Whole:
                 self._refer()
                 self.store = Store(self)
                 learned = self.sets.learn(self.store.tables()) | release(self)
-                calling = self._resolve() | self.early
-                self.early = set()
-                if not (calling or learned) or self.expired():
+                before = len(self.kept)
+                keyed = keep_keys(self)
+                calling = self._resolve()
+                early, self.early = self.early, set()
+                if not (calling or early or learned or keyed) or self.expired():
                     break
-                self._outdate(set(self.summaries) if learned else calling)
+                self._outdate(set(early), afresh=True)  # more is known of what they read
+                constant = keyed or len(self.kept) > before
+                self._outdate(set(self.summaries) if learned or constant else calling, afresh=constant)
                 self._round(roots)
             self.store = Store(self)
-            if release(self):
+            if release(self) | keep_keys(self):
                 self._outdate(set(self.summaries))
                 self._round(roots)
                 self.store = Store(self)
         finally:
             sys.setrecursionlimit(limit)
 
-    def _outdate(self, functions: set[int]) -> None:
-        """Forget what is known of functions, and of those that built on it."""
+    def _outdate(self, functions: set[int], afresh: bool = False) -> None:
+        """Forget what is known of functions, and of those that built on it; with `afresh` also what their results and
+        the numbers of their loops may be, which may be less now.
+        """
         work = list(functions)
         while work:
             for one in self.callers.pop(work.pop(), ()):
@@ -167,6 +177,8 @@ class Whole:
             self.summaries.pop(one, None)
             self.residual.pop(one, None)
             self.closed.pop(one, None)
+            if afresh:
+                self.terms.forget(one)
         self.events = {event: None for events in self.closed.values() for event in events}
 
     def _refer(self) -> None:

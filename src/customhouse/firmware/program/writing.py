@@ -5,13 +5,13 @@ import operator
 from collections.abc import Callable
 from typing import Any, Literal
 
-from . import duplicates, quoting
+from . import bytesets, duplicates, quoting
 from .bytesets import ByteSets
 from .contents import MAX_TEXT
 from .elf import Image
 from .keys import Keys
 from .letters import Letters
-from .state import CHECKED, Content, State, continued, cut, either, joined, kept, literal
+from .state import CHECKED, Content, State, changed, continued, cut, either, joined, kept, literal
 from .terms import BYTE, CONST, GLOBAL, STACK, UNKNOWN, Location, Terms
 from .untold import aside
 
@@ -21,6 +21,8 @@ _FIRST = 4
 """Entries of an array of which one is the first, at most."""
 _OWN = 16
 """A buffer of so many bytes is no field of another one."""
+_ROWS = 16
+"""Entries of a table of letters that are looked at."""
 
 
 class Writing(Letters):
@@ -51,6 +53,8 @@ class Writing(Letters):
         self.keys = Keys(terms, image)
         self.poured: dict[tuple[int, int], dict[int, Content]] = {}
         """What was put piece by piece behind the start of a text, by the instruction that did it."""
+        self.in_place: set[tuple[int, int]] = set()
+        """Where texts begin whose bytes are moved inside of them."""
         self.moving_up: set[int] = set()
         """Those of them that put bytes which another walk reads."""
 
@@ -184,6 +188,34 @@ class Writing(Letters):
                 if node[0] == BYTE:
                     read.add(self.terms.based(node[1])[0])
         return bool(read) and self.terms.based(address)[0] not in read
+
+    def _reads(self, value: int, root: int, offset: int) -> bool:
+        """Whether a byte is one of the text that it is written to: both walks begin there."""
+        nodes = (self.terms.nodes[one] for one in self.sets.variables(value) | self.terms.flat(value))
+        return any(node[0] == BYTE and node[2] == root and abs(node[3] - offset) < self.terms.word for node in nodes)
+
+    def _spoil(self, state: State, spots: tuple[Location, ...], value: int) -> None:
+        """A byte of the program's own is put between the bytes of a text that are moved: what a name or a number stood
+        for. If it means something to a shell, checks of the text as it was say nothing of it as it is.
+        """
+        places = [one for one in spots[:4] if one[:2] in self.in_place]
+        if not places or not self._own_bytes(state, value) & quoting.SPECIAL:
+            return
+        for root, offset, _ in places:
+            old = state.texts.get((root, offset, 0))
+            deps = old.deps if old is not None and old.deps else frozenset({("T", root, offset, 0, False)})
+            self.write_text(state, (root, offset, 0), Content(changed(deps), "%s", 0, grown=True), True, begins=False)
+
+    def _own_bytes(self, state: State, value: int) -> int:
+        """The bytes that a number can be which is none of a text's."""
+        number, node = self.terms.value(value), self.terms.nodes[value]
+        if number is not None:
+            return 1 << (number & 255)
+        if node[0] == BYTE and node[2] == GLOBAL and node[4] and self.image.constant(node[3]):
+            rows = (self.image.number(at, 1) for at in range(node[3], node[3] + _ROWS * node[4], node[4]))
+            return functools.reduce(operator.or_, (1 << one for one in rows if one is not None), 0)
+        known = self.byte_mask(state, value)
+        return bytesets.ALL if known is None else known
 
     def whole_object(self, pointer: int, size: int | None) -> None:
         """So many bytes of what the pointer points to are cleared or sent: it is as large."""

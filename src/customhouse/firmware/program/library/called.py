@@ -6,7 +6,8 @@ from typing import Any, Protocol
 from ..ends import Ends
 from ..memory import Memory
 from ..reach import Reach
-from ..state import Content, State
+from ..rows import Rows
+from ..state import Content, Fact, State
 from ..terms import Terms
 
 
@@ -23,6 +24,8 @@ class Caller(Protocol):
         """Where an object is made that a call gives."""
 
     looping: bool
+    rows: Rows
+    entry: frozenset[Fact]
     feeds: bool
 
     def argument(self, state: State, index: int) -> int: ...
@@ -97,8 +100,10 @@ class Call:
     def write(self, pointer: int, content: Content, sized: bool = False) -> None:
         spots = self.memory.targets(self.state, pointer)
         content = content._replace(appended=frozenset())
+        self.caller.entry = self.caller.rows.asked(self.state, pointer)
         for spot in spots:
             self.memory.write_text(self.state, spot, content, weak=len(spots) > 1, sized=sized)
+        self.caller.entry = frozenset()
         self.memory.keys.written(self.state, pointer, content)
 
 

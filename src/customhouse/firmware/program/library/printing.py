@@ -203,7 +203,15 @@ def _date(one: Call) -> int:
     return one.terms.result(one.caller.site, one.name, ())
 
 
+def _address(one: Call) -> int:
+    """inet_ntop, ether_ntoa_r: an address as text, which holds nothing but digits, letters, dots and colons."""
+    target, most = one.arg(one.number(0)), one.number(1)
+    one.write(target, Content(frozenset(), "%x:%d.%d", most))
+    return target
+
+
 ACTIONS: Actions = {
+    "address": _address,
     "date": _date,
     "format": _format,
     "vformat": _vformat,
