@@ -70,9 +70,13 @@ class Choices:
         self.open: dict[int, tuple[int, int, int, int]] = {}
         """Registers that a conditional instruction of the block set: the value, the condition, and both its sides."""
         self.chosen: dict[int, Choice] = {}
+        self.block = -1
+        self.moves: dict[int, dict[tuple[int, int], tuple[int, int, int]]] = {}
+        """Every value that was chosen in the function: by block and register the condition, and both sides."""
 
-    def begin(self) -> None:
+    def begin(self, block: int) -> None:
         """Another block begins."""
+        self.block = block
         self.open.clear()
 
     def select(self, state: State, out: int, condition: int, new: int, sense: int) -> None:
@@ -117,6 +121,7 @@ class Choices:
                 self._bound(state, made, self._ways(state, condition, yes, no))
         else:
             merged = state.registers[out] = self._either(state, out, condition, yes, no)
+            self.moves.setdefault(merged, {})[self.block, out] = (condition, yes, no)
             self.open[out] = (merged, condition, yes, no)
         self.chosen[out] = Choice(condition, bool(sense), new, state.registers[out])
 

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from . import bounds, bytesets, cases, composed, fold
+from . import alphabets, bounds, bytesets, cases, composed, fold
 from .answers import Answers
 from .bytesets import ByteSets
 from .ends import Ends
@@ -50,6 +50,8 @@ class Conditions:
             return True
         if level == 0 and not self._bytes(state, term, truth):
             return False
+        if fold.is_truth(self.terms, term):
+            self.implications.tally(state, term, lambda value: bool(value) == truth)
         if node[0] != OP:
             return self._against(state, term, 0, not truth)
         kind = node[1]
@@ -193,6 +195,7 @@ class Conditions:
                 if listed and nodes[one][0] in (BYTE, PHI):
                     state.masks[one] = state.masks.get(one, bytesets.ALL) & listed
                 self._reached(state, one, other)
+                self._among(state, one, other)
                 span = nodes[one]
                 length = nodes[other]
                 if (
@@ -203,6 +206,7 @@ class Conditions:
                     and span[3][0] == length[3][0]
                 ):
                     self.ends.spanned(state, one, span[3][0])
+            self.implications.tallied(state, a, b)
             if self._is_number(a) and self._is_number(b):
                 self.orders.bounded(state, a, b, 0)
                 self.orders.bounded(state, b, a, 0)
@@ -226,6 +230,12 @@ class Conditions:
         if node[0] == DERIVED and node[1] == start and sought(self.terms, end) is not None:
             state.learn(frozenset({(UPTO, start, end, bytesets.ALL)}))
 
+    def _among(self, state: State, byte: int, other: int) -> None:
+        """A byte that is equal to a letter of a constant text, as a loop walks over it, is one of them."""
+        among = alphabets.letters(self.terms, self.sets.image, other)
+        if among is not None and self.sets.variables(byte) == {byte}:
+            state.masks[byte] = state.masks.get(byte, bytesets.ALL) & among
+
     def _is_number(self, term: int) -> bool:
         node = self.terms.nodes[term]
         return bool(node[0] != CONST and not (node[0] == OP and node[1] in fold.BOOLEAN))
@@ -244,6 +254,7 @@ class Conditions:
             if kind in (OP, RESULT):
                 state.learn(composed.of_bytes(self.terms, term, value, self.sets.image.big))
         if kind == OP:
+            self.implications.tally(state, term, lambda known: (known == value) == equal)
             return self._operation(state, node, value, equal, level)
         if kind == ADDR and not node[3] and self.terms.nodes[node[1]][0] in (OP, RESULT, PHI):
             return self._against(state, node[1], (value - node[2]) & self.terms.mask, equal, level + 1)

@@ -23,8 +23,10 @@ from .piecewise import Piecewise
 from .recovery import Function
 from .returns import Returns
 from .selectors import selected
+from .soughtletters import SoughtLetters
 from .state import Case, Fact, State
 from .summary import MAX_RETURNS, Event, Sites, Summary, Verdicts
+from .tallies import Tallies
 from .terms import PHI, Terms
 from .traces import Made, traced
 from .unrolled import FORK, distance
@@ -64,6 +66,8 @@ class Evaluation:
         self.copies = CopyLoops(self.activation, self.loops)
         self.gathered = Gathered(self.activation)
         self.instructions = Instructions(self.activation, self.loops, self.copies, self.gathered)
+        self.tallies = Tallies(whole.terms, self.conditions, self.loops, self.ways, self.instructions.choices.moves)
+        self.letters = SoughtLetters(whole.terms, whole.image, self.loops)
         self.harmless = Harmless(self.activation, self.loops, self.ways)
         self.ways.behind = self.harmless.behind
         self.activation.memory.harmless = lambda value: self.harmless.bits(self.instructions.block, value)
@@ -284,6 +288,8 @@ class Evaluation:
                 one.registers = {key: value for key, value in one.registers.items() if key < UNIQUE}
             self.loops.leave(block.address, target, one, tested)
             self.piecewise.leave(block.address, target, one, self.heads)
+            self.tallies.leave(block.address, target, one, tested)
+            self.letters.leave(block.address, target, one, tested)
             changed = one.facts is not known
             one.learn(pieces.told(self.conditions.sets, one) if changed else pieces.measured(self.terms, one))
             if any(fact[0] == "first" for fact in one.facts):

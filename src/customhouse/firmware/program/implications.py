@@ -5,14 +5,16 @@ comparisons.
 from collections.abc import Callable
 from typing import Any
 
-from . import cases
+from . import cases, fold
 from .answers import Answers
 from .join import Implied, shared
-from .lift import SLE, SLT
+from .lift import SLE, SLT, SUB
 from .orders import is_condition, less, signed_word
-from .state import Fact, State
+from .state import ALL, FAULTS, GIVEN, HOLDS, Fact, State
 from .terms import MERGE, PHI, RESULT, Terms
 
+_FAULTS = (*range(1, 40), 255, 256, 1 << 16, (1 << 31) - 1)
+"""Numbers of faults that a test lets pass, if it lets any pass."""
 _Told = tuple[tuple[int, frozenset[Fact]], ...]
 _Holds = Callable[[int], bool]
 
@@ -37,6 +39,7 @@ class Implications:
         """What it implies that the term is one of the values for which `holds` is true. Always true: what it may have
         been is not known to be all.
         """
+        self.tally(state, term, holds)
         alternatives = self.implied.get(term)
         if alternatives is None:
             node = self.terms.nodes[term]
@@ -50,6 +53,32 @@ class Implications:
         if possible:
             state.learn(shared(possible))
         return True
+
+    def tally(self, state: State, term: int, holds: _Holds) -> None:
+        """A tally is one of the values for which `holds` is true: what it says if nothing was amiss, see `tallies`."""
+        given = [fact for fact in state.facts if fact[0] == GIVEN and fact[3] == term]
+        if given and not holds(0):
+            state.learn(frozenset(("lacks", *fact[1:3]) for fact in given if fact[4] == HOLDS))
+        if any(fact[4] == FAULTS for fact in given) and not any(map(holds, _FAULTS)):
+            state.learn(frozenset(("lacks", *fact[1:3]) for fact in given if fact[4] == FAULTS))
+
+    def tallied(self, state: State, a: int, b: int) -> None:
+        """Two numbers are equal, of which one may be a tally."""
+        given = [fact for fact in state.facts if fact[0] == GIVEN]
+        if not given:
+            return
+        terms = self.terms
+        asked = terms.linear(fold.binary(terms, SUB, a, b, terms.word))
+        lengths = [one for one in asked[0] if terms.nodes[one][0] == RESULT and terms.nodes[one][2] == "strlen"]
+        for fact in given:
+            if fact[4] == ALL:
+                others = [one for one in lengths if terms.nodes[one][3][:1] == fact[1:2]]
+            else:
+                others = [fact[4]] if fact[4] >= 0 else []
+            for other in others:
+                ways = ((fact[3], other), (other, fact[3]))
+                if any(terms.linear(fold.binary(terms, SUB, one, two, terms.word)) == asked for one, two in ways):
+                    state.learn(frozenset({("lacks", *fact[1:3])}))
 
     def _comparisons(self, term: int, node: tuple[Any, ...]) -> _Told:
         """The values of a number that was given back by a callee as a comparison or a constant, or that a loop made of

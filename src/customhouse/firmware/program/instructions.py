@@ -58,7 +58,7 @@ class Instructions:
 
     def run(self, block: Block, state: State) -> None:
         """Change the state as the block does, up to where it is left."""
-        self.choices.begin()
+        self.choices.begin(block.address)
         self.block = block.address
         registers = state.registers
         terms = self.terms

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import bounds, cases, pieces, private, untold, whens
+from . import bounds, cases, pieces, private, tallied, untold, whens
 from .alike import Alike, is_byte
 from .fields import checked, meet
 from .measured import ended
@@ -127,6 +127,7 @@ def _registers(
     registers = new.registers
     made: dict[tuple[int, ...], int] = {}
     compared = any(fact[0] == "most" for state in states for fact in state.facts)
+    told = tallied.told(states)
     lacking = [_lacking(one.facts) for one in states]
     begun = [pieces.begun(one.facts) for one in states]
     others = [one.registers for one in states[1:]]
@@ -150,10 +151,11 @@ def _registers(
             one_byte = values in made and any(is_byte(terms, one) for one in values)
             known = made[values] if one_byte else terms.anyone(values)
             known = _found(terms, states, values) if known is None else known
+            phi = terms.phi(function, block, key) if known is None else known
+            new.facts = new.facts | tallied.met(terms, phi, values, states, told)
             if known is not None:
                 registers[key] = known
                 continue
-            phi = terms.phi(function, block, key)
             for state, given in zip(states, values, strict=True):
                 # a pointer that was found to be null leads nowhere: what it may be elsewhere is nothing here
                 terms.add_alternative(phi, terms.zero if state.ranges.get(given) == _NOTHING else given)

@@ -1,41 +1,24 @@
 """Loops that look at every byte of a string: what they let pass is what the string is made of.
 
-A loop walks a pointer (or an index) from the start of a string. When every way round the loop implies that the byte
-just read is in a set, and the
-loop is left where that byte is NUL or the end is reached, the whole string is made of that set.
+A loop walks a pointer (or an index) from the start of a string. When every way round implies that the byte just read
+is in a set, and the loop is left where that byte is NUL or the end is reached, the whole string is made of that set.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 
-from . import bytesets, fold
+from . import bytesets, fold, looplimits, pieces
 from .bytesets import ByteSets
-from .lift import ADD, BAND, BOR, EQ, LE, LT, NE, SLE, SLT, SUB
+from .lift import ADD
 from .order import natural_loops
-from .orders import plain
 from .recovery import Function
-from .searches import sought
-from .state import CHECKED, COPY, UPTO, Fact, State
+from .state import CHECKED, COPY, GIVEN, UPTO, Fact, State
+from .strides import Round, Strides, round_of
 from .terms import ADDR, BYTE, CONST, DERIVED, MERGE, OP, PHI, RESULT, Terms
 
-_DEPTH = 3
-_COMPARING = frozenset((EQ, NE, LT, LE, SLT, SLE))
-_MOST = 1 << 16
+_AHEAD = 3
+"""Bytes that are tested before a loop begins behind them, at most."""
 _OF_BYTES = CHECKED | {COPY}
-"""Bytes that a loop with a fixed end looks at, at most."""
-
-
-def _compared(terms: Terms, condition: int | None, level: int = 0) -> list[tuple[dict[int, int], int]]:
-    """The differences that a condition compares with nothing, as sums."""
-    if condition is None or level > _DEPTH:
-        return []
-    node = terms.nodes[plain(terms, condition, truth=True)[0]]
-    if node[0] != OP:
-        return []
-    if node[1] in (EQ, NE) and node[3] == terms.zero and fold.is_truth(terms, node[2]):
-        return _compared(terms, node[2], level + 1)
-    if node[1] in (BAND, BOR):
-        return [one for side in node[2:] for one in _compared(terms, side, level + 1)]
-    return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))] if node[1] in _COMPARING else []
 
 
 class Loops:
@@ -46,8 +29,10 @@ class Loops:
         self.terms = terms
         self.sets = sets
         self.bodies = natural_loops(function.successors, position)
-        self.back: dict[int, dict[int, dict[int, int]]] = {head: {} for head in self.bodies}
-        """head -> source of the back edge -> masks there."""
+        self.back: dict[int, dict[int, Round]] = {head: {} for head in self.bodies}
+        """head -> source of the back edge -> what it tells."""
+        self.strides = Strides(terms, self.function, self.bodies, self.back)
+        self.apart = False  # whether nothing is known of the loops around one
         self._dirty: set[int] = set()
         self._phis: dict[int, frozenset[int]] = {}
 
@@ -58,6 +43,7 @@ class Loops:
         for term in [term for term in state.masks if block in self.heads_of(abs(term))]:
             del state.masks[term]
         gone = {fact for fact in state.facts if fact[0] in _OF_BYTES and block in self._within(fact)}
+        gone |= {fact for fact in state.facts if fact[0] == GIVEN and fact[5] == block}
         if gone:
             state.facts -= gone
 
@@ -81,13 +67,13 @@ class Loops:
         left.
         """
         if target in self.bodies and source in self.bodies[target]:
-            masks = dict(state.masks)
-            if self.back[target].get(source) != masks:
-                self.back[target][source] = masks
+            told = round_of(self.terms, self.function, target, state)
+            if self.back[target].get(source) != told:
+                self.back[target][source] = told
                 self.again(target)
         for head, body in self.bodies.items():
             if source in body and target not in body:
-                facts = self._concluded(head, state, condition)
+                facts = self.concluded(head, state, condition)
                 if facts and len(state.facts) < 60:
                     state.facts = state.facts | facts
                 self._counted(head, state)
@@ -188,21 +174,50 @@ class Loops:
 
     def _tested(self, head: int) -> set[int]:
         """Bytes of the loop that its back edges know something of."""
-        masks = self.back[head].values()
-        return {abs(term) for known in masks for term in known if head in self.heads_of(abs(term))}
+        rounds = self.back[head].values()
+        return {abs(term) for one in rounds for term in one.masks if head in self.heads_of(abs(term))}
 
-    def _concluded(self, head: int, state: State, condition: int | None) -> frozenset[Fact]:
+    def concluded(self, head: int, state: State, condition: int | None) -> frozenset[Fact]:
         out: set[Fact] = set()
         stopped = self._stopped(head, state, condition)
         asked = self._asked(head, condition)
         for loop, term in self._walks(head):
             starts = self.starts(loop, term)
             if (stopped is None or not stopped & starts) and (not asked or asked & starts):
-                found = self._facts(loop, term, self._last(loop, term, state))
-                out |= {self._first(loop, fact, condition) for fact in found}
+                found = self._facts(loop, term, self._last(loop, term, state), state)
+                at = (self.function, loop)
+                limited = (looplimits.first(self.terms, self.sets.image, at, fact, condition) for fact in found)
+                out |= {one for one in limited if one is not None}
             elif loop == head:
                 out |= self._up_to(loop, term)
-        return frozenset(out)
+        return frozenset(out | {self._with_first(fact, state) for fact in out})
+
+    def supposing(self, head: int, rounds: dict[int, Round]) -> "Loops":
+        """These loops, if the rounds of one of them were so."""
+        other = copy.copy(self)
+        other.back = {**self.back, head: rounds}
+        other.strides = Strides(self.terms, self.function, self.bodies, other.back)
+        other.apart = True
+        return other
+
+    def at_ends(self, head: int) -> frozenset[Fact]:
+        """What is known of the texts that a loop walks along, were it left at their ends."""
+        return frozenset(one for walk in self._walks(head) for one in self._facts(*walk, bytesets.NUL))
+
+    def _with_first(self, fact: Fact, state: State) -> Fact:
+        """The same of the bytes that were tested one by one before the loop began behind them."""
+        start, lacks, skipped = fact[1], fact[3 if fact[0] == UPTO else 2], 0
+        for _ in range(_AHEAD):
+            before = self.terms.add(start, -1)
+            mask = pieces.values_at(self.terms, state, before)
+            if mask & bytesets.SHELL == bytesets.SHELL:
+                break
+            start, lacks, skipped = before, lacks & ~mask, skipped + 1
+        if not skipped:
+            return fact
+        if fact[0] == "first":
+            return ("first", start, lacks, fact[3] + skipped)
+        return (UPTO, start, fact[2], lacks) if fact[0] == UPTO else (fact[0], start, lacks, *fact[3:])
 
     def _up_to(self, head: int, term: int) -> set[Fact]:
         """A walk that a byte stops which does not end the text: what is before that byte was let pass."""
@@ -214,77 +229,58 @@ class Loops:
 
     def _walks(self, head: int) -> list[tuple[int, int]]:
         """Bytes that are tested in a loop, or in a loop inside of it by which the same walk goes on."""
+        if self.apart:
+            return [(head, term) for term in self._tested(head) if not self._around(head, term)]
         inner = [one for one in self.bodies if one != head and one in self.bodies[head]]
         return [(head, term) for term in self._tested(head)] + [
             (one, term) for one in inner for term in self._tested(one) if head in self._around(one, term)
         ]
-
-    def _first(self, head: int, fact: Fact, condition: int | None) -> Fact:
-        """A loop that is left because it came to a fixed number looked at so many bytes and no more (or at one less,
-        where it asks before it looks).
-        """
-        start, off = self.terms.based(fact[1])
-        for parts, constant in _compared(self.terms, condition):
-            for counter, factor in parts.items():
-                if self.terms.nodes[counter][:3] != (PHI, self.function, head) or not self._counts(counter):
-                    continue
-                others = {one: count for one, count in parts.items() if one != counter}
-                end = -constant * factor
-                if not others and end < _MOST:
-                    return ("first", *fact[1:], end - self._begin(counter) + 1)
-                if others == {start: -factor}:
-                    return ("first", *fact[1:], end - off + 1)
-                [place] = others if list(others.values()) == [-factor] else [None]
-                if place is not None and sought(self.terms, place) is not None and end in (0, -1):
-                    return (UPTO, fact[1], place, fact[2])
-        return fact
-
-    def _begin(self, counter: int) -> int:
-        numbers = [self.terms.value(one) for one in self.terms.alternatives[counter]]
-        return min((one for one in numbers if one is not None), default=0)
-
-    def _counts(self, phi: int) -> bool:
-        """Whether a number or a pointer goes up by one as the loop goes round."""
-        return self.terms.add(phi, 1) in self.terms.alternatives[phi]
 
     def _asked(self, head: int, condition: int | None) -> frozenset[int]:
         """The strings of which a byte is asked where the loop is left: where that is the end of one, it is none of
         another that is walked beside it.
         """
         bytes_ = [one for one, _holds, _fails in self.sets.holding(condition)] if condition is not None else []
-        walked = (self.starts(head, one) for one in bytes_ if head in self.heads_of(one))
-        return frozenset[int]().union(*walked)
+        return self._near(head, (one for one in bytes_ if head in self.heads_of(one)))
 
     def _stopped(self, head: int, state: State, condition: int | None) -> frozenset[int] | None:
         """Strings whose rest nobody looked at: the loop is left because of a byte that does not end them."""
         if condition is None:
             return None
-        out: frozenset[int] = frozenset()
-        for variable, _holds, _fails in self.sets.holding(condition):
-            if head in self.heads_of(variable) and state.masks.get(variable, bytesets.ALL) & ~bytesets.NUL:
-                out |= self.starts(head, variable)
-        return out
+        left = (one for one, _holds, _fails in self.sets.holding(condition) if head in self.heads_of(one))
+        return self._near(head, (one for one in left if state.masks.get(one, bytesets.ALL) & ~bytesets.NUL))
 
-    def _facts(self, head: int, term: int, last: int) -> set[Fact]:
-        """What every byte before the last is, for a walk that tests the byte `term`."""
+    def _near(self, head: int, read: Iterable[int]) -> frozenset[int]:
+        """Where the walks of bytes begin, and beside: the next byte may be read ahead, or the one before."""
+        begun = frozenset[int]().union(*(self.starts(head, one) for one in read))
+        return frozenset(self.terms.add(one, at) for one in begun for at in (-1, 0, 1))
+
+    def _facts(self, head: int, term: int, last: int, state: State | None = None) -> set[Fact]:
+        """What every byte before the last is, for a walk that tests the byte `term`. One that goes back from the end
+        looked at all of the text when it came to its start.
+        """
         passed = self._passed(head, term)
         if passed & bytesets.SHELL == bytesets.SHELL:
             return set()
         out: set[Fact] = set()
+        back = self.strides.backward(head, term)
         for start in self.starts(head, term):
+            if back:
+                texts = [one for one in self._measured(start) if state and self.strides.came_to(head, state, term, one)]
+                out |= {("lacks", one, ~(passed | last) & bytesets.ALL) for one in texts}
+                continue
             plain = self.terms.flat(start)
-            out |= {("lacks", one, ~(passed | last) & bytesets.ALL) for one in self._measured(start)}
             for one in {start, *plain} if len(plain) == 1 and not self.terms.made(start) else {start}:
                 out.add(("lacks", one, ~(passed | last) & bytesets.ALL))
         return out
 
     def _passed(self, head: int, term: int) -> int:
         """What the byte can be when the walk goes on."""
-        back = list(self.back[head].values())
-        around = [one for outer in self._around(head, term) for one in self.back[outer].values()]
-        passed = 0 if back else bytesets.ALL
-        for masks in (*back, *around):
-            passed |= masks.get(-term, masks.get(term, bytesets.ALL))
+        if not self.back[head]:
+            return bytesets.ALL
+        passed = self.strides.passed(head, term)
+        for outer in self._around(head, term):
+            passed |= self.strides.passed(outer, term)
         return passed
 
     def _around(self, head: int, term: int) -> set[int]:
@@ -341,9 +337,6 @@ class Loops:
         if top[0] == PHI:
             for one in self.terms.alternatives[pointer]:
                 if not self._steps(one, pointer):
-                    number = self.terms.value(one)
-                    if number is None or number >= self.terms.floor:  # else it is an index, of a text at a known place
-                        out.add(self.terms.add(one, offset if offset < 0 else 0))
                     out.add(self.terms.add(one, offset))
         elif top[0] == OP and top[1] == ADD:
             for base, indexed in ((top[2], top[3]), (top[3], top[2])):

@@ -3,12 +3,13 @@
 from typing import Any
 
 from . import bounds, fold
-from .lift import AND, BNOT, BOR, EQ, LE, LT, NE, OR, SELECT, SLE, SLT, SUB
+from .lift import AND, BAND, BNOT, BOR, EQ, LE, LT, NE, OR, SELECT, SLE, SLT, SUB
 from .state import State
 from .terms import CONST, MERGE, OP, RESULT, Terms
 
 _ANY = -(1 << 62)
 COMPARED = frozenset((EQ, NE, LT, LE, SLT, SLE))
+_DEPTH = 3
 
 
 def signed_word(terms: Terms, value: int) -> int:
@@ -32,6 +33,20 @@ def plain(terms: Terms, term: int, truth: bool) -> tuple[int, bool]:
         term, truth = node[2], not truth
         node = terms.nodes[term]
     return term, truth
+
+
+def differences(terms: Terms, condition: int | None, level: int = 0) -> list[tuple[dict[int, int], int]]:
+    """The differences that a condition compares with nothing, as sums."""
+    if condition is None or level > _DEPTH:
+        return []
+    node = terms.nodes[plain(terms, condition, truth=True)[0]]
+    if node[0] != OP:
+        return []
+    if node[1] in (EQ, NE) and node[3] == terms.zero and fold.is_truth(terms, node[2]):
+        return differences(terms, node[2], level + 1)
+    if node[1] in (BAND, BOR, SELECT):
+        return [one for side in node[2:] for one in differences(terms, side, level + 1)]
+    return [terms.linear(fold.binary(terms, SUB, node[2], node[3], terms.word))] if node[1] in COMPARED else []
 
 
 def is_condition(terms: Terms, term: int) -> bool:

@@ -3,6 +3,8 @@
 `("upto", pointer term, other pointer term, mask of bytes)`: the bytes from the one to the other lack these.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +13,7 @@ from .bytesets import ByteSets
 from .lift import ADD, SELECT, SUB
 from .searches import sought
 from .state import COPY, UPTO, Fact, State
-from .terms import BYTE, GLOBAL, OP, RESULT, Terms
+from .terms import BYTE, GLOBAL, OP, PHI, RESULT, Terms
 
 SPANS = frozenset(("strspn", "strcspn"))
 _LONGEST = 32
@@ -207,8 +209,18 @@ def _over(terms: Terms, state: State, start: int, end: int) -> int:
         return 0
     skipped = 0
     for at in range(low, high):
-        skipped |= next((mask for one, mask in state.masks.items() if _lies_at(terms, one, base, at)), bytesets.ALL)
+        skipped |= _values_at(terms, state, base, at)
     return ~skipped & bytesets.ALL
+
+
+def values_at(terms: Terms, state: State, place: int) -> int:
+    """The values that the byte at a place can have, by what was tested."""
+    return _values_at(terms, state, *_split(terms, place))
+
+
+def _values_at(terms: Terms, state: State, base: int, at: int) -> int:
+    found = (mask for one, mask in state.masks.items() if _lies_at(terms, one, base, at))
+    return functools.reduce(operator.and_, found, bytesets.ALL)
 
 
 def _split(terms: Terms, pointer: int) -> tuple[int, int]:
@@ -218,9 +230,19 @@ def _split(terms: Terms, pointer: int) -> tuple[int, int]:
 
 
 def _lies_at(terms: Terms, byte: int, start: int, at: int) -> bool:
-    """Whether it is the byte at a distance from a pointer."""
-    node = terms.nodes[abs(byte)]
-    return bool(byte > 0 and node[0] == BYTE and node[5] == 1 and _split(terms, node[1]) == (start, at))
+    """Whether it is the byte at a distance from a pointer. Where ways meet, pointer and byte are chosen together."""
+    if byte <= 0:
+        return False
+    node, place = terms.nodes[byte], terms.nodes[start]
+    if node[0] == BYTE:
+        return bool(node[5] == 1 and _split(terms, node[1]) == (start, at))
+    if node[0] != PHI or place[0] != PHI or node[1:3] != place[1:3]:
+        return False
+    read, places = terms.edges.get(byte, ()), terms.edges.get(start, ())
+    return 0 < len(read) == len(places) and all(
+        terms.nodes[one][0] == BYTE and _lies_at(terms, one, *_split(terms, terms.add(other, at)))
+        for one, other in zip(read, places, strict=True)
+    )
 
 
 def _known(words: Iterable[Fact], big: bool) -> dict[tuple[int, int], int]:

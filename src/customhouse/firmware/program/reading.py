@@ -8,6 +8,7 @@ from .measured import from_start
 from .state import (
     CHECKED,
     ENTRY,
+    GIVEN,
     NUMBER,
     UPTO,
     WHEN,
@@ -367,6 +368,8 @@ class Reading:
             return [(kind, self.term(fact[1]), self.term(fact[2]), fact[3])]
         if kind in (NUMBER, ENTRY):
             return [(kind, self.term(fact[1]), *fact[2:])]
+        if kind == GIVEN:
+            return []
         if kind == WHEN:
             return [(kind, self.term(fact[1]), fact[2], self.term(fact[3]), fact[4])]
         if kind in ("eq", "ne") or kind in CHECKED:

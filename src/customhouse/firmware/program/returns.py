@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from . import cases, fold, pieces, private, untold
+from . import cases, fold, pieces, private, tallied, untold
 from .activation import Activation
 from .guards import Noted
 from .join import join
 from .lift import BNOT, EQ
 from .measured import from_start
-from .state import Case, Fact, Places, State
+from .state import GIVEN, Case, Fact, Places, State
 from .summary import MAX_RETURNS, Summary
 from .terms import LOAD, OP, PARAM, RESULT, STACK, Location
 
@@ -103,6 +103,9 @@ class Returns:
                 for one, case in told
                 for held, facts in self._outcomes(cases.seen(state, case), one)
             )
+        tallied = self._tallied(value, state)
+        if tallied:
+            return tallied
         if self._goes_round(value):
             return ((value, _NO_FACTS),)
         implied = self.conditions.implied.get(value, ())
@@ -115,6 +118,22 @@ class Returns:
         out = tuple(dict.fromkeys(way for outcomes in found for way in outcomes))
         parted = any(outcomes[0][0] != one for outcomes, (one, _) in zip(found, ways, strict=True))
         return out if parted and len(out) < MAX_RETURNS else implied or ((value, _NO_FACTS),)
+
+    def _tallied(self, value: int, state: State) -> tuple[tuple[int, frozenset[Fact]], ...]:
+        """What is given back of a tally, or made of it: if that is nothing, and if it is something."""
+        for tally in {fact[3] for fact in state.facts if fact[0] == GIVEN}:
+            flag = tallied.is_flag(self.terms, tally)
+            if not flag and not fold.is_truth(self.terms, value):
+                continue  # a number that others may need
+            numbers = (0, 1) if flag else (0, 1, 2, 255)
+            given = [cases.replaced(self.terms, value, {tally: self.terms.const(one)}) for one in numbers]
+            if any(self.terms.value(one) is None for one in given) or given[0] in given[1:]:
+                continue
+            none, some = state.probe(), state.probe()
+            self.conditions.implications.tally(none, tally, lambda known: not known)
+            self.conditions.implications.tally(some, tally, bool)
+            return (given[0], none.facts), (given[1], some.facts)
+        return ()
 
     def _outcomes(self, known: State, value: int) -> list[Returned]:
         """The value of one of the ways. Where it is a comparison (`return n && !v[n]`) whose outcomes tell something of

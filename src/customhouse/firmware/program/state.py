@@ -16,19 +16,23 @@ the line (see `quoting`) from which a shell takes the text as a word, whatever i
 
 Fact = tuple[Any, ...]
 """`("lacks", pointer term, mask of bytes)`, `("first", pointer term, mask of bytes, n)` (the first n bytes lack them),
-`("upto", pointer term, other pointer term, mask of bytes)` (those between lack them), `("ends", pointer term, n)` (the
-text is no longer than n bytes), `("eq", pointer term, text)`, `("ne", pointer term, text)` (of keys of tables),
-`("when", pointer term, mask of bytes, other pointer term, text)` (lacks them if the other is the text),
-`("same", pointer term, other pointer term)` (equal texts), `("copy", pointer term, other pointer term, count)` (see
-`duplicates`), `("number", parameter, number)`, `("entry", parameter, ...)` (the key of an entry, see `Rows.keyed`),
-`("word", root, offset, size, value)`, `("holds", root, offset, ...)` (a condition on that word, see `fieldtests`),
-`("most", term, other term, k)`: the one is at most the other plus k; neither carries an offset of its own."""
+`("given", pointer term, mask of bytes, tally, what it has to be, loop's head)` (the text lacks them if the tally says
+so: `FAULTS`, `HOLDS`, `ALL`, or a number that it is equal to), `("when", pointer term, mask of bytes, other pointer
+term, text)` (lacks them if the other is the text), `("upto", pointer term, other pointer term, mask of bytes)` (those
+between lack them), `("ends", pointer term, n)` (the text is no longer than n bytes), `("eq", pointer term, text)`,
+`("ne", pointer term, text)` (of keys of tables), `("same", pointer term, other pointer term)` (equal texts), `("copy",
+pointer term, other pointer term, count)` (see `duplicates`), `("number", parameter, number)`, `("entry", parameter,
+...)` (the key of an entry, see `Rows.keyed`), `("word", root, offset, size, value)`, `("holds", root, offset, ...)` (a
+condition on that word, see `fieldtests`), `("most", term, other term, k)`: the one is at most the other plus k; neither
+carries an offset of its own."""
 
 NUMBER, ENTRY = "number", "entry"
 UPTO = "upto"
 COPY = "copy"
-WHEN = "when"
-CHECKED = frozenset(("lacks", "first", "ends", UPTO, WHEN))
+WHEN, GIVEN = "when", "given"
+FAULTS, HOLDS, ALL = -1, -2, -3
+"""What a tally of a loop says when nothing was amiss: it is 0, it is not 0, it is as long as the text."""
+CHECKED = frozenset(("lacks", "first", "ends", UPTO, WHEN, GIVEN))
 """Facts that a check of a text's bytes established: they are gone when other bytes are written there."""
 
 _COMPARED = frozenset(("eq", "word", "holds"))
