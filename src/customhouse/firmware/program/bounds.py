@@ -126,7 +126,8 @@ def _lowest(terms: Terms, state: State, term: int, node: tuple[Any, ...], level:
         return (mask & -mask).bit_length() - 1
     low, high = state.ranges.get(term, (-_UNBOUNDED, _UNBOUNDED))
     if low > -_UNBOUNDED:
-        return max(low, 0) if node[0] == RESULT else low  # a failed call gives -1
+        narrow = term not in terms.signed_halves and 0 <= most(terms, term, {}) <= 0xFFFF
+        return max(low, 0) if node[0] == RESULT or narrow else low  # a failed call gives -1
     if node[0] == ADDR and not node[3] and level < 4:
         inner = least(terms, state, node[1], level + 1)
         return None if inner is None else inner + int(node[2])

@@ -130,14 +130,9 @@ class Nodes:
         if node[0] == MERGE:
             parts = [self.nodes[one] for one in node[1]]
             more = next((one[2] for one in parts if one[0] == ADDR), 0)
-            # the same was added to all, numbers among them
-            small = range(self.floor)
-            if more and all(
-                (one[0] == CONST and one[1] in small) or (one[0] == ADDR and not one[3] and one[2] == more)
-                for one in parts
-            ):
-                before = {self.const(one[1] - more) if one[0] == CONST else one[1] for one in parts}
-                return self.merge(before), more
+            zero = (CONST, more & self.mask)  # one that was 0 before the same was added to all
+            if more and all(one == zero or (one[0] == ADDR and not one[3] and one[2] == more) for one in parts):
+                return self.merge({self.zero if one == zero else one[1] for one in parts}), more
         return term, 0
 
     def result(self, site: object, name: str, arguments: tuple[int, ...] = ()) -> int:

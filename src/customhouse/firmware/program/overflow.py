@@ -132,7 +132,9 @@ class Overflows(Filled):
         if factor <= 0 or most is None or room is None or not self.received(index, 0):
             return False
         rows = any(stride >= OWN for _root, _offset, stride in self.extents.targets(target))
-        return most >= HUGE or (most * factor > room and not rows)  # the room of a row says nothing of the next one
+        if rows and most < (self.length(index, frozenset()) or HUGE):
+            return False  # it was tested, and the room of a row says nothing of the next one
+        return most >= HUGE or most * factor > room
 
     def outgrows(self, event: tuple[Any, ...]) -> bool:
         """Whether the copy can pass the end of the member that it goes to, though not that of the whole object. What
