@@ -159,20 +159,32 @@ def cache_folder() -> Path:
 
 
 def write_whole(target: Path, text: str) -> None:
-    """The whole file or the old one: written beside it and renamed."""
+    """The whole file or the old one: written beside it and renamed. A link is followed and stays one; what is no plain
+    file, such as `/dev/stdout` or a named pipe, is written to: a rename would put a file in its place.
+
+    Raises `InputError` when it cannot be written.
+    """
     try:
-        descriptor, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        if target.exists() and not target.is_file():
+            with target.open("w", encoding="utf-8") as stream:
                 stream.write(text)
-            Path(beside).chmod(0o644)
-            Path(beside).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(beside).unlink()
-            raise
+        else:
+            _replace(Path(os.path.realpath(target)), text)
     except OSError as trouble:
         raise InputError(f"{target}: the report cannot be written: {trouble.strerror}") from trouble
+
+
+def _replace(target: Path, text: str) -> None:
+    descriptor, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(beside).chmod(0o644)
+        Path(beside).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(beside).unlink()
+        raise
 
 
 def _parsed(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
