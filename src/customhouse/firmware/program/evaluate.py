@@ -164,8 +164,8 @@ class Evaluation:
             if state.cases:
                 state.learn(whens.shared([cases.seen(state, one).facts for one in state.cases]))
             state.cases = ()  # what was found out in one round is not known of the next
-            join = (self.function.address, address)
-            known = sum(len(self.terms.alternatives[one]) for one in self.terms.joined.get(join, ()))
+            phis = self.terms.joined.get((self.function.address, address), ())
+            known = sum(len(self.terms.alternatives[one]) for one in phis)
             if self.numbers.get(address, known) != known:
                 self.loops.again(address)
             self.numbers[address] = known

@@ -342,9 +342,11 @@ def _overwritten(terms: Terms, place: Location, states: list[State]) -> bool:
     for one in states:
         entry = one.words.get(place)
         if entry is None:
-            before_ = [key for key in one.texts.of(root) if offset - _HEADER < key[1] <= offset and not key[2]]
-            text = one.texts[max(before_)] if before_ else None
-            texted = texted or bool(text and text.deps and offset < max(before_)[1] + (text.extent or _HEADER))
+            near = (key for key in one.texts.of(root) if offset - _HEADER < key[1] <= offset and not key[2])
+            begun = max(near, default=None)
+            text = None if begun is None else one.texts[begun]
+            if begun is not None and text is not None and text.deps:
+                texted = texted or offset < begun[1] + (text.extent or _HEADER)
         elif any((value := terms.value(part)) is None or value >= terms.floor for part in terms.flat(entry[1])):
             return False
     return texted

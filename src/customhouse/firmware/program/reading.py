@@ -21,6 +21,7 @@ from .state import (
     few,
     form,
     kept,
+    same,
     settled,
 )
 from .summary import MAX_RETURNS, Summary, Verdicts
@@ -334,8 +335,8 @@ class Reading:
         """A returned value in the caller's words: of a table, the entries whose words are what the caller asked for.
         Only of this call that is so: the next one comes to another entry.
         """
-        sides = [side for fact in facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
-        asked = [(field, self.caller.constant_text(self.term(other))) for field, other in sides if field != other]
+        sides = [(field, other) for field, other in same(facts) if field != other]
+        asked = [(field, self.caller.constant_text(self.term(other))) for field, other in sides]
         known = State()
         known.facts = frozenset(("eq", field, word) for field, word in asked if word is not None)
         spots = self.caller.rows.entries(known, value)

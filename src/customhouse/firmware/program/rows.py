@@ -8,11 +8,12 @@ tells which the other can be. The table's end is not known here: an entry that i
 from collections.abc import Callable
 from typing import Any
 
+from .columns import key_at
 from .computed import computed
 from .elf import Image
 from .growth import entries
 from .selectors import leaf_of
-from .state import ENTRY, Fact, State
+from .state import ENTRY, Fact, State, same
 from .terms import ADDR, BYTE, GLOBAL, LOAD, MERGE, OP, PHI, Location, Terms
 
 Pointer = tuple[int, int, int]
@@ -176,9 +177,8 @@ class Rows:
         moved = self.moved(pointer)
         if moved is None:
             return frozenset()
-        sides = [side for fact in state.facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
         out: set[Fact] = set()
-        for key, other in sides:
+        for key, other in same(state.facts):
             place = self._column(key, moved[1]) if self.terms.open[other] else None
             if place is not None:
                 out.add((ENTRY, other, *place, moved[1][2], moved[0] - place[0]))
@@ -231,9 +231,8 @@ class Rows:
         self, state: State, own: Pointer, words: list[tuple[int, str, tuple[int, bool]]]
     ) -> tuple[tuple[int, bool], set[str]] | None:
         """What the key that was asked for is, and is not. A word that it is goes to `words`."""
-        same = [side for fact in state.facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
         out: tuple[tuple[int, bool], set[str]] | None = None
-        for key, other in same:
+        for key, other in same(state.facts):
             known = [fact for fact in state.facts if fact[0] in ("eq", "ne") and fact[1] == other]
             place = self._column(key, own) if known else None
             if place is not None:
@@ -243,9 +242,7 @@ class Rows:
 
     def _text(self, place: tuple[int, bool], step: int, row: int) -> str | None:
         """The key of one entry."""
-        at, inline = place[0] + row * step, place[1]
-        text = at if inline else self.image.number(at, self.terms.word)
-        return self.image.text(text) if text is not None and (inline or self.image.constant(text)) else None
+        return key_at(self.image, self.terms.floor, place[0] + row * step, place[1])
 
     def entry(self, pointer: int) -> Pointer | None:
         """The entry that a pointer leads into, or that the pointer itself was read from."""

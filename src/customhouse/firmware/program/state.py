@@ -194,6 +194,11 @@ def _covered(dep: Dep, start: int | None) -> bool:
     return dep[0] == "T" and start is not None and 0 < dep[2] - start + (dep[3] != 1) < _SPREAD
 
 
+def same(facts: Iterable[Fact]) -> list[tuple[int, int]]:
+    """The pointers to texts that were found to be the same, either way round."""
+    return [side for fact in facts if fact[0] == "same" for side in (fact[1:], fact[:0:-1])]
+
+
 def comparisons(facts: Iterable[Fact]) -> frozenset[Fact]:
     """The facts that tell what a text or a word in memory was found to be."""
     return frozenset(fact for fact in facts if fact[0] in _COMPARED)

@@ -23,8 +23,6 @@ _GIVEN = 8
 """The same where a function gives one of them: of more different values of one pointer some would be forgotten."""
 _BLOCKS = 200
 """Blocks that are added to a function, at most."""
-_KEYS = 128
-"""Entries that are looked for by their keys, at most."""
 _FORKED = 400
 """The same where what is done behind a call is written out: loops in it are there already."""
 _DEPTH = 4
@@ -94,36 +92,6 @@ def _keep(whole: "Whole", entry: tuple[Any, ...], rows: int) -> None:
             cells = [(one, one + word) for one in range(place, place + rows * step, step)]
             whole.kept[place, step, word] = cells
             image.constant_ranges.extend(cells)
-
-
-def keep_keys(whole: "Whole") -> bool:
-    """Find the columns of texts, or of pointers to constant ones, by which a program looks for entries; whether they
-    have changed. What nobody writes to is as it was.
-    """
-    image, found = whole.image, dict[int, str]()
-    for place, step, size in sorted(whole.columns):
-        if image.constant(place) or not whole.store.kept(place, step, size):
-            continue
-        end = place + _KEYS * step  # pointers to texts tell by themselves how far they go
-        end = min(whole.store.table_end(place, step), end) if size == 1 else end
-        keys = {}
-        for at in range(place, end, step):
-            text = _key(whole, at, size)
-            if not text:
-                break
-            keys[at] = text
-        if len(keys) > 1:
-            whole.rows[place, step] = max(whole.rows.get((place, step), 0), len(keys))
-            found.update(keys)
-    before, image.keys = image.keys, found
-    return before != found
-
-
-def _key(whole: "Whole", at: int, size: int) -> str | None:
-    """The text at a place, or the one that a pointer there names."""
-    text = at if size == 1 else whole.image.number(at, size)
-    named = text is not None and text >= whole.terms.floor and (size == 1 or whole.image.constant(text))
-    return whole.image.text(text) if named and text is not None else None
 
 
 def release(whole: "Whole") -> bool:

@@ -11,6 +11,7 @@ from . import library
 from .awaited import Awaited
 from .bytesets import ByteSets
 from .code import Code
+from .columns import keep_keys
 from .cursors import unaccounted
 from .elf import Image
 from .evaluate import Evaluation
@@ -23,7 +24,7 @@ from .state import Content, Dep, Fact
 from .summary import LETTERS, Event, Sites, Summary
 from .terms import ADDR, BYTE, CONST, GLOBAL, LOAD, OP, PARAM, Location, Terms
 from .traces import Trace
-from .unrolled import fork, keep_keys, release, tables, unroll
+from .unrolled import fork, release, tables, unroll
 
 _MAX_STORES = 60
 """Stores of one function that its callers hear of; what writes more has lost track of where it writes."""
@@ -70,7 +71,9 @@ class Whole:
         self.tables: set[tuple[int, int]] = set()
         """Tables that were looked at."""
         self.rows: dict[tuple[int, int], int] = {}
-        """How many entries the tables have whose loops were written out, by a place in the first one and the step."""
+        """How many entries tables have at least, by a place in the first one and the step: those whose loops were
+        written out, and those with keys.
+        """
         self.kept: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         """Fields of tables in memory that may be written to, which nobody writes to: where they lie."""
         self.number_deps: dict[int, frozenset[Dep]] = {}
