@@ -12,6 +12,7 @@ from typing import Protocol
 import pypcode
 
 from .decodable import plain_arm, plain_thumb
+from .layout import Layout
 from .lifter import Lifter
 from .operations import BINARY, UNARY
 from .ram import Fault, Ram
@@ -42,7 +43,7 @@ class System(Protocol):
     def call(self, machine: "Machine", immediate: int) -> None: ...
 
 
-class _Block:
+class Block:
     """Decoded operations of a stretch of code."""
 
     __slots__ = ("end", "steps")
@@ -75,7 +76,7 @@ class Machine:
         self.after = 0
         """Behind the instruction that asks for something: a system call, a vector operation."""
         self.mode = self.nodes["ISAModeSwitch"][0] if self.arm else -1
-        self._blocks: dict[tuple[int, bool], _Block] = {}
+        self._blocks: dict[tuple[int, bool], Block] = {}
         self._here = 0
 
     # -- registers
@@ -146,7 +147,7 @@ class Machine:
         self.go(self.get("lr"))
 
     # -- decoding
-    def _decode(self, pc: int) -> _Block:
+    def _decode(self, pc: int) -> Block:
         thumb = self.thumb
         segment = self.image.segment(pc)
         if segment is None or not segment.executable or (self.image.architecture == "mips" and pc & 3):
@@ -157,7 +158,7 @@ class Machine:
         elif self.arm:
             plain_arm(raw, self.image.big)
         context = self.lifter.thumb_context() if thumb else self.lifter.plain
-        block = _Block(pc)
+        block = Block(pc)
         for count in (32, 8, 2, 1):
             try:
                 found = context.translate(bytes(raw), pc, 0, len(raw), count, pypcode.TranslateFlags.BB_TERMINATING)
@@ -171,33 +172,20 @@ class Machine:
         self._blocks[(pc, thumb)] = block
         return block
 
-    def _build(self, block: _Block, ops: list[pypcode.PcodeOp], pc: int) -> None:
-        places: dict[int, int] = {}
-        positions: list[int] = []
-        end = pc
-        kept = 0
-        for op in ops:
-            positions.append(kept)
-            if op.opcode != _O.IMARK:
-                kept += 1
-                continue
-            for node in op.inputs:
-                places.setdefault(node.offset, kept)
-                end = max(end, node.offset + node.size)
-        positions.append(kept)
-        block.end = end
-        marks = sorted(places)
+    def _build(self, block: Block, ops: list[pypcode.PcodeOp], pc: int) -> None:
+        layout = Layout(ops, pc)
+        block.end = layout.end
         for index, op in enumerate(ops):
             if op.opcode == _O.IMARK:
                 self._here = op.inputs[0].offset
-                self._after = next((one for one in marks if one > self._here), end)
+                self._after = layout.after(self._here)
             else:
-                block.steps.append(self._step(op, index, positions, places))
+                block.steps.append(self._step(op, index, layout))
 
-    def _step(self, op: pypcode.PcodeOp, index: int, positions: list[int], places: dict[int, int]) -> Step:
+    def _step(self, op: pypcode.PcodeOp, index: int, layout: Layout) -> Step:
         code = op.opcode
         if code in (_O.BRANCH, _O.CBRANCH):
-            return self._branch(op, index, positions, places)
+            return self._branch(op, index, layout)
         if code == _O.CALL:
             return self._call(op.inputs[0].offset)
         if code in (_O.CALLIND, _O.BRANCHIND, _O.RETURN):
@@ -275,22 +263,14 @@ class Machine:
         store = self.ram.store
         return lambda: store(pointer(), value(), size)
 
-    def _branch(self, op: pypcode.PcodeOp, index: int, positions: list[int], places: dict[int, int]) -> Step:
-        node = op.inputs[0]
-        target = node.offset
-        if node.space.name == "const":
-            jump = target if target < 1 << 31 else target - (1 << (8 * node.size))
-            place: int | None = positions[index + jump]
-        else:
-            place = places.get(target)
-            if place is not None and place <= positions[index]:
-                place = None  # backwards: through the table, where operations are counted
-        if place is not None and place <= positions[index]:
+    def _branch(self, op: pypcode.PcodeOp, index: int, layout: Layout) -> Step:
+        place = layout.target(op, index)
+        if place is None:
+            taken = self._jump(op.inputs[0].offset)
+        elif place <= layout.positions[index]:
             taken = self._again(place)
-        elif place is not None:
-            taken = _to(place)
         else:
-            taken = self._jump(target)
+            taken = _to(place)
         if op.opcode == _O.BRANCH:
             return taken
         condition = self.reader(op.inputs[1])
@@ -313,8 +293,8 @@ class Machine:
         return step
 
     def _call(self, target: int) -> Step:
-        named = self._named(target)
         site = self._here
+        named = self.named(target, site)
 
         def step() -> int:
             self.go(named)
@@ -324,14 +304,14 @@ class Machine:
 
         return step
 
-    def _named(self, target: int) -> int:
+    def named(self, target: int, site: int) -> int:
         """A call's target with its mode: on ARM BLX was decoded as BL, so the instruction is asked again."""
         if not self.arm:
             return target
         number = self.image.number
         if self.thumb:
-            return target | 1 if (number(self._here + 2, 2) or 0) & 0x1000 else target & ~3
-        word = number(self._here, 4) or 0
+            return target | 1 if (number(site + 2, 2) or 0) & 0x1000 else target & ~3
+        word = number(site, 4) or 0
         return (target + ((word >> 23) & 2)) | 1 if word >> 25 == 0x7D else target & ~1
 
     def _indirect(self, op: pypcode.PcodeOp, is_call: bool) -> Step:

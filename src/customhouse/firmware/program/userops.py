@@ -73,6 +73,12 @@ def _extract(_machine: "Machine", inputs: list[int], sizes: list[int]) -> int:
     return (both >> (8 * at)) & ((1 << (8 * sizes[0])) - 1)
 
 
+def _differences(_machine: "Machine", inputs: list[int], sizes: list[int]) -> int:
+    """How far the bytes of two vectors are apart, summed up for each eight of them."""
+    apart = [abs(one - other) for one, other in zip(*(_lanes(value, sizes[0], 1) for value in inputs[:2]), strict=True)]
+    return _joined([sum(apart[at : at + 8]) for at in range(0, sizes[0], 8)], 8)
+
+
 def _unsigned(_machine: "Machine", inputs: list[int], sizes: list[int]) -> int:
     """Limited to what a number of bits holds."""
     sign = 1 << (8 * sizes[0] - 1)
@@ -101,6 +107,7 @@ _MEANINGS: dict[str, UserOp] = {
     "NEON_umaxp": _pairwise(max),
     "NEON_uminp": _pairwise(min),
     "NEON_ext": _extract,
+    "psadbw": _differences,
     "UnsignedSaturate": _unsigned,
     "SignedSaturate": _signed,
     **dict.fromkeys(
