@@ -1,5 +1,7 @@
 """What a device does: derived in `link` from its files, asked about in `checks`."""
 
+from enum import StrEnum
+
 from .base import Confidence, Digest, Model
 from .evidence import Evidence
 
@@ -121,6 +123,17 @@ JOINT = " … "
 """Between words that a packet must all have."""
 
 
+class Rehearsed(StrEnum):
+    """What runs of a program in the emulator showed of a flow: bytes on which a shell acts came through to the command;
+    none of them did, although harmless bytes came; or the command was not reached. Empty where none was run.
+    """
+
+    CONFIRMED = "confirmed"
+    KEPT_OUT = "kept out"
+    NOT_REACHED = "not reached"
+    NOT_RUN = ""
+
+
 class Flow(Model, frozen=True, kw_only=True):
     """Bytes from outside that become a command, or that overrun a buffer."""
 
@@ -146,6 +159,7 @@ class Flow(Model, frozen=True, kw_only=True):
     """Something starts the program, or one that loads this library, by itself; False where nothing known does."""
     user: str = ""
     confidence: Confidence
+    rehearsed: Rehearsed = Rehearsed.NOT_RUN
     evidence: tuple[Evidence, ...] = ()
 
 

@@ -16,6 +16,7 @@ _FIRST = -128
 _LONGEST = 4096
 _POINTERS = {"__ctype_b_loc": 0, "__ctype_tolower_loc": 1, "__ctype_toupper_loc": 2}
 """Functions that give where the pointer to a table lies: which table."""
+_UCLIBC = frozenset(("libc.so.0", "libc.so.1"))
 _Answer = Callable[[Ram, int, int, int], int]
 
 
@@ -26,14 +27,13 @@ class StandIns:
         self.machine = machine
         self.ram = machine.ram
         self.convention = convention
-        self.ram.reserve(TABLES, TABLES_SIZE)
-        self._fill()
+        place_tables(self.ram)
 
     def call(self, name: str) -> None:
         """Do what the function does, and go back to who called it."""
         plain = _plain(name)
         if plain in _POINTERS:
-            result = self._pointer(_POINTERS[plain])
+            result = table_pointer(self.ram, plain)
         elif plain in bytesets.CLASSES:
             result = bytesets.CLASSES[plain] >> (self._argument(0) & 0xFF) & 1
         elif plain in ANSWERS:
@@ -57,19 +57,29 @@ class StandIns:
         else:
             machine.go(machine.get(LINKS[machine.image.architecture]))
 
-    def _pointer(self, which: int) -> int:
-        """Where the pointer to a table lies, behind the tables."""
-        return TABLES + TABLES_SIZE - 64 + which * self.ram.image.word
 
-    def _fill(self) -> None:
-        at = TABLES
-        flags = [int(one) for one in bytesets.ctype_table(self.ram.image.big)]
-        lower, upper = ([_turned(one, name) for one in range(256)] for name in ("tolower", "toupper"))
-        for which, (table, size) in enumerate(((flags, 2), (lower, 4), (upper, 4))):
-            raw = b"".join(table[one & 255].to_bytes(size, self.ram.order) for one in range(_FIRST, 256))
-            self.ram.write(at, raw)
-            self.ram.store(self._pointer(which), at - _FIRST * size, self.ram.image.word)
-            at += len(raw)
+def place_tables(ram: Ram) -> None:
+    """Put the tables of characters into memory.
+
+    uClibc numbers the flags from the lowest bit in either byte order, and its letters take two bytes.
+    """
+    uclibc = not _UCLIBC.isdisjoint(ram.image.needed)
+    ram.reserve(TABLES, TABLES_SIZE)
+    flags = [int(one) for one in bytesets.ctype_table(ram.image.big or uclibc)]
+    lower, upper = ([turned(one, name) for one in range(256)] for name in ("tolower", "toupper"))
+    letter = 2 if uclibc else 4
+    at = TABLES
+    tables = ((flags, 2), (lower, letter), (upper, letter))
+    for name, (table, size) in zip(_POINTERS, tables, strict=True):
+        raw = b"".join(table[one & 255].to_bytes(size, ram.order) for one in range(_FIRST, 256))
+        ram.write(at, raw)
+        ram.store(table_pointer(ram, name), at - _FIRST * size, ram.image.word)
+        at += len(raw)
+
+
+def table_pointer(ram: Ram, name: str) -> int:
+    """Where the pointer to a table lies, behind the tables: what a function like `__ctype_b_loc` gives."""
+    return TABLES + TABLES_SIZE - 64 + _POINTERS[name] * ram.image.word
 
 
 def stands_in(name: str) -> bool:
@@ -82,7 +92,8 @@ def _plain(name: str) -> str:
     return name.removeprefix("__").removesuffix("_chk") if name.endswith("_chk") else name
 
 
-def _turned(one: int, name: str) -> int:
+def turned(one: int, name: str) -> int:
+    """A letter as `tolower` or `toupper` gives it."""
     letter = chr(one)
     if one > 127:
         return one
@@ -158,8 +169,8 @@ ANSWERS: dict[str, _Answer] = {
     "strspn": _span,
     "strcspn": _span_without,
     "strpbrk": _any_of,
-    "tolower": lambda _, one, __, ___: _turned(one & 0xFF, "tolower"),
-    "toupper": lambda _, one, __, ___: _turned(one & 0xFF, "toupper"),
+    "tolower": lambda _, one, __, ___: turned(one & 0xFF, "tolower"),
+    "toupper": lambda _, one, __, ___: turned(one & 0xFF, "toupper"),
     "memcpy": _copy,
     "memmove": _copy,
     "mempcpy": lambda ram, target, source, size: _copy(ram, target, source, size) + size,

@@ -1,0 +1,71 @@
+"""What is sent to a rehearsed program, in a form that can be changed piece by piece."""
+
+import re
+from typing import NamedTuple
+
+from .world import Script
+
+_LENGTH = re.compile(rb"(?i)(content-length: ?)(\d+)")
+_CGI = {"REQUEST_METHOD": b"POST", "GATEWAY_INTERFACE": b"CGI/1.1", "SERVER_PROTOCOL": b"HTTP/1.0"}
+
+
+class Repair(NamedTuple):
+    """A number in a message that must be what the program computes: a length, a checksum. `where` counts from the
+    message's end when it is negative.
+    """
+
+    message: int
+    where: int
+    size: int
+    order: str
+    site: int
+    second: bool
+    """Whether the message's number is the second one of the comparison at `site`."""
+
+
+class Genome(NamedTuple):
+    """Messages, each a session of its own; what a web server hands to a CGI program is `stdin` and `environment`."""
+
+    messages: tuple[bytes, ...] = ()
+    environment: tuple[tuple[str, bytes], ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    cgi: bool = False
+
+    def script(self) -> Script:
+        """What the program will find."""
+        if not self.cgi:
+            return Script(tuple((_measured(one),) for one in self.messages), dict(self.environment))
+        body = self.messages[0] if self.messages else b""
+        environment = {**_CGI, "CONTENT_LENGTH": str(len(body)).encode(), "QUERY_STRING": body}
+        environment.update(self.environment)
+        return Script((), environment, body)
+
+    def pieces(self) -> list[tuple[int, bytes]]:
+        """All that can be changed: messages by number, then values of the environment."""
+        return list(enumerate((*self.messages, *(value for _, value in self.environment))))
+
+    def changed(self, piece: int, value: bytes) -> "Genome":
+        """The same with another value of one piece."""
+        if piece < len(self.messages):
+            return self._replace(messages=(*self.messages[:piece], value, *self.messages[piece + 1 :]))
+        at = piece - len(self.messages)
+        pair = (self.environment[at][0], value)
+        return self._replace(environment=(*self.environment[:at], pair, *self.environment[at + 1 :]))
+
+    def and_then(self, other: "Genome") -> "Genome":
+        """One behind the other."""
+        shift = len(self.messages)
+        return self._replace(
+            messages=self.messages + other.messages,
+            repairs=self.repairs + tuple(one._replace(message=one.message + shift) for one in other.repairs),
+        )
+
+
+def _measured(message: bytes) -> bytes:
+    """With the length that its header tells (HTTP, SIP, RTSP) as it is."""
+    head, mark, body = message.partition(b"\r\n\r\n")
+    if not mark:
+        head, mark, body = message.partition(b"\n\n")
+    if not mark or not body:
+        return message
+    return _LENGTH.sub(lambda found: found[1] + str(len(body)).encode(), head, count=1) + mark + body

@@ -1,0 +1,193 @@
+"""Looks for what has to be sent so that a program runs a command: a search that is guided by which code runs."""
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from .genomes import Genome
+from .mutations import NOT_WORDS, Words, mutants, shorter, spliced
+from .seeds import seeds
+from .stage import Stage
+from .trace import Trace
+
+_SHORT = 600
+_SEPARATORS = frozenset(b"\n&,;")
+_BETWEEN_PIECES = re.compile(rb"[\n&,;]")
+_LONGEST_PIECE = 80
+_INSERTS = 6
+_IDLE = 20
+_LARGE, _TRIMS = 60, 16
+_TURN = 24
+"""Mutants of one genome that are tried before it is another one's turn."""
+_AHEAD = -1
+"""Turns that a genome has first which led to what is looked for; one that came near has a part of them."""
+_MOST = 400
+CGI = frozenset(("REQUEST_METHOD", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_COOKIE", "PATH_INFO", "REQUEST_URI"))
+_CHOSEN = frozenset(("PATH_INFO", "REQUEST_URI", "CONTENT_TYPE"))
+"""Beside QUERY_STRING, which is the message."""
+_TOUR = 12
+"""How many new genomes there are before all of them are sent one after the other."""
+
+
+@dataclass
+class Entry:
+    """A genome that led to code which none before it had led to."""
+
+    genome: Genome
+    trace: Trace
+    mutants: Iterator[Genome]
+    turns: int = 0
+    order: int = field(default=0)
+
+
+class Search:
+    """`tell` is told of each run, and may end the search by giving True; `near` says how near a run came to
+    what is looked for, up to 1.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        words: list[bytes],
+        tell: Callable[[Genome, Trace], bool],
+        near: Callable[[Trace], float],
+    ) -> None:
+        self.stage, self.words, self.tell, self.near = stage, words, tell, near
+        self.entries: list[Entry] = []
+        self.ways: set[tuple[int, object]] = set()
+        self.sent: set[tuple[object, ...]] = set()
+        self.toured = 0
+        self.idle = 0
+        self.pool: list[bytes] = []
+        """Lines and fields that were sent."""
+        self.chance = random.Random(7)
+        self.known: Words = {}
+        self.genomes: list[Genome] = []
+
+    def run(self, is_over: Callable[[], bool]) -> None:
+        """Search until time is over, all is found, or nothing is left to be tried."""
+        for genome in self._seeds():
+            if is_over() or self._try(genome):
+                return
+        while self.entries and not is_over():
+            entry = min(self.entries, key=lambda one: (one.turns, -one.order))
+            entry.turns += 1
+            before = len(self.sent)
+            for genome in chain(islice(entry.mutants, _TURN), self._spliced(), self._inserted()):
+                if is_over() or self._try(genome):
+                    return
+            self.idle = self.idle + 1 if len(self.sent) == before else 0
+            if self.idle > _IDLE:
+                return
+            if len(self.entries) >= self.toured + _TOUR and self._tour():
+                return
+
+    def _seeds(self) -> Iterator[Genome]:
+        first = self.stage.play(Genome((b"kwmqz",)))
+        cgi = bool(first.asked & CGI) and not self.stage.run.world.ports
+        for one in seeds(self.words, cgi):
+            yield one
+            if cgi:
+                yield one._replace(environment=(("REQUEST_METHOD", b"GET"),))
+        for name in sorted(filter(_is_from_outside, first.asked)) if cgi else ():
+            for method in (b"GET", b"POST"):
+                yield Genome((b"kwmqz=jxvbp",), (("REQUEST_METHOD", method), (name, b"ghtfd")), cgi=True)
+
+    def _try(self, genome: Genome) -> bool:
+        """Run a genome, and keep it where it led to something new; True when the search is over."""
+        key = (genome.messages, genome.environment)
+        if key in self.sent:
+            return False
+        self.sent.add(key)
+        genome, trace = self.stage.mended(genome)
+        new = self._news(trace)
+        if new and len(self.entries) < _MOST:
+            genome, trace = self._trimmed(genome, trace)
+            self.ways |= new
+            self._keep(genome, trace)
+        return self.tell(genome, trace)
+
+    def _news(self, trace: Trace) -> set[tuple[int, object]]:
+        return trace.reached(self.stage.constants) - self.ways
+
+    def _keep(self, genome: Genome, trace: Trace) -> None:
+        for site, kind, left, right in trace.comparisons:
+            if kind not in NOT_WORDS:
+                self.known.setdefault(site, set()).update((left, right))
+        more = mutants(genome, trace, self.known, self.genomes)
+        turns = round(_AHEAD * self.near(trace))
+        self.entries.append(Entry(genome, trace, more, turns, order=len(self.entries)))
+        self.genomes.append(genome)
+        self._gather(genome)
+
+    def _trimmed(self, genome: Genome, trace: Trace) -> tuple[Genome, Trace]:
+        """The same with fewer messages and lines, as far as it still leads to the same."""
+        tries, all_of_it = 0, trace.reached(self.stage.constants)
+        shrunk = sum(map(len, genome.messages)) > _LARGE or len(genome.messages) > 1
+        while shrunk and tries < _TRIMS:
+            shrunk = False
+            for smaller in shorter(genome):
+                tries += 1
+                found = self.stage.play(smaller)
+                if all_of_it <= found.reached(self.stage.constants):
+                    genome, trace, shrunk = smaller, found, True
+                    break
+                if tries >= _TRIMS:
+                    break
+        return genome, trace
+
+    def _spliced(self) -> Iterator[Genome]:
+        """Some of what was found, one behind the other, as chance has it."""
+        choices = [one for one in self.genomes if len(one.messages) == 1 and len(one.messages[0]) < _SHORT]
+        for count in (2, 3, 4, 6) if len(choices) > 1 else ():
+            chosen = [self.chance.choice(choices) for _ in range(count)]
+            yield spliced(chosen, apart=bool(self.chance.getrandbits(1)) and not chosen[0].cgi)
+
+    def _inserted(self) -> Iterator[Genome]:
+        """Pieces of what was found (lines, fields) put between others, as chance has it."""
+        chance = self.chance
+        for _ in range(_INSERTS if self.genomes else 0):
+            genome = chance.choice(self.genomes)
+            number, message = chance.choice(genome.pieces())
+            for _ in range(chance.choice((1, 1, 2, 3))):
+                places = [at for at, one in enumerate(message) if one in _SEPARATORS]
+                if not places or not self.pool or len(message) > _SHORT:
+                    break
+                at = chance.choice(places)
+                mark = message[at : at + 1]
+                piece = chance.choice(self.pool)
+                message = message[: at + 1] + piece + mark + message[at + 1 :]
+            yield genome.changed(number, message)
+
+    def _gather(self, genome: Genome) -> None:
+        """Keep the pieces of a genome."""
+        for _, message in genome.pieces():
+            for piece in _BETWEEN_PIECES.split(message):
+                if 0 < len(piece) < _LONGEST_PIECE and _is_plain(piece) and piece not in self.pool[-_MOST:]:
+                    self.pool.append(piece)
+
+    def _tour(self) -> bool:
+        """All that was found so far, one after the other: what one sets, another may use."""
+        self.toured = len(self.entries)
+        if self.entries[0].genome.cgi:
+            return False
+        genomes = [one.genome for one in self.entries[-40:]]
+        for order in (genomes, genomes[::-1]):
+            whole = Genome()
+            for one in order:
+                whole = whole.and_then(one)
+            if self._try(whole):
+                return True
+        return False
+
+
+def _is_from_outside(name: str) -> bool:
+    """Whether a variable of a CGI program holds what the browser sent."""
+    return name in _CHOSEN or name.startswith("HTTP_")
+
+
+def _is_plain(piece: bytes) -> bool:
+    """Whether a piece is text."""
+    return all(32 <= one < 127 or one in b"\t\r" for one in piece)
