@@ -1,6 +1,6 @@
 """Scores the data-flow engine on the pairs of test programs: recall, false alarms, ports and magics.
 
-    .venv/bin/python bench/programs_pairs.py [--pair NAME ...] [--arch NAME ...] [--level -O2] [-v] [--toys]
+    .venv/bin/python bench/programs_pairs.py [--pair NAME ...] [--arch NAME ...] [--level -O2] [--unrehearsed] [-v]
 
 CUSTOMHOUSE_PAIRS names another folder of pairs. With CUSTOMHOUSE_CORPUS set (or --toys FOLDER) the study's toy
 programs beside the corpus are built into a temporary folder and scored too. Reported are flows of high or medium
@@ -31,7 +31,7 @@ from customhouse.firmware.facts.extractor import Content
 from customhouse.firmware.program.extractor import ProgramExtractor
 from customhouse.model import Confidence, Digest, FileKind, Flow, Outcome, ProgramFacts
 
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 30
 SHOWN = (Confidence.HIGH, Confidence.MEDIUM)
 
 
@@ -212,7 +212,7 @@ def score_toys(sources: Path, extractor: ProgramExtractor, verbose: bool) -> Non
 
 def main() -> int:
     options = arguments()
-    extractor = ProgramExtractor()
+    extractor = ProgramExtractor() if options.rehearse else ProgramExtractor(rehearsal_seconds=0)
     by_architecture: defaultdict[str, Score] = defaultdict(Score)
     by_pair: defaultdict[str, Score] = defaultdict(Score)
     by_origin: defaultdict[str, Score] = defaultdict(Score)
@@ -250,6 +250,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--arch", action="append", choices=(*ARCHITECTURES, *EXTRA), help="only this one (repeatable)")
     parser.add_argument("--level", action="append", choices=LEVELS, help="only this one (--level=-Os)")
     parser.add_argument("--toys", type=Path, help="folder of the study's programs")
+    parser.add_argument(
+        "--unrehearsed", dest="rehearse", action="store_false", help="only what is read, nothing is run"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="what was found in each program")
     options = parser.parse_args()
     options.whole_run = not options.pair and "CUSTOMHOUSE_CORPUS" in os.environ

@@ -9,7 +9,7 @@ import jinja2
 
 from customhouse.model import Dossier, Evidence, Service, Severity
 
-from .summary import SEVERITIES, header_words, outstanding, ranked, shown, size_in_words, summarise
+from .summary import REHEARSED, SEVERITIES, header_words, outstanding, ranked, shown, size_in_words, summarise
 
 CLAUSE_ORDER = {"contradicts": 0, "supports": 1, "not-testable": 2}
 
@@ -40,6 +40,7 @@ def render(dossier: Dossier) -> str:
         findings=ranked([finding for finding in dossier.findings if finding.severity is not Severity.INFO]),
         notes=[finding for finding in dossier.findings if finding.severity is Severity.INFO],
         severities=SEVERITIES,
+        rehearsed=REHEARSED,
         outstanding=outstanding(dossier.vulnerabilities),
         settled=[v for v in dossier.vulnerabilities if v.reachability.status in ("not_affected", "fixed")],
         headers=[volume for volume in dossier.volumes if volume.detail],

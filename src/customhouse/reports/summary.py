@@ -4,7 +4,7 @@ import datetime
 from collections import Counter
 from collections.abc import Sequence
 
-from customhouse.model import Decision, Dossier, Finding, Model, Outcome, Severity, Volume, Vulnerability
+from customhouse.model import Decision, Dossier, Finding, Model, Outcome, Rehearsed, Severity, Volume, Vulnerability
 
 SEVERITIES = tuple(Severity)
 """From the gravest to the least."""
@@ -15,6 +15,9 @@ ANSWER = {
     Decision.REFUSE: "REFUSE – this device should not be let in as it is",
     Decision.INCONCLUSIVE: "INCONCLUSIVE – what is known is not enough to say yes or no",
 }
+
+REHEARSED = {Rehearsed.CONFIRMED: "confirmed by runs", Rehearsed.KEPT_OUT: "kept out in all runs"}
+"""What runs in the emulator showed of a flow, where they showed anything."""
 
 
 class Summary(Model, frozen=True, kw_only=True):

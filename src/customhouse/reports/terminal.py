@@ -12,7 +12,7 @@ from rich.text import Text
 
 from customhouse.model import Decision, Dossier, Evidence, Finding, Severity, Vulnerability
 
-from .summary import Summary, header_words, outstanding, ranked, shown, size_in_words, summarise
+from .summary import REHEARSED, Summary, header_words, outstanding, ranked, shown, size_in_words, summarise
 
 COLOUR = {
     Decision.ADMIT: "bold green",
@@ -162,7 +162,7 @@ def _flows(dossier: Dossier) -> Iterator[Line]:
         magic = f" after {shown(flow.magic)!r}" if flow.magic else ""
         yield (
             f"  {flow.kind:<8} {shown(flow.program)}: {shown(flow.source)} -> {shown(flow.sink)}{port}{magic}"
-            f" [{flow.confidence}]",
+            f" [{', '.join(filter(None, (flow.confidence, REHEARSED.get(flow.rehearsed))))}]",
             "",
         )
     rest = len(dossier.constructed_commands)

@@ -40,7 +40,7 @@ def known(what: str, pair: Pair, architecture: str) -> Iterator[None]:
 
 def facts_of(built: Built) -> ProgramFacts:
     """As link would: the libraries first, then the program with what their exports do."""
-    extractor = ProgramExtractor()
+    extractor = ProgramExtractor(rehearsal_seconds=0)
 
     def read(data: bytes, need: bytes) -> ProgramFacts:
         content = Content(Digest(hashlib.sha256(data).hexdigest()), data, FileKind.ELF)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
-from customhouse.model import JOINT, Confidence, DeviceFacts, Evidence, Finding, Flow, Severity
+from customhouse.model import JOINT, Confidence, DeviceFacts, Evidence, Finding, Flow, Rehearsed, Severity
 
 from ..link.web_handlers import LANGUAGES
 from .check import Check
@@ -188,6 +188,8 @@ def _detail(flow: Flow, others: list[Flow]) -> str:
         parts.append(f"The packet is compared with {json.dumps(flow.magic)}.")
     if flow.command:
         parts.append(f"Command: {json.dumps(flow.command)}.")
+    if flow.rehearsed is Rehearsed.CONFIRMED:
+        parts.append("Runs of the program in the emulator confirm it: bytes on which a shell acts come through.")
     if flow.path:
         parts.append("Way: " + " > ".join(f"{step.function} at {step.address:#x}" for step in flow.path) + ".")
     if flow.started_by:

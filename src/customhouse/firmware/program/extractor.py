@@ -11,6 +11,8 @@ from customhouse.firmware.facts.extractor import Content, Hit, Pattern
 from customhouse.model import ExportRole, FileKind, Outcome, ProgramFacts
 
 _LARGEST = 24 << 20
+REHEARSAL_SECONDS = 8.0
+"""Processor time for running a program in which flows were found: few are."""
 
 
 def sources_digest() -> str:
@@ -35,6 +37,9 @@ class ProgramExtractor:
     patterns: tuple[Pattern, ...] = ()
     seconds = 30.0
 
+    def __init__(self, rehearsal_seconds: float = REHEARSAL_SECONDS) -> None:
+        self.rehearsal_seconds = rehearsal_seconds
+
     def wants(self, kind: FileKind, size: int) -> bool:
         return kind == FileKind.ELF and size <= _LARGEST
 
@@ -46,8 +51,10 @@ class ProgramExtractor:
         # Here, not above: the engine and what it is built on take a third of a second to load, and a repeat audit,
         # which finds everything in the cache, needs only this class.
         from .analysis import Budget, analyse
+        from .rehearsal.flows import rehearsed
 
+        data = bytes(content.data)
         try:
-            return analyse(bytes(content.data), known, Budget())
+            return rehearsed(data, analyse(data, known, Budget()), self.rehearsal_seconds)
         except (RecursionError, MemoryError) as error:
             return ProgramFacts(outcome=Outcome.PARTIAL, why=f"too deep to read: {type(error).__name__}")
