@@ -7,11 +7,11 @@ of that has to be known here, whichever library it is.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from . import calling
 from .elf import Image
 from .emulator import CALLBACK, KUSER, RETURN, Machine, Stop
 from .kernel import HEAP_SIZE, MAPPINGS, Asked, Kernel
 from .lifter import Lifter
-from .machine import CONVENTIONS
 from .ram import Fault, Ram
 from .userops import NOTHING_KNOWN
 
@@ -43,8 +43,7 @@ class Process:
         self.ram = Ram(image)
         self.kernel = Kernel(image.architecture)
         self.machine = Machine(lifter, self.ram, self.kernel)
-        big = image.big and image.architecture in ("mips", "arm")
-        self.convention = CONVENTIONS[image.architecture + ("-big" if big else "")]
+        self.convention = lifter.convention
         self.main = 0
         self.start = 0
         self.operations = 0
@@ -77,7 +76,7 @@ class Process:
         if "dczid_el0" in machine.nodes:
             machine.set("dczid_el0", 16)  # no instruction that zeroes a cache line
         machine.set(self.convention.stack, self._first_stack())
-        self._prepare(self.image.entry)
+        calling.prepare(machine, self.image.entry)
         machine.called = self._watch
         machine.go(self.image.entry)
         self.kernel.begin()
@@ -133,10 +132,8 @@ class Process:
         return self.image.executable(even) and any(self.image.bytes_at(even, 8))
 
     def _argument(self, index: int) -> int:
-        if self.convention.arguments:
-            return self.machine.get(self.convention.arguments[index])
         try:
-            return self.ram.word(self.machine.get(self.convention.stack) + 4 + 4 * index)
+            return calling.argument(self.machine, self.convention, index)
         except Fault:
             return 0
 
@@ -159,41 +156,11 @@ class Process:
     ) -> Answer:
         """Call a function in the present state. Memory stays as the call leaves it until `reset`."""
         machine, convention = self.machine, self.convention
-        word = self.image.word
-        machine.set(convention.stack, STACK - 8192)
-        stack = STACK - 8192
-        for index, value in enumerate(arguments):
-            if index < len(convention.arguments):
-                machine.set(convention.arguments[index], value)
-            else:
-                place = stack + convention.stack_arguments - convention.link
-                place += word * (index - len(convention.arguments))
-                self.ram.store(place, value & self.ram.mask, word)
-        self._prepare(function)
-        self._return_address(stack)
+        calling.enter(machine, convention, STACK - 8192, function, arguments, RETURN)
         self.kernel.begin(feed, child)
-        machine.go(function)
         ended = machine.run(limit)
         self.operations += machine.operations
         called: tuple[int, ...] = ()
         if ended == "callback":
             called = (machine.pc - CALLBACK, *(self._argument(index) for index in range(3)))
         return Answer(ended, machine.get(convention.result), tuple(self.kernel.trace), called)
-
-    def _prepare(self, function: int) -> None:
-        machine = self.machine
-        if self.image.architecture == "mips":
-            machine.set("t9", function)
-            if self.image.gp is not None:
-                machine.set("gp", self.image.gp)
-        elif self.image.architecture == "x86_64":
-            machine.set("RAX", 0)
-            machine.set("DF", 0)
-
-    def _return_address(self, stack: int) -> None:
-        machine, convention = self.machine, self.convention
-        if convention.link:
-            self.ram.store(stack - convention.link, RETURN, self.image.word)
-            machine.set(convention.stack, stack - convention.link)
-        else:
-            machine.set({"mips": "ra", "arm64": "x30"}.get(self.image.architecture, "lr"), RETURN)

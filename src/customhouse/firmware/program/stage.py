@@ -7,6 +7,7 @@ where it bounds something. A `cast` gives other numbers, since what is found mus
 from typing import Any, NamedTuple
 
 from . import fold, process
+from .calling import LINKS
 from .emulator import RETURN, Machine
 from .lift import BNOT, NEG, NOT, SELECT, UNIQUE
 from .ram import Fault, Ram
@@ -18,8 +19,6 @@ ROOM = 1 << 14
 FIRST = 0x60000000
 FRAME = process.STACK - process.STACK_SIZE // 4
 """Where the frame of the function lies."""
-LINKS = {"mips": "ra", "arm64": "x30", "arm": "lr"}
-"""Registers that hold where a function goes back to; elsewhere that lies on the stack."""
 UNKNOWNS = 200
 _UNARY = frozenset((NEG, NOT, BNOT))
 _DEEP = 40

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from . import bytesets
+from . import bytesets, calling
 from .emulator import Machine
 from .machine import Convention
 from .ram import Fault, Ram
-from .stage import LINKS
 
 TABLES = 0x5F000000
 """Where the tables of characters lie."""
@@ -37,25 +36,14 @@ class StandIns:
         elif plain in bytesets.CLASSES:
             result = bytesets.CLASSES[plain] >> (self._argument(0) & 0xFF) & 1
         elif plain in ANSWERS:
-            result = ANSWERS[plain](self.ram, *(self._argument(index) for index in range(3)))
+            result = ANSWERS[plain](self.ram, *map(self._argument, range(3)))
         else:
             raise Fault(f"{name} has no stand-in")
         self.machine.set(self.convention.result, result)
-        self._go_back()
+        calling.go_back(self.machine, self.convention)
 
     def _argument(self, index: int) -> int:
-        if index < len(self.convention.arguments):
-            return self.machine.get(self.convention.arguments[index])
-        return self.ram.word(self.machine.get(self.convention.stack) + self.convention.stack_arguments + 4 * index)
-
-    def _go_back(self) -> None:
-        machine, convention = self.machine, self.convention
-        if convention.link:
-            stack = machine.get(convention.stack)
-            machine.set(convention.stack, stack + convention.link)
-            machine.go(self.ram.word(stack))
-        else:
-            machine.go(machine.get(LINKS[machine.image.architecture]))
+        return calling.argument(self.machine, self.convention, index)
 
 
 def place_tables(ram: Ram) -> None:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from .. import calling
 from ..emulator import Machine
 from ..machine import Convention
 from ..ram import Fault, Ram
@@ -37,9 +38,7 @@ class Call:
     # -- arguments
     def number(self, index: int) -> int:
         """An argument, unsigned."""
-        if index < len(self.convention.arguments):
-            return self.machine.get(self.convention.arguments[index])
-        return self.ram.word(self._stacked(index - len(self.convention.arguments)))
+        return calling.argument(self.machine, self.convention, index)
 
     def int32(self, index: int) -> int:
         """An argument of type `int`."""
@@ -67,9 +66,6 @@ class Call:
         if self.architecture == "arm64":
             return _ListedArm64(self.ram, address)
         return _Plain(self.ram, address, self.architecture != "i386")
-
-    def _stacked(self, index: int) -> int:
-        return self.machine.get(self.convention.stack) + self.convention.stack_arguments + self.word_size * index
 
     # -- what is told
     def compared(self, kind: str, left: bytes, right: bytes) -> None:

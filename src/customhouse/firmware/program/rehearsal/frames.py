@@ -2,14 +2,15 @@
 
 import struct
 
+from .. import calling
 from ..elf import Image
 from ..emulator import RETURN, Stop
-from ..machine import CONVENTIONS
 from ..ram import Ram
-from ..stage import LINKS
 from .turns import Blocked, Standing
 from .watched import Watched
 
+_BELOW = 512
+"""Bytes of the stack that stay as they are below who calls."""
 _WIDE = {"arm": ("r0", "r1"), "mips": ("v0", "v1")}
 _DOUBLE = {"x86_64": "XMM0_Qa", "arm64": "d0", "arm": "d0", "mips": "f0_1"}
 
@@ -19,8 +20,7 @@ class Frames:
 
     def __init__(self, machine: Watched, ram: Ram, image: Image) -> None:
         self.machine, self.ram, self.image = machine, ram, image
-        big = image.big and image.architecture in ("mips", "arm")
-        self.convention = CONVENTIONS[image.architecture + ("-big" if big else "")]
+        self.convention = machine.lifter.convention
 
     # -- results
     def give(self, result: int) -> None:
@@ -48,42 +48,13 @@ class Frames:
             self.give_wide(bits)
 
     def go_back(self) -> None:
-        machine, convention = self.machine, self.convention
-        if convention.link:
-            stack = machine.get(convention.stack)
-            machine.set(convention.stack, stack + convention.link)
-            machine.go(self.ram.word(stack))
-        else:
-            machine.go(machine.get(LINKS[self.image.architecture]))
+        calling.go_back(self.machine, self.convention)
 
     # -- functions
-    def prepare(self, function: int) -> None:
-        """Registers that a function expects to hold something."""
-        if self.image.architecture == "mips":
-            self.machine.set("t9", function)
-            if self.image.gp is not None:
-                self.machine.set("gp", self.image.gp)
-        elif self.image.architecture == "x86_64":
-            self.machine.set("DF", 0)
-
-    def enter(self, function: int, arguments: tuple[int, ...], back: int = RETURN) -> None:
+    def enter(self, function: int, arguments: tuple[int, ...]) -> None:
         """Go to a function as if it were called; the stack pointer is where the caller's is."""
-        machine, convention, word = self.machine, self.convention, self.image.word
-        stack = (machine.get(convention.stack) - 512) & ~15
-        for index, value in enumerate(arguments):
-            if index < len(convention.arguments):
-                machine.set(convention.arguments[index], value)
-            else:
-                place = stack + convention.stack_arguments - convention.link
-                self.ram.store(place + word * (index - len(convention.arguments)), value & self.ram.mask, word)
-        if convention.link:
-            stack -= convention.link
-            self.ram.store(stack, back, word)
-        else:
-            machine.set(LINKS[self.image.architecture], back)
-        machine.set(convention.stack, stack)
-        self.prepare(function)
-        machine.go(function)
+        stack = (self.machine.get(self.convention.stack) - _BELOW) & ~15
+        calling.enter(self.machine, self.convention, stack, function, arguments, RETURN)
 
     def invoke(self, function: int, *arguments: int) -> int:
         """Call a function of the program to its end, out of turn."""

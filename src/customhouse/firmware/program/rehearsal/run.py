@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 
+from .. import calling
 from ..elf import IMPORT_BASE
 from ..emulator import Stop
 from ..lifter import Lifter
@@ -108,7 +109,7 @@ class Run(Belongings):
         self._first_process(world.script.stdin)
         self.lull = Lull(world.clock, 0, first=True, last=not world.left)
         self.seen = 0
-        self.prepare(self.image.entry)
+        calling.prepare(self.machine, self.image.entry)
         self.machine.go(self.image.entry)
 
     def _first_process(self, stdin: bytes) -> None:

@@ -1,6 +1,5 @@
 """Threads: how they begin and end, mutexes, conditions and semaphores."""
 
-from ..emulator import RETURN
 from .calls import Answer, Call
 from .codes import code, failed
 from .run import STACKS, STACKS_STEP
@@ -19,7 +18,7 @@ def _thread(call: Call) -> int:
     place, function, argument = call.number(0), call.number(2), call.number(3)
     before = host.standing()
     host.machine.set(host.convention.stack, STACKS + STACKS_STEP * room - _ROOM_ABOVE)
-    host.enter(function, (argument,), RETURN)
+    host.enter(function, (argument,))
     host.threads.append(Thread(number, host.thread.process, host.standing(), room=room))
     host.stand(before)
     if place:
