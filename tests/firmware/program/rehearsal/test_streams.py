@@ -205,3 +205,21 @@ def test_what_is_written_in_the_middle_of_a_file_replaces_what_was_there(play: P
     run("back", back);
     """
     assert lines(play(text, b"XY", b"12345")) == [b"back abXYef", b"back ab12345"]
+
+
+@pytest.mark.parametrize("architecture", ["armel", "mips", "x86-64"])
+@pytest.mark.parametrize("wide", ["", "64"])
+def test_what_is_written_and_read_at_a_place_leaves_the_file_where_it_was(
+    play: Play, architecture: str, wide: str
+) -> None:
+    text = r"""
+    char back[9] = "";
+    int f = open("/tmp/f", O_CREAT | O_TRUNC | O_RDWR, 0600);
+    write(f, in, strlen(in));
+    pwriteWIDE(f, "XY", 2, 3);
+    write(f, "!", 1);
+    back[preadWIDE(f, back, 5, 2)] = 0;
+    run("part", back);
+    run("pipe", pwriteWIDE(0, "x", 1, 0) < 0 && errno == ESPIPE ? "no" : "yes");
+    """
+    assert lines(play(text.replace("WIDE", wide), b"abcdef", architecture=architecture)) == [b"part cXYf!", b"pipe no"]

@@ -82,7 +82,7 @@ Play = Callable[..., Trace]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Compiles a program, or what a daemon DOes with a datagram, and runs it once with messages from outside."""
+    """Compiles a program, or what a daemon does with a datagram, and runs it once with messages from outside."""
 
     def run(text: str, *messages: bytes, architecture: str = "x86-64", genome: Genome | None = None) -> Trace:
         return staged(tmp_path, text, architecture).play(genome or Genome(messages))

@@ -183,8 +183,13 @@ def _read_at(call: Call) -> int:
     one = opened(call, call.int32(0))
     if one is None or one.kind != "file":
         return failed(call, "ESPIPE")
-    at = call.number(3)
+    at = _offset(call)
     return store(call, bytes(one.data[at : at + min(call.number(2), MOST)]))
+
+
+def _offset(call: Call) -> int:
+    """Where pread and pwrite begin: a machine word, or 64 bits for the variants that say so."""
+    return call.rest(3).wide() if call.name.endswith("64") else call.number(3)
 
 
 def vectors(call: Call, at: int, count: int) -> list[tuple[int, int]]:
@@ -218,6 +223,19 @@ def _write(call: Call) -> int:
     one = opened(call, call.int32(0))
     size = min(call.number(2), MOST)
     return failed(call, "EBADF") if one is None else tell(call, one, call.ram.read(call.number(1), size))
+
+
+def _write_at(call: Call) -> int:
+    """pwrite"""
+    one = opened(call, call.int32(0))
+    if one is None or one.kind != "file":
+        return failed(call, "ESPIPE")
+    at, data = _offset(call), call.ram.read(call.number(1), min(call.number(2), MOST))
+    if at + len(data) > MOST_FILE:
+        return failed(call, "EINVAL")
+    one.data += bytes(max(0, at - len(one.data)))
+    one.data[at : at + len(data)] = data
+    return len(data)
 
 
 def _write_vector(call: Call) -> int:
@@ -301,7 +319,8 @@ ANSWERS: dict[str, Answer] = {
     "read": _read,
     **dict.fromkeys(("pread", "pread64"), _read_at),
     "readv": _read_vector,
-    **dict.fromkeys(("write", "pwrite", "pwrite64"), _write),
+    "write": _write,
+    **dict.fromkeys(("pwrite", "pwrite64"), _write_at),
     "writev": _write_vector,
     **dict.fromkeys(("open", "open64", "openat", "openat64", "__open_2", "__open64_2"), _open),
     **dict.fromkeys(("creat", "creat64"), _create),
