@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.firmware.program.build import ARCHITECTURES
 from tests.firmware.program.compiled import built, sided
@@ -89,6 +90,25 @@ def test_a_strict_check_keeps_all_out(tmp_path: Path, architecture: str) -> None
     data = built(tmp_path, architecture, sided(SETTINGS, SIDES, true=False))
     (flow,) = rehearse(load(data), [asked(data)], SECONDS)
     assert (flow.rehearsed, flow.confidence) == (Rehearsed.KEPT_OUT, Confidence.LOW)
+
+
+def test_what_ends_a_run_before_its_time_is_not_kept_out(tmp_path: Path) -> None:
+    """Whether the text would come through behind a function that has no answer here is not known."""
+    asking = SETTINGS.replace("#include <stdio.h>", "#include <regex.h>\n#include <stdio.h>\nregex_t form;")
+    sides = {"CHECK": ('(fine(value) || !regcomp(&form, ".", 0))', "1")}
+    data = built(tmp_path, "x86-64", sided(asking, sides, true=False))
+    (flow,) = rehearse(load(data), [asked(data)], SECONDS)
+    assert (flow.rehearsed, flow.confidence) == (Rehearsed.NOT_REACHED, Confidence.MEDIUM)
+
+
+def test_a_flow_that_nobody_traced_has_the_port_that_was_read(tmp_path: Path) -> None:
+    data = built(tmp_path, "x86-64", sided(SETTINGS, SIDES, true=True))
+    facts = msgspec.structs.replace(analyse(data), flows=())
+    (flow,) = rehearsed(data, facts, SECONDS).flows
+    assert (flow.rehearsed, flow.confidence) == (Rehearsed.CONFIRMED, Confidence.HIGH)
+    assert (flow.port, flow.protocol, flow.port_certainty) == (41237, "udp", "exact")
+    (flow,) = rehearsed(data, msgspec.structs.replace(facts, bound_ports=()), SECONDS).flows
+    assert (flow.port, flow.protocol, flow.port_certainty) == (None, "", "unknown")
 
 
 def test_what_is_not_reached_stays_as_it_was(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from .probing import Shown
 from .search import CGI
 from .stage import Stage
 from .trace import Trace
+from .world import Heard
 
 _MOST = 6
 """Flows of a program that are rehearsed."""
@@ -49,7 +50,11 @@ def rehearsed(data: bytes, facts: ProgramFacts, seconds: float) -> ProgramFacts:
     if not can_be_rehearsed(image) or applets(image) is not None or not (traced or _is_small(image)):
         return facts
     with uncollected(), processor_time(1.5 * seconds), suppress(MemoryError, RecursionError):
-        flows = rehearse(image, facts.flows, seconds) if traced else [*facts.flows, *found(image, built, seconds / 2)]
+        flows = (
+            rehearse(image, facts.flows, seconds)
+            if traced
+            else [*facts.flows, *found(image, facts, built, seconds / 2)]
+        )
         order = sorted(flows, key=lambda one: (one.confidence, one.sink, one.source))
         return msgspec.structs.replace(facts, flows=tuple(order))
     return facts
@@ -65,52 +70,57 @@ def _is_small(image: Image) -> bool:
     return code <= _LARGEST and speaks(image, {})
 
 
-def found(image: Image, built: Sequence[ConstructedCommand], seconds: float) -> list[Flow]:
+def found(image: Image, facts: ProgramFacts, built: Sequence[ConstructedCommand], seconds: float) -> list[Flow]:
     """Flows that nobody traced: commands into which bytes come that were sent."""
     stage = Stage(image, None, None)
-    goals = [Goal(one.sink, one.address, one.format) for one in built]
-    judge = Judge(stage, goals, [], seconds, seconds)
+    judge = Judge(stage, [Goal(one.sink, one.address, one.format) for one in built], [], seconds, seconds)
     judge.run()
     return [
         flow
         for one, tried in zip(built, judge.tried, strict=True)
-        if tried.verdict is Shown.THROUGH and tried.witness and (flow := _seen(image, one, tried.witness))
+        if tried.verdict is Shown.THROUGH and tried.witness and (flow := _seen(stage, facts, one, tried.witness))
     ]
 
 
-def _seen(image: Image, command: ConstructedCommand, trace: Trace) -> Flow | None:
+def _seen(stage: Stage, facts: ProgramFacts, command: ConstructedCommand, trace: Trace) -> Flow | None:
     """The flow that a run showed; None where what the program read is no connection."""
-    inner = stdin_is_outside(image, trace)
-    heard = [one for one in trace.heard if one.kind != "stdin" or inner]
-    if not heard and not trace.asked & CGI:
+    is_cgi = bool(trace.asked & CGI)
+    heard = [one for one in trace.heard if one.kind != "stdin" or is_cgi or inherits(stage.run.image)]
+    if not (heard or is_cgi):
         return None
-    first = heard[0] if heard else None
+    port, protocol, certainty = _port(heard[0], facts) if heard else (None, "", "unknown")
     return Flow(
         program="",
-        architecture=image.architecture,
-        source=f"{first.name}@{first.site:#x}" if first else "getenv(QUERY_STRING)",
+        architecture=stage.run.image.architecture,
+        source=f"{heard[0].name}@{heard[0].site:#x}" if heard else "getenv(QUERY_STRING)",
         sink=f"{command.sink}@{command.address:#x}",
         kind="command",
-        port=first.port or None if first else None,
-        port_certainty="exact" if first and first.port else "unknown",
-        protocol=("udp" if first.kind == "datagrams" else "tcp") if first and first.port else "",
-        magic=JOINT.join(_known(image, trace)),
+        port=port,
+        port_certainty=certainty,
+        protocol=protocol,
+        magic=JOINT.join(_known(stage, trace)),
         command=command.format,
         confidence=Confidence.HIGH,
         rehearsed=Rehearsed.CONFIRMED,
     )
 
 
-def stdin_is_outside(image: Image, trace: Trace) -> bool:
-    """Whether the standard input is what a web server or inetd hands over."""
-    return bool(trace.asked & CGI) or inherits(image)
+def _port(heard: Heard, facts: ProgramFacts) -> tuple[int | None, str, str]:
+    """A port over which a run heard something, with its protocol and how sure it is: as reading has it, since a run may
+    have been given another one.
+    """
+    protocol = "udp" if heard.kind == "datagrams" else "tcp"
+    for port, of, certainty in facts.bound_ports:
+        if (port, of) == (heard.port, protocol):
+            return port, protocol, certainty
+    return None, "", "unknown"
 
 
-def _known(image: Image, trace: Trace) -> list[str]:
+def _known(stage: Stage, trace: Trace) -> list[str]:
     """The words of the program that were found in what was sent."""
-    held = b"".join(bytes(one.data) for one in image.segments)
     words = [one.right for one in trace.comparisons if one.left == one.right and one.kind not in NOT_WORDS]
-    return [one.decode("latin-1") for one in dict.fromkeys(words) if len(one) > 1 and one in held][:_WORDS]
+    known = [one for one in dict.fromkeys(words) if len(one) > 1 and one in stage.constants]
+    return [one.decode("latin-1") for one in known[:_WORDS]]
 
 
 def rehearse(image: Image, flows: Sequence[Flow], seconds: float) -> list[Flow]:

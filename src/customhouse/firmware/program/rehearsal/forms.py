@@ -1,5 +1,10 @@
-"""Texts of common forms, for where a program asks for a number, an address, a name, a time."""
+"""Texts that are sent: words that no program knows, values of common forms, and what a shell acts on."""
 
+from collections.abc import Iterator
+from itertools import chain
+
+NAMES = (b"jxvbp", b"ghtfd", b"ylcrn", b"dzwkj", b"pvqxm", b"fbnhz", b"mtgjq", b"cxlwv", b"rkzpd", b"kwmqz")
+"""Words that no program knows, for values whose way is to be seen."""
 VALUES = (
     b"7",
     b"10.83.71.96",
@@ -18,3 +23,73 @@ VALUES = (
     b"1",
 )
 """Forms that checks let pass."""
+ACTIVE = (b";", b"|", b"&", b"`", b"$", b"\n", b"'", b'"', b"<", b">", b"(", b")", b"\\")
+"""Bytes on which a shell acts, somewhere in its line."""
+_WORDS = (b"$(k)", b"`k`", b"';k;'", b'";k;"', b"&&k", b"||k", b"\r\nk", b" ;k", b"'k", b'"$(k)', b"\\';k")
+"""The same as they are used."""
+_CODED = ("%{:02x}", "\\u{:04x}", "\\x{:02x}", "&#{};", "={:02X}", "\\{:03o}")
+"""Ways to write a byte that somebody may turn back: of addresses, JSON, C, XML, mail, and octal."""
+_NAMED = (b"&quot;", b"&apos;", b"&amp;", b"&lt;", b'\\"', b"\\n", b"%0a", b"%0d%0a")
+_PAD = b"vbhjwkqzxmfgpdtrlcnsyvbhjwkqzxmfgpdtrlcn"
+_BETWEEN = b"/:@?#=,.+-_%~&! "
+"""Letters that part a text in two; what a check asks of the second part may be something else."""
+
+
+def harmless(text: bytes, words: Iterator[bytes]) -> Iterator[bytes]:
+    """Other texts that a check which lets this one pass may let pass as well."""
+    turned = bytes(_other(one) for one in text)
+    yield turned
+    for at in (len(text) - 1, 0, len(text) // 2):
+        if text:
+            yield text[:at] + turned[at : at + 1] + text[at + 1 :]
+    yield from (one for one in words if one != text)
+
+
+def _other(one: int) -> int:
+    letter = chr(one)
+    if letter.isdigit():
+        return ord("1") if letter != "1" else ord("2")
+    if "a" <= letter <= "f" or "A" <= letter <= "F":
+        return one + 1 if letter not in "fF" else one - 1
+    if letter.isascii() and letter.isalpha():
+        return ord("q" if letter.islower() else "Q") if letter not in "qQ" else one - 1
+    return one
+
+
+def harmful(text: bytes) -> Iterator[bytes]:
+    """Forms of a text that a shell would act on, the likeliest first."""
+    middle = len(text) // 2
+    for one in ACTIVE:
+        yield text + one + b"k"
+    for one in ACTIVE:
+        yield text[:middle] + one + text[middle:]
+        yield one + text
+        yield text + one
+    for one in _WORDS:
+        yield text + one
+        yield one
+        yield one + text
+    for one in ACTIVE:
+        yield one
+        for at in {0, middle, len(text) - 1} if len(text) > 1 else {0}:
+            yield text[:at] + one + text[at + 1 :]
+        yield text + _PAD + one + b"k"
+    for form in _CODED:
+        for one in ACTIVE[:8]:
+            coded = form.format(one[0]).encode()
+            yield text + coded + b"k"
+            yield text[:middle] + coded + text[middle:]
+    for one in _NAMED:
+        yield text + one + b"k"
+        yield text[:middle] + one + text[middle:]
+
+
+def parted(text: bytes) -> Iterator[bytes]:
+    """Texts of other forms: what a check asks of a path is not what it asks of the host before it."""
+    yield from VALUES
+    yield from (text + bytes([one]) + b"kz" for one in _BETWEEN)
+
+
+def with_active(text: bytes) -> Iterator[bytes]:
+    """A text with one active byte, behind it or before its last letter."""
+    return chain((text + one + b"k" for one in ACTIVE), (text[:-1] + one + text[-1:] for one in ACTIVE))

@@ -35,6 +35,8 @@ class Tried:
     looks: int = 0
     unclear: dict[tuple[int, bytes], int] = field(default_factory=dict)
     """How often it was not seen where a text of a command comes from."""
+    broke: bool = False
+    """Whether what would be kept out ended a run before its time."""
     witness: Trace | None = None
     """The run that led to what comes through."""
 
@@ -44,7 +46,8 @@ class Tried:
         states = [*self.shown.values(), *self.others.values()]
         if Shown.THROUGH in states:
             return Shown.THROUGH
-        return Shown.KEPT_OUT if self.shown and all(one is Shown.KEPT_OUT for one in states) else Shown.UNCLEAR
+        kept = bool(self.shown) and not self.broke and all(one is Shown.KEPT_OUT for one in states)
+        return Shown.KEPT_OUT if kept else Shown.UNCLEAR
 
 
 class Judge:
@@ -104,6 +107,7 @@ class Judge:
                 continue
             tried.looks += 1
             shown = probe.text(genome, index, text, lambda sent: _compared(trace, sent))
+            tried.broke |= probe.broke
             if shown is Shown.UNCLEAR:
                 tried.unclear[index, text.text] = tried.unclear.get((index, text.text), 0) + 1
                 continue
@@ -125,6 +129,7 @@ class Judge:
             if tried.unclear[key] <= _AGAIN:
                 tried.looks += 1
                 shown = probe.part(genome, command, one)
+                tried.broke |= probe.broke
                 if shown is not Shown.UNCLEAR:
                     tried.others[before] = shown
                 if shown is Shown.THROUGH:

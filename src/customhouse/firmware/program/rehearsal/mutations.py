@@ -7,23 +7,26 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from .forms import VALUES
+from .forms import NAMES, VALUES
 from .genomes import Genome, Repair
-from .seeds import NAMES
 from .trace import Compared, Trace
 
 _PLACES = 3
+"""Places in a message at which one text is replaced."""
 _NEEDLE = 64
+"""Bytes of a word that is put in."""
 _FIELDS = 24
+"""Fields that are added together."""
 _LONGEST_WORD = 130
 _DIGITS, _LETTERS = b"0123456789abcdef", b"vbhjwkqzxmfgpdtr"
 _WORD = re.compile(rb"^[^=&: \t\r\n,;\"'<>/]+")
 _MESSAGES = 12
+"""Sessions that are joined."""
 _CHOICES = 64
+"""Values of a byte that are all tried."""
 _LINES = 30
 _FEW_LINES = 6
-
-
+"""Lines of a message that are left out one by one, and that get one more word."""
 NOT_WORDS = frozenset(("find", "number", "address"))
 """Kinds of comparisons that are none of two texts."""
 Words = dict[int, set[bytes]]

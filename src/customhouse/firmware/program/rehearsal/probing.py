@@ -6,22 +6,16 @@ harmless texts in its place do.
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from itertools import chain, islice
+from itertools import islice
+from typing import NamedTuple
 
-from .forms import VALUES
+from .forms import harmful, harmless, parted, with_active
 from .genomes import Genome
 from .goals import Goal, Text, acts, place_in
 from .trace import Trace
 
-_BYTES = (b";", b"|", b"&", b"`", b"$", b"\n", b"'", b'"', b"<", b">", b"(", b")", b"\\")
-_WORDS = (b"$(k)", b"`k`", b"';k;'", b'";k;"', b"&&k", b"||k", b"\r\nk", b" ;k", b"'k", b'"$(k)', b"\\';k")
-_CODED = ("%{:02x}", "\\u{:04x}", "\\x{:02x}", "&#{};", "={:02X}", "\\{:03o}")
-_NAMED = (b"&quot;", b"&apos;", b"&amp;", b"&lt;", b'\\"', b"\\n", b"%0a", b"%0d%0a")
 _LEAST = 3
 _SLOTS, _OTHERS, _FORMS = 3, 12, 10
-_BETWEEN = b"/:@?#=,.+-_%~&! "
-"""Letters that part a text in two; what a check asks of the second part may be something else."""
-_PAD = b"vbhjwkqzxmfgpdtrlcnsyvbhjwkqzxmfgpdtrlcn"
 
 
 class Shown(Enum):
@@ -35,10 +29,12 @@ class Shown(Enum):
 Play = Callable[[Genome], tuple[Genome, Trace]]
 
 
-class Slot(tuple[int, int, int]):
-    """A piece of a genome, and where a text stands in it: start and size."""
+class Slot(NamedTuple):
+    """Where a text stands in what was sent: in which piece, from where on, and how many bytes of it."""
 
-    __slots__ = ()
+    piece: int
+    at: int
+    size: int
 
 
 def slots(genome: Genome, text: bytes) -> Iterator[Slot]:
@@ -48,7 +44,7 @@ def slots(genome: Genome, text: bytes) -> Iterator[Slot]:
     for number, piece in genome.pieces():
         at = piece.find(text)
         while at >= 0:
-            yield Slot((number, at, len(text)))
+            yield Slot(number, at, len(text))
             at = piece.find(text, at + 1)
     if len(text) > _LEAST:
         part = _common(genome, text)
@@ -57,7 +53,7 @@ def slots(genome: Genome, text: bytes) -> Iterator[Slot]:
     lower = text.lower()
     for number, piece in genome.pieces():
         if text not in piece and (at := piece.lower().find(lower)) >= 0:
-            yield Slot((number, at, len(text)))
+            yield Slot(number, at, len(text))
 
 
 def _common(genome: Genome, text: bytes) -> bytes:
@@ -72,58 +68,8 @@ def _common(genome: Genome, text: bytes) -> bytes:
 
 def with_text(genome: Genome, slot: Slot, value: bytes) -> Genome:
     """The same with another text in a slot."""
-    number, at, size = slot
-    piece = genome.pieces()[number][1]
-    return genome.changed(number, piece[:at] + value + piece[at + size :])
-
-
-def harmless(text: bytes, words: Iterator[bytes]) -> Iterator[bytes]:
-    """Other texts that a check which lets this one pass may let pass as well."""
-    turned = bytes(_other(one) for one in text)
-    yield turned
-    for at in (len(text) - 1, 0, len(text) // 2):
-        if text:
-            yield text[:at] + turned[at : at + 1] + text[at + 1 :]
-    yield from (one for one in words if one != text)
-
-
-def _other(one: int) -> int:
-    letter = chr(one)
-    if letter.isdigit():
-        return ord("1") if letter != "1" else ord("2")
-    if "a" <= letter <= "f" or "A" <= letter <= "F":
-        return one + 1 if letter not in "fF" else one - 1
-    if letter.isascii() and letter.isalpha():
-        return ord("q" if letter.islower() else "Q") if letter not in "qQ" else one - 1
-    return one
-
-
-def harmful(text: bytes) -> Iterator[bytes]:
-    """Forms of a text that a shell would act on, the likeliest first."""
-    middle = len(text) // 2
-    for one in _BYTES:
-        yield text + one + b"k"
-    for one in _BYTES:
-        yield text[:middle] + one + text[middle:]
-        yield one + text
-        yield text + one
-    for one in _WORDS:
-        yield text + one
-        yield one
-        yield one + text
-    for one in _BYTES:
-        yield one
-        for at in {0, middle, len(text) - 1} if len(text) > 1 else {0}:
-            yield text[:at] + one + text[at + 1 :]
-        yield text + _PAD + one + b"k"
-    for form in _CODED:
-        for one in _BYTES[:8]:
-            coded = form.format(one[0]).encode()
-            yield text + coded + b"k"
-            yield text[:middle] + coded + text[middle:]
-    for one in _NAMED:
-        yield text + one + b"k"
-        yield text[:middle] + one + text[middle:]
+    piece = genome.pieces()[slot.piece][1]
+    return genome.changed(slot.piece, piece[: slot.at] + value + piece[slot.at + slot.size :])
 
 
 def sent_parts(genome: Genome, command: bytes, constants: bytes) -> list[Text]:
@@ -145,14 +91,18 @@ class Probe:
 
     def __init__(self, goal: Goal, play: Play, constants: bytes, is_over: Callable[[], bool]) -> None:
         self.goal, self.play, self.constants, self.is_over = goal, play, constants, is_over
+        self.broke = False
+        """Whether a run did not come to its end: what it would have run then is not known."""
 
     def text(self, genome: Genome, index: int, one: Text, words: Callable[[bytes], Iterator[bytes]]) -> Shown:
         """What is shown of one text of a command; `words` are those that a text was compared with."""
         for slot in islice(slots(genome, one.text), _SLOTS):
             sent = _sent(genome, slot)
             if self._moves(genome, index, slot, harmless(sent, words(sent))):
+                self.broke = False
                 shown = self._comes_through(genome, index, one, slot)
-                return self._in_other_forms(genome, index, slot) if shown is Shown.KEPT_OUT else shown
+                return self._sure(self._in_other_forms(genome, index, slot) if shown is Shown.KEPT_OUT else shown)
+        self.broke = False
         return Shown.UNCLEAR
 
     def _moves(self, genome: Genome, index: int, slot: Slot, others: Iterator[bytes]) -> bool:
@@ -175,14 +125,20 @@ class Probe:
             others = islice(harmless(_sent(genome, slot), iter(())), _OTHERS)
             if not any(self._between(with_text(genome, slot, other), before, behind) - known for other in others):
                 continue
+            self.broke = False
             for other in harmful(_sent(genome, slot)):
                 if self.is_over():
                     return Shown.UNCLEAR
                 new = self._between(with_text(genome, slot, other), before, behind) - known
                 if any(text not in self.constants and acts(one._replace(text=text)) for text in new):
                     return Shown.THROUGH
-            return Shown.KEPT_OUT
+            return self._sure(Shown.KEPT_OUT)
+        self.broke = False
         return Shown.UNCLEAR
+
+    def _sure(self, shown: Shown) -> Shown:
+        """Nothing is kept out by a run that broke off."""
+        return Shown.UNCLEAR if shown is Shown.KEPT_OUT and self.broke else shown
 
     def _between(self, genome: Genome, before: bytes, behind: bytes) -> set[bytes]:
         """What a run puts between two parts of a command."""
@@ -194,19 +150,16 @@ class Probe:
         }
 
     def _in_other_forms(self, genome: Genome, index: int, slot: Slot) -> Shown:
-        """The same of texts of other forms that are let through: what a check asks of a path is not what it asks of the
-        host before it.
-        """
+        """The same of texts of other forms that are let through."""
         sent, tried = _sent(genome, slot), 0
-        for form in (*VALUES, *(sent + bytes([one]) + b"kz" for one in _BETWEEN)):
+        for form in parted(sent):
             if self.is_over():
                 return Shown.UNCLEAR
             if form == sent or form not in {text.text for text in self._texts(with_text(genome, slot, form), index)}:
                 continue
             tried += 1
-            for other in chain((form + one + b"k" for one in _BYTES), (form[:-1] + one + form[-1:] for one in _BYTES)):
-                if self._acts(with_text(genome, slot, other), index):
-                    return Shown.THROUGH
+            if any(self._acts(with_text(genome, slot, other), index) for other in with_active(form)):
+                return Shown.THROUGH
             if tried >= _FORMS:
                 break
         return Shown.KEPT_OUT
@@ -217,7 +170,7 @@ class Probe:
 
     def _comes_through(self, genome: Genome, index: int, one: Text, slot: Slot) -> Shown:
         if acts(one):  # because of what was sent, or of what the program put beside it
-            return Shown.THROUGH if slot[2] == len(one.text) else Shown.UNCLEAR
+            return Shown.THROUGH if slot.size == len(one.text) else Shown.UNCLEAR
         for other in harmful(_sent(genome, slot)):
             if self.is_over():
                 return Shown.UNCLEAR
@@ -231,7 +184,9 @@ class Probe:
             yield from self.goal.texts(command)[index : index + 1]
 
     def _found(self, genome: Genome) -> Iterator[bytes]:
-        for ran in self.play(genome)[1].ran:
+        trace = self.play(genome)[1]
+        self.broke = self.broke or not trace.is_whole
+        for ran in trace.ran:
             command = self.goal.command(ran)
             if command is not None:
                 yield command
@@ -239,5 +194,4 @@ class Probe:
 
 def _sent(genome: Genome, slot: Slot) -> bytes:
     """What stands in a slot."""
-    number, at, size = slot
-    return genome.pieces()[number][1][at : at + size]
+    return genome.pieces()[slot.piece][1][slot.at : slot.at + slot.size]

@@ -17,7 +17,7 @@ from .lulls import Lull
 from .trace import Compared
 from .turns import Blocked, Gone, Process, Thread
 from .watched import Watched
-from .world import Open, Ran, World
+from .world import MOST_RAN, Open, Ran, World
 
 STACKS, STACKS_STEP = 0x40000000, 1 << 18
 """Stacks of threads."""
@@ -28,7 +28,6 @@ _SHORTEST = 0.01
 _ARGUMENTS = (b"192.0.2.9", b"8000", b"eth0")
 """For programs that do not start without any: a host, its port, an interface."""
 _MOST_COMPARED, _LONGEST = 4000, 300
-_MOST_RAN = 400
 _MOST_LATE, _MOST_LATE_OPERATIONS = 60, 10_000
 """Times that time passes after a session was let in that nobody takes yet, and operations that may take."""
 
@@ -262,7 +261,7 @@ class Run(Belongings):
 
     def ran(self, name: str, *arguments: bytes) -> None:
         """A command was run."""
-        if len(self.world.ran) < _MOST_RAN:
+        if len(self.world.ran) < MOST_RAN:
             self.world.ran.append(Ran(name, self.site, arguments, self.world.session))
 
 

@@ -13,17 +13,22 @@ from .stage import Stage
 from .trace import Trace
 
 _SHORT = 600
+"""Bytes of a message that pieces are still put into."""
 _SEPARATORS = frozenset(b"\n&,;")
 _BETWEEN_PIECES = re.compile(rb"[\n&,;]")
 _LONGEST_PIECE = 80
 _INSERTS = 6
+"""Messages that are made by chance behind each turn."""
 _IDLE = 20
+"""Turns without anything new to send, after which the search is over."""
 _LARGE, _TRIMS = 60, 16
+"""Bytes from which on a genome is made smaller, and runs that this may take."""
 _TURN = 24
 """Mutants of one genome that are tried before it is another one's turn."""
 _AHEAD = -1
 """Turns that a genome has first which led to what is looked for; one that came near has a part of them."""
 _MOST = 400
+"""Genomes, and pieces, that are kept."""
 CGI = frozenset(("REQUEST_METHOD", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_COOKIE", "PATH_INFO", "REQUEST_URI"))
 _CHOSEN = frozenset(("PATH_INFO", "REQUEST_URI", "CONTENT_TYPE"))
 """Beside QUERY_STRING, which is the message."""

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from itertools import product
 
+from .forms import NAMES
 from .genomes import Genome
 
-NAMES = (b"jxvbp", b"ghtfd", b"ylcrn", b"dzwkj", b"pvqxm", b"fbnhz", b"mtgjq", b"cxlwv", b"rkzpd", b"kwmqz")
-"""Words that no program knows, for values whose way is to be seen."""
 _METHODS = frozenset(b"GET POST PUT DELETE OPTIONS NOTIFY SUBSCRIBE M-SEARCH INVITE REGISTER MESSAGE DESCRIBE".split())
 _GENERIC = (
     b"kwmqz\n",

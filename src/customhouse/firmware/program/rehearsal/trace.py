@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import NamedTuple
 
-from .world import Heard, Ran
+from .world import MOST_RAN, Heard, Ran
 
 
 class Compared(NamedTuple):
@@ -27,6 +27,11 @@ class Trace(NamedTuple):
     ended: str
     operations: int
     heard: tuple[Heard, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the program had nothing left to do, and all of its commands are told."""
+        return self.ended in ("idle", "ended") and len(self.ran) < MOST_RAN
 
     def reached(self, constants: bytes) -> set[tuple[int, object]]:
         """Ways, and words of the program (which holds `constants`) that were known: what makes a run unlike others."""

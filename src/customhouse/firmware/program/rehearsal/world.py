@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 MOST_FILE = 1 << 20
+MOST_RAN = 400
+"""Commands of a run that are told."""
 START = 1_700_049_600
 """The clock's first second: a Wednesday's noon, when devices do what they do by day."""
 PEER = (192, 0, 2, 9)
