@@ -153,6 +153,8 @@ class Flow(Model, frozen=True, kw_only=True):
     """
     command: str = ""
     """Format string or fixed part of the command."""
+    room: int | None = None
+    """Bytes that the buffer which is overrun has; None where that is not known."""
     path: tuple[FlowStep, ...] = ()
     started_by: tuple[str, ...] = ()
     at_boot: bool = False

@@ -49,6 +49,11 @@ class Extents:
             return None
         return max(one for one in rooms if one is not None)
 
+    def exact(self, target: int) -> int | None:
+        """The room where it is the same for all that the pointer may point to; None otherwise."""
+        rooms = {self.at(place) for place in self.targets(target)}
+        return rooms.pop() if len(rooms) == 1 else None
+
     def row(self, target: int) -> int | None:
         """The same for a text that is written, where that may be a row of a table: it may not pass the row's length."""
         places = self.targets(target)

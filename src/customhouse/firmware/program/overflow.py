@@ -52,6 +52,16 @@ class Overflows(Filled):
         pairs = self._pairs(event)
         return any(map(self._is_too_much, pairs)) if pairs else self._sized(event)
 
+    def room(self, event: tuple[Any, ...], whole: bool) -> int | None:
+        """The bytes that there are from the beginning of the buffer that a copy goes to (of a member, unless it is the
+        `whole` object that is passed) to its end. None where they are not known for sure, or where an index says which
+        part of it is filled.
+        """
+        target, facts = event[3], event[7]
+        if any(fact[0] == LOOSE for fact in facts):
+            return None
+        return self.extents.exact(target) if whole else self.members.room(target)
+
     def _pairs(self, event: tuple[Any, ...]) -> list[awaited.Awaited]:
         """What a copy's target and its length are, when both were put into one object before."""
         target, size, moving = event[3], event[6], event[11]
@@ -145,7 +155,9 @@ class Overflows(Filled):
         if room is None:
             return False
         if event[1] == LETTERS:
-            return limit is not None and self.overfills(event, room) and not self.members.agrees(target, limit + 1)
+            if limit is None or (room < OWN and limit >= OWN * room):
+                return False  # nobody takes four bytes for thousands: they are where something in the text begins
+            return self.overfills(event, room) and not self.members.agrees(target, limit + 1)
         if event[1] == LOOP:
             if event[10][1] > 1:
                 return False  # a block that the compiler moves word by word, or entries

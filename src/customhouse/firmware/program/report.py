@@ -77,6 +77,8 @@ class Reporter:
         self.is_cgi = self._is_cgi()
         self.inherits = inherits(whole.image)
         self.flows: dict[tuple[int, str], Flow] = {}
+        self.rooms: dict[int, set[int | None]] = {}
+        """What is known of the buffers that are overrun, by the place of the copy."""
         self._ways: dict[tuple[int, str], list[Way]] = {}
         """All that lead to a flow, of which the best one is told."""
         self.commands: dict[int, ConstructedCommand] = {}
@@ -185,12 +187,17 @@ class Reporter:
     def facts(self, why: str = "") -> ProgramFacts:
         """What was found so far, but for the bound ports; `why` it is not all."""
         why = why or (CUT if self.whole.cut else "")
+        flows = [self._with_room(site, flow) for (site, _), flow in self.flows.items()]
         return ProgramFacts(
-            flows=tuple(sorted(self.flows.values(), key=lambda one: (one.confidence, one.sink, one.source))),
+            flows=tuple(sorted(flows, key=lambda one: (one.confidence, one.sink, one.source))),
             constructed_commands=tuple(self.commands[site] for site in sorted(self.commands)),
             outcome=Outcome.PARTIAL if why else Outcome.DONE,
             why=why,
         )
+
+    def _with_room(self, site: int, flow: Flow) -> Flow:
+        rooms = self.rooms.get(site, set()) if flow.kind == "overflow" else set()
+        return msgspec.structs.replace(flow, room=next(iter(rooms))) if len(rooms) == 1 else flow
 
     def _command(self, event: tuple[Any, ...]) -> None:
         _, name, site, content, facts, chain, _extra = event
@@ -260,6 +267,7 @@ class Reporter:
             whole = bool(sources) and judge.overruns(event)
             if not sources or not (whole or judge.outgrows(event)):
                 continue
+            self.rooms.setdefault(site, set()).add(judge.room(event, whole))
             for origin, source in sources:
                 flow = self._flow(named, site, content, chain, origin, source)
                 one = whole and name != LOOP and self._one_buffer(target, size)

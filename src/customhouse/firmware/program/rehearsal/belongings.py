@@ -14,6 +14,8 @@ class Belongings(Frames):
         """Forget what the last run allocated."""
         self.heap = HEAP
         self.sizes: dict[int, int] = {}
+        self.allocated: list[int] = []
+        """Where allocations begin, in order."""
         self.kept: dict[str, int] = {}
         """Places, and numbers, that functions keep from call to call."""
         self.constants: dict[bytes, int] = {}
@@ -28,6 +30,7 @@ class Belongings(Frames):
             return 0
         found = self.heap
         self.sizes[found] = size
+        self.allocated.append(found)
         self.heap += (size + 63) & ~15
         return found
 

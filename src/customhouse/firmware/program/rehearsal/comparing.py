@@ -142,7 +142,12 @@ def _find_bytes(call: Call) -> int:
 def _find_any(call: Call) -> int:
     text, letters = call.text(0), call.text(1)
     at = span(text, lambda one: one not in letters)
-    return _found(call, at if at < len(text) else -1, text, letters)
+    return _found(call, at if at < len(text) else -1, text, separator(letters))
+
+
+def separator(letters: bytes) -> bytes:
+    """One of several letters that end a word: one that is seen, if there is any."""
+    return bytes(sorted(letters, key=lambda one: one <= 32)[:1])
 
 
 def span(text: bytes, holds: Callable[[int], bool]) -> int:
@@ -156,8 +161,11 @@ def _span_of(call: Call) -> int:
 
 
 def _span_without(call: Call) -> int:
-    letters = call.text(1)
-    return span(call.text(0), lambda one: one not in letters)
+    text, letters = call.text(0), call.text(1)
+    size = span(text, lambda one: one not in letters)
+    if size == len(text):
+        call.compared("find", text, separator(letters))
+    return size
 
 
 ANSWERS: dict[str, Answer] = {

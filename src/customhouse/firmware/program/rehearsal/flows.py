@@ -6,19 +6,24 @@ from contextlib import suppress
 
 import msgspec
 
-from customhouse.model import JOINT, Confidence, ConstructedCommand, Flow, ProgramFacts, Rehearsed
+from customhouse.model import JOINT, Confidence, Flow, ProgramFacts, Rehearsed
 
 from ..elf import Image
 from ..limit import processor_time, uncollected
 from ..loader import load
 from ..multicall import applets
 from ..prefilter import inherits, speaks
+from .assay import Assay
+from .genomes import Genome
 from .goals import Goal
+from .hunt import hunt
 from .judge import Judge
 from .mutations import NOT_WORDS
+from .overruns import Overrun, Seen
 from .probing import Shown
 from .search import CGI
 from .stage import Stage
+from .texts import plain
 from .trace import Trace
 from .world import Heard
 
@@ -26,9 +31,27 @@ _MOST = 6
 """Flows of a program that are rehearsed."""
 _SURE = 0.4
 """The part of the time in which other ways are looked for where all is kept out."""
+_LARGEST_FILE = 1 << 20
 _LARGEST = 1 << 16
 """Bytes of code of a program that is searched for what was not traced."""
 _WORDS = 4
+_COPYING = frozenset(
+    (
+        "strcpy",
+        "strcat",
+        "sprintf",
+        "vsprintf",
+        "sscanf",
+        "memcpy",
+        "memmove",
+        "recv",
+        "recvfrom",
+        "read",
+        "fread",
+        "strncat",
+    )
+)
+"""Functions that may write more than there is room for."""
 _ASKED = (Confidence.HIGH, Confidence.MEDIUM)
 
 
@@ -39,51 +62,70 @@ def can_be_rehearsed(image: Image) -> bool:
 
 
 def rehearsed(data: bytes, facts: ProgramFacts, seconds: float) -> ProgramFacts:
-    """The facts of a program with what rehearsals show of its flows, within so many seconds of processor time. Where no
-    flow into a command was traced, commands that are built from parts are looked for as well.
+    """The facts of a program with what rehearsals show of its flows, within so many seconds of processor time. In a
+    small program copies that pass their buffers are reported that nobody traced, and where no flow was traced, commands
+    that are built from parts are looked for as well.
     """
-    traced = any(_is_asked(one) for one in facts.flows)
-    built = [one for one in facts.constructed_commands if "%s" in one.format][:_MOST]
-    if seconds <= 0 or not (traced or built):
+    asked = [one for one in facts.flows if one.confidence in _ASKED]
+    if seconds <= 0 or not (asked or len(data) <= _LARGEST_FILE):
         return facts
     image = load(data)
-    if not can_be_rehearsed(image) or applets(image) is not None or not (traced or _is_small(image)):
+    if not can_be_rehearsed(image) or applets(image) is not None or not (asked or _is_worth(image, facts)):
         return facts
     with uncollected(), processor_time(1.5 * seconds), suppress(MemoryError, RecursionError):
-        flows = (
-            rehearse(image, facts.flows, seconds)
-            if traced
-            else [*facts.flows, *found(image, facts, built, seconds / 2)]
-        )
+        flows = rehearse(image, facts, seconds) if asked else [*facts.flows, *found(image, facts, seconds / 2)]
         order = sorted(flows, key=lambda one: (one.confidence, one.sink, one.source))
         return msgspec.structs.replace(facts, flows=tuple(order))
     return facts
 
 
-def _is_asked(flow: Flow) -> bool:
-    return flow.kind == "command" and flow.confidence in _ASKED
-
-
-def _is_small(image: Image) -> bool:
-    """Whether a search has a chance, in a program into which bytes from outside can get at all."""
+def _is_worth(image: Image, facts: ProgramFacts) -> bool:
+    """Whether a search has a chance: in a small program into which bytes from outside can get at all, and that does
+    something with them.
+    """
     code = sum(len(one.data) for one in image.segments if one.executable)
-    return code <= _LARGEST and speaks(image, {})
+    does = facts.constructed_commands or _COPYING & set(map(plain, image.import_address))
+    return code <= _LARGEST and bool(does) and speaks(image, {})
 
 
-def found(image: Image, facts: ProgramFacts, built: Sequence[ConstructedCommand], seconds: float) -> list[Flow]:
-    """Flows that nobody traced: commands into which bytes come that were sent."""
+def found(image: Image, facts: ProgramFacts, seconds: float) -> list[Flow]:
+    """Flows that nobody traced: commands into which bytes come that were sent, and copies that pass their buffers."""
     stage = Stage(image, None, None)
-    judge = Judge(stage, [Goal(one.sink, one.address, one.format) for one in built], [], seconds, seconds)
-    judge.run()
-    return [
-        flow
+    end = time.process_time() + seconds
+    built = [one for one in facts.constructed_commands if "%s" in one.format][:_MOST]
+    judge = Judge(stage, [Goal(one.sink, one.address, one.format) for one in built], end)
+    seen = Seen(stage.run.functions, image.word, stage.play)
+    hunt(stage, [], [_Endless(), judge, seen], end, end)
+    commands = [
+        _found(stage, facts, tried.witness, f"{one.sink}@{one.address:#x}", one.format)
         for one, tried in zip(built, judge.tried, strict=True)
-        if tried.verdict is Shown.THROUGH and tried.witness and (flow := _seen(stage, facts, one, tried.witness))
+        if tried.verdict is Shown.THROUGH and tried.witness
     ]
+    return [*filter(None, commands), *_overruns(stage, facts, seen)]
 
 
-def _seen(stage: Stage, facts: ProgramFacts, command: ConstructedCommand, trace: Trace) -> Flow | None:
-    """The flow that a run showed; None where what the program read is no connection."""
+class _Endless:
+    """Lets a search go on until time is over."""
+
+    verdicts = (Shown.UNCLEAR,)
+
+    def told(self, genome: Genome, trace: Trace) -> bool:
+        return False
+
+    def near(self, trace: Trace) -> float:
+        return 0.0
+
+
+def _overruns(stage: Stage, facts: ProgramFacts, seen: Seen) -> list[Flow]:
+    """The flows of copies that passed their buffers in a run, without those that were traced."""
+    known = {one.sink for one in facts.flows if one.confidence in _ASKED}
+    sinks = {f"{name}@{site:#x}": trace for (name, site), trace in seen.found.items()}
+    made = (_found(stage, facts, trace, sink) for sink, trace in sinks.items() if sink not in known)
+    return list(filter(None, made))
+
+
+def _found(stage: Stage, facts: ProgramFacts, trace: Trace, sink: str, command: str = "") -> Flow | None:
+    """The flow that a run showed, into a command or past a buffer; None where what was read is no connection."""
     is_cgi = bool(trace.asked & CGI)
     heard = [one for one in trace.heard if one.kind != "stdin" or is_cgi or inherits(stage.run.image)]
     if not (heard or is_cgi):
@@ -93,13 +135,13 @@ def _seen(stage: Stage, facts: ProgramFacts, command: ConstructedCommand, trace:
         program="",
         architecture=stage.run.image.architecture,
         source=f"{heard[0].name}@{heard[0].site:#x}" if heard else "getenv(QUERY_STRING)",
-        sink=f"{command.sink}@{command.address:#x}",
-        kind="command",
+        sink=sink,
+        kind="command" if command else "overflow",
         port=port,
         port_certainty=certainty,
         protocol=protocol,
         magic=JOINT.join(_known(stage, trace)),
-        command=command.format,
+        command=command,
         confidence=Confidence.HIGH,
         rehearsed=Rehearsed.CONFIRMED,
     )
@@ -123,21 +165,35 @@ def _known(stage: Stage, trace: Trace) -> list[str]:
     return [one.decode("latin-1") for one in known[:_WORDS]]
 
 
-def rehearse(image: Image, flows: Sequence[Flow], seconds: float) -> list[Flow]:
-    """The flows with what rehearsals show of them, within so many seconds of processor time."""
-    asked = [one for one in flows if _is_asked(one)][:_MOST]
+def rehearse(image: Image, facts: ProgramFacts, seconds: float) -> list[Flow]:
+    """The flows with what rehearsals show of them, within so many seconds of processor time, and those of copies that
+    were seen to pass their buffers meanwhile.
+    """
+    asked = [one for one in facts.flows if one.confidence in _ASKED]
+    asked = [*_first(asked, "command"), *_first(asked, "overflow")]
     groups: dict[tuple[int | None, str], list[Flow]] = {}
     for one in asked:
         groups.setdefault((one.port, one.protocol), []).append(one)
     made: dict[Flow, Flow] = {}
-    end = time.process_time() + seconds
+    more: dict[str, Flow] = {}
+    last = time.process_time() + seconds
     for index, ((port, protocol), group) in enumerate(groups.items()):
-        left = (end - time.process_time()) / (len(groups) - index)
+        now = time.process_time()
+        part = (last - now) / (len(groups) - index)
         stage = Stage(image, port, protocol == "udp" if protocol else None)
-        goals = [_goal(image, one) for one in group]
-        shown = Judge(stage, goals, _words(group), left, left * _SURE).run()
-        made.update((flow, _told(flow, one)) for flow, one in zip(group, shown, strict=True))
-    return [made.get(one, one) for one in flows]
+        commands, overflows = _first(group, "command"), _first(group, "overflow")
+        judge = Judge(stage, [_goal(image, one) for one in commands], now + part)
+        assay = Assay(stage, [_overrun(image, one) for one in overflows], now + part)
+        seen = Seen(stage.run.functions, image.word, stage.play)
+        hunt(stage, _words(group), [judge, assay, seen], now + part, now + part * _SURE)
+        shown = [*zip(commands, judge.verdicts, strict=True), *zip(overflows, assay.verdicts, strict=True)]
+        made.update((flow, _told(flow, one)) for flow, one in shown)
+        more.update((one.sink, one) for one in _overruns(stage, facts, seen))
+    return [*(made.get(one, one) for one in facts.flows), *more.values()]
+
+
+def _first(flows: Sequence[Flow], kind: str) -> list[Flow]:
+    return [one for one in flows if one.kind == kind][:_MOST]
 
 
 def _told(flow: Flow, shown: Shown) -> Flow:
@@ -150,9 +206,19 @@ def _told(flow: Flow, shown: Shown) -> Flow:
 
 def _goal(image: Image, flow: Flow) -> Goal:
     name, _, site = flow.sink.partition("@")
+    return Goal(name, int(site, 16), flow.command, _functions(image, flow))
+
+
+def _overrun(image: Image, flow: Flow) -> Overrun:
+    name, _, site = flow.sink.partition("@")
+    calls = frozenset(step.address for step in flow.path[:-1])
+    return Overrun(name, int(site, 16), flow.room, _functions(image, flow), calls)
+
+
+def _functions(image: Image, flow: Flow) -> frozenset[int]:
+    """The functions on the way to a flow's sink."""
     addresses = {name: at for at, name in image.names.items()}
-    path = {_address(step.function, addresses) for step in flow.path}
-    return Goal(name, int(site, 16), flow.command, frozenset(path - {0}))
+    return frozenset(_address(step.function, addresses) for step in flow.path) - {0}
 
 
 def _address(name: str, addresses: dict[str, int]) -> int:

@@ -1,5 +1,7 @@
 """Texts that are sent: words that no program knows, values of common forms, and what a shell acts on."""
 
+from base64 import b64encode
+from binascii import hexlify
 from collections.abc import Iterator
 from itertools import chain
 
@@ -23,10 +25,13 @@ VALUES = (
     b"1",
 )
 """Forms that checks let pass."""
+CODES = (b64encode, hexlify, lambda text: hexlify(text).upper())
+"""Codes in which texts are sent as letters."""
 ACTIVE = (b";", b"|", b"&", b"`", b"$", b"\n", b"'", b'"', b"<", b">", b"(", b")", b"\\")
 """Bytes on which a shell acts, somewhere in its line."""
 _WORDS = (b"$(k)", b"`k`", b"';k;'", b'";k;"', b"&&k", b"||k", b"\r\nk", b" ;k", b"'k", b'"$(k)', b"\\';k")
 """The same as they are used."""
+_SHORT = (b"`k`", b"$(k)", b";k;", b"|k;", b"&k;", b"\nk\n")
 _CODED = ("%{:02x}", "\\u{:04x}", "\\x{:02x}", "&#{};", "={:02X}", "\\{:03o}")
 """Ways to write a byte that somebody may turn back: of addresses, JSON, C, XML, mail, and octal."""
 _NAMED = (b"&quot;", b"&apos;", b"&amp;", b"&lt;", b'\\"', b"\\n", b"%0a", b"%0d%0a")
@@ -37,12 +42,17 @@ _BETWEEN = b"/:@?#=,.+-_%~&! "
 
 def harmless(text: bytes, words: Iterator[bytes]) -> Iterator[bytes]:
     """Other texts that a check which lets this one pass may let pass as well."""
-    turned = bytes(_other(one) for one in text)
-    yield turned
+    other = turned(text)
+    yield other
     for at in (len(text) - 1, 0, len(text) // 2):
         if text:
-            yield text[:at] + turned[at : at + 1] + text[at + 1 :]
+            yield text[:at] + other[at : at + 1] + text[at + 1 :]
     yield from (one for one in words if one != text)
+
+
+def turned(text: bytes) -> bytes:
+    """A text of the same form with other letters."""
+    return bytes(_other(one) for one in text)
 
 
 def _other(one: int) -> int:
@@ -69,6 +79,10 @@ def harmful(text: bytes) -> Iterator[bytes]:
         yield text + one
         yield one
         yield one + text
+    for one in _SHORT:
+        if len(one) < len(text):  # what says how long the text is stands elsewhere
+            yield one + text[len(one) :]
+            yield text[: -len(one)] + one
     for one in ACTIVE:
         yield one
         for at in {0, middle, len(text) - 1} if len(text) > 1 else {0}:

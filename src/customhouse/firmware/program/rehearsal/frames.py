@@ -5,7 +5,7 @@ import struct
 from .. import calling
 from ..elf import Image
 from ..emulator import RETURN, Stop
-from ..ram import Ram
+from .noting import Noting
 from .turns import Blocked, Standing
 from .watched import Watched
 
@@ -18,7 +18,7 @@ _DOUBLE = {"x86_64": "XMM0_Qa", "arm64": "d0", "arm": "d0", "mips": "f0_1"}
 class Frames:
     """A machine whose functions are called from outside."""
 
-    def __init__(self, machine: Watched, ram: Ram, image: Image) -> None:
+    def __init__(self, machine: Watched, ram: Noting, image: Image) -> None:
         self.machine, self.ram, self.image = machine, ram, image
         self.convention = machine.lifter.convention
 
@@ -55,6 +55,11 @@ class Frames:
         """Go to a function as if it were called; the stack pointer is where the caller's is."""
         stack = (self.machine.get(self.convention.stack) - _BELOW) & ~15
         calling.enter(self.machine, self.convention, stack, function, arguments, RETURN)
+        self.entered(function, 0)
+
+    def entered(self, function: int, site: int) -> None:
+        """A function was called, from outside where there is no site."""
+        raise NotImplementedError
 
     def invoke(self, function: int, *arguments: int) -> int:
         """Call a function of the program to its end, out of turn."""

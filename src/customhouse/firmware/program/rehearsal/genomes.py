@@ -21,6 +21,17 @@ class Repair(NamedTuple):
     site: int
     second: bool
     """Whether the message's number is the second one of the comparison at `site`."""
+    balance: str = ""
+    """How the number goes into one that is compared with another, where it is not compared itself: `added`,
+    `subtracted` or `xor`.
+    """
+
+
+def balanced(now: int, first: int, second: int, repair: Repair) -> bytes:
+    """The byte that makes both numbers the same into the first one (or the second) of which it goes."""
+    missing = first - second if repair.second else second - first
+    changed = {"added": now + missing, "subtracted": now - missing, "xor": now ^ first ^ second}[repair.balance]
+    return bytes([changed & 0xFF])
 
 
 class Genome(NamedTuple):

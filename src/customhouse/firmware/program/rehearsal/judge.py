@@ -8,7 +8,6 @@ from .genomes import Genome
 from .goals import Goal
 from .mutations import NOT_WORDS
 from .probing import Probe, Shown, sent_parts, slots
-from .search import Search
 from .stage import Stage
 from .trace import Trace
 from .world import Ran
@@ -51,26 +50,18 @@ class Tried:
 
 
 class Judge:
-    """Searches for ways to `goals`, and probes what it finds. Seconds are those of processor time."""
+    """Probes what a search finds of `goals`, until `end` (of the processor time)."""
 
-    def __init__(self, stage: Stage, goals: list[Goal], words: list[bytes], seconds: float, sure: float) -> None:
-        self.stage = stage
+    def __init__(self, stage: Stage, goals: list[Goal], end: float) -> None:
+        self.stage, self.end = stage, end
         self.tried = [Tried(goal) for goal in goals]
-        self.words = words
-        self.end = time.process_time() + seconds
-        self.sure = time.process_time() + sure
-        """Until then other ways are looked for where all is kept out."""
 
-    def run(self) -> list[Shown]:
-        """The verdicts on the goals."""
-        Search(self.stage, self.words, self._told, self._near).run(self._is_over)
+    @property
+    def verdicts(self) -> list[Shown]:
+        """On the goals."""
         return [one.verdict for one in self.tried]
 
-    def _is_over(self) -> bool:
-        now = time.process_time()
-        return now > self.end or (now > self.sure and all(one.verdict is not Shown.UNCLEAR for one in self.tried))
-
-    def _near(self, trace: Trace) -> float:
+    def near(self, trace: Trace) -> float:
         """How near a run came to a command: 1 where it ran, and a part for the functions on the way there."""
         reached = {target for _, target in trace.ways}
         best = 0.0
@@ -83,7 +74,8 @@ class Judge:
                 best = max(best, len(reached & one.goal.path) / len(one.goal.path) / 2)
         return best
 
-    def _told(self, genome: Genome, trace: Trace) -> bool:
+    def told(self, genome: Genome, trace: Trace) -> bool:
+        """Look at a run; whether all is found."""
         for tried in self.tried:
             if tried.verdict is not Shown.THROUGH and tried.looks < _LOOKS:
                 for ran in trace.ran:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from .forms import NAMES, VALUES
+from .comparing import span
+from .forms import CODES, NAMES, VALUES
 from .genomes import Genome, Repair
 from .trace import Compared, Trace
 
@@ -25,28 +26,47 @@ _MESSAGES = 12
 _CHOICES = 64
 """Values of a byte that are all tried."""
 _LINES = 30
+_PARTED = re.compile(rb"[;&,|? ]?[^;&,|? \r\n]+")
+_MOST_PARTS = 24
+_MARKS = (b",", b";", b"|", b" ", b":", b"/")
+_NEAR = 3
+_LEAST_CODED = 3
+_CODE_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 _FEW_LINES = 6
 """Lines of a message that are left out one by one, and that get one more word."""
-NOT_WORDS = frozenset(("find", "number", "address"))
+NOT_WORDS = frozenset(("find", "number", "address", "form"))
 """Kinds of comparisons that are none of two texts."""
 Words = dict[int, set[bytes]]
 """Texts that were compared at one place of the program, by the place."""
 
 
-def mutants(genome: Genome, trace: Trace, words: Words, others: list[Genome]) -> Iterator[Genome]:
-    """Neighbours of a genome, those first that its run asked for. `words` and `others` (genomes) grow meanwhile."""
+def mutants(
+    genome: Genome,
+    trace: Trace,
+    words: Words,
+    others: list[Genome],
+    more: tuple[tuple[Iterator[Genome], int], ...] = (),
+) -> Iterator[Genome]:
+    """Neighbours of a genome, those first that its run asked for. `words` and `others` (genomes) grow meanwhile. Some
+    of `more` are among them.
+    """
     streams = (
+        *more,
         (_completed(genome, trace), 1),
         (_texts(genome, trace), 3),
         (_missed(genome, trace), 2),
+        (_formed(genome, trace), 2),
+        (_coded(genome, trace), 2),
         (_numbers(genome, trace), 2),
         (_sizes(genome, trace), 1),
+        (_counted(genome, trace), 1),
         (_choices(genome, trace), 1),
         (_values(genome), 2),
         (_more_words(genome), 1),
         (_siblings(genome, trace, words), 1),
         (_joined(genome, others), 1),
         (shorter(genome), 1),
+        (_without_parts(genome), 1),
     )
     left = list(streams)
     while left:
@@ -80,6 +100,14 @@ def shorter(genome: Genome) -> Iterator[Genome]:
             yield genome.changed(number, b"\n".join(lines[:at] + lines[at + 1 :]))
 
 
+def _without_parts(genome: Genome) -> Iterator[Genome]:
+    """Without one of the parts of a line."""
+    for number, message in genome.pieces():
+        parts = list(_PARTED.finditer(message))
+        for part in parts if 1 < len(parts) <= _MOST_PARTS else ():
+            yield genome.changed(number, message[: part.start()] + message[part.end() :])
+
+
 def _completed(genome: Genome, trace: Trace) -> Iterator[Genome]:
     """With all the fields that were looked for in vain."""
     names: dict[int, list[bytes]] = {}
@@ -89,7 +117,7 @@ def _completed(genome: Genome, trace: Trace) -> Iterator[Genome]:
         if kind == "find":
             if 2 < len(right) < _NEEDLE and right not in needles:
                 needles.append(right)
-        elif kind != "number" and left != right and 1 < len(right) < _NEEDLE and (site, right) not in found:
+        elif kind not in NOT_WORDS and left != right and 1 < len(right) < _NEEDLE and (site, right) not in found:
             known = names.setdefault(site, [])
             if right not in known and any(left[: len(right)] in piece for _, piece in genome.pieces()):
                 known.append(right)
@@ -188,7 +216,7 @@ def _texts(genome: Genome, trace: Trace) -> Iterator[Genome]:
             for number, piece in genome.pieces():
                 for at in _spots(piece, is_now):
                     yield genome.changed(number, piece[:at] + shall + piece[at + len(is_now) :])
-                    if kind == "prefix" or not shall:
+                    if kind in ("prefix", "case prefix") or not shall:
                         yield genome.changed(number, piece[:at] + shall + piece[at:])
             if kind in ("prefix", "case prefix") and len(is_now) > len(shall):
                 for number, piece in genome.pieces():
@@ -212,6 +240,32 @@ def _missed(genome: Genome, trace: Trace) -> Iterator[Genome]:
             yield genome.changed(number, piece[:found] + right + piece[found:])
             yield genome.changed(number, piece + right)
             yield genome.changed(number, piece[:found] + marker + right + marker + piece[end:])
+
+
+def _coded(genome: Genome, trace: Trace) -> Iterator[Genome]:
+    """The same of texts that were sent in a code: what the program compares is not what was sent."""
+    marker = _marker(genome)
+    for _, kind, left, right in reversed(trace.comparisons):
+        if kind in ("number", "address", "form") or len(left) < _LEAST_CODED or left == right:
+            continue
+        texts = (left + right + marker, marker + right + marker) if kind == "find" else (right,)
+        for number, piece in genome.pieces():
+            for code in CODES if left not in piece else ():
+                at = piece.find(code(left[: len(left) // 3 * 3]))
+                end = at + span(piece[at:], lambda one: one in _CODE_LETTERS)
+                for text in texts if at >= 0 else ():
+                    yield genome.changed(number, piece[:at] + code(text) + piece[end:])
+
+
+def _formed(genome: Genome, trace: Trace) -> Iterator[Genome]:
+    """In the place of a text that a template did not take apart one that it does."""
+    for _, kind, left, right in reversed(trace.comparisons):
+        if kind != "form":
+            continue
+        line = left.split(b"\n")[0].rstrip(b"\r")
+        for number, piece in genome.pieces():
+            for at in _spots(piece, line) if line else (0, len(piece)):
+                yield genome.changed(number, piece[:at] + right + piece[at + len(line) :])
 
 
 def _numbers(genome: Genome, trace: Trace) -> Iterator[Genome]:
@@ -242,6 +296,26 @@ def _sizes(genome: Genome, trace: Trace) -> Iterator[Genome]:
             yield from _fitting(genome, is_now, shall)
             if is_now == 0 and 8 < shall < 127:
                 yield from _longer(genome, bytes([shall]))
+
+
+def _counted(genome: Genome, trace: Trace) -> Iterator[Genome]:
+    """Lines with as many parts as were asked for."""
+    wanted = {
+        (first, second) for _, first, second, _ in _unlike(trace) if first <= _MOST_PARTS and 1 < second <= _MOST_PARTS
+    }
+    marker = _marker(genome)
+    for number, message in genome.pieces():
+        lines = message.split(b"\n")
+        for at, line in enumerate(lines[:_FEW_LINES]):
+            for mark in _MARKS:
+                parts = line.rstrip(b"\r").split(mark)
+                for count, shall in wanted if len(parts) > 1 else ():
+                    short = len(parts) + shall - count if abs(count - len(parts)) < _NEAR else 0
+                    for one in (short, short + 1) if short > 0 else ():
+                        made = mark.join((*parts, *(marker, b"7") * one)[:one])
+                        yield genome.changed(
+                            number, b"\n".join((*lines[:at], made + line[len(line.rstrip(b"\r")) :], *lines[at + 1 :]))
+                        )
 
 
 def _choices(genome: Genome, trace: Trace) -> Iterator[Genome]:
@@ -285,6 +359,7 @@ def _encoded(genome: Genome, is_now: int, shall: int, size: int, site: int, is_s
                 for at in _spots(piece, raw):
                     if width == 1 and not shall:
                         yield genome.changed(number, piece[:at] + _WORD.sub(b"", piece[at:], count=1))
+                        yield genome.changed(number, piece[:at] + piece[at + 1 :])
                     made = genome.changed(number, piece[:at] + new + piece[at + width :])
                     if width > 1 or site not in {one.site for one in genome.repairs}:
                         where = at if at < 16 else at - len(piece)

@@ -9,12 +9,12 @@ from enum import Enum
 from itertools import islice
 from typing import NamedTuple
 
-from .forms import harmful, harmless, parted, with_active
+from .forms import harmful, harmless, parted, turned, with_active
 from .genomes import Genome
 from .goals import Goal, Text, acts, place_in
 from .trace import Trace
 
-_LEAST = 3
+_LEAST, _ROOM = 3, 4
 _SLOTS, _OTHERS, _FORMS = 3, 12, 10
 
 
@@ -101,9 +101,19 @@ class Probe:
             if self._moves(genome, index, slot, harmless(sent, words(sent))):
                 self.broke = False
                 shown = self._comes_through(genome, index, one, slot)
+                if shown is Shown.KEPT_OUT and not self._has_room(genome, index, slot):
+                    return Shown.UNCLEAR
                 return self._sure(self._in_other_forms(genome, index, slot) if shown is Shown.KEPT_OUT else shown)
         self.broke = False
         return Shown.UNCLEAR
+
+    def _has_room(self, genome: Genome, index: int, slot: Slot) -> bool:
+        """Whether the text is long enough for what a shell acts on, or can be: a letter says nothing of a word."""
+        sent = _sent(genome, slot)
+        longer = sent + turned(sent) * _ROOM
+        return slot.size >= _ROOM or any(
+            len(text.text) >= _ROOM for text in self._texts(with_text(genome, slot, longer), index)
+        )
 
     def _moves(self, genome: Genome, index: int, slot: Slot, others: Iterator[bytes]) -> bool:
         """Whether another harmless text in the slot makes one in the command that was not there before."""

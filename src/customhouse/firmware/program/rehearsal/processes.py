@@ -61,7 +61,10 @@ def _fork(call: Call) -> int | None:
     host.processes.append(child)
     host.give(0)
     host.go_back()
-    host.threads.append(Thread(host.next_thread(), child, host.standing(), leads=True, room=host.thread.room))
+    mine = host.thread
+    host.threads.append(
+        Thread(host.next_thread(), child, host.standing(), leads=True, room=mine.room, frames=list(mine.frames))
+    )
     host.give(child.number)
     return None
 

@@ -1,6 +1,7 @@
 """One run of a program: its threads and processes take turns until nothing is left to be done, or the run is cut."""
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable
 
 from .. import calling
@@ -9,11 +10,13 @@ from ..emulator import Stop
 from ..lifter import Lifter
 from ..machine import remembers
 from ..process import STACK, STACK_SIZE
-from ..ram import Fault, Ram
+from ..ram import Fault
 from . import characters, signals, texts
 from .belongings import HEAP, HEAP_SIZE, Belongings
 from .calls import Answer, Call
+from .copies import SCANNING, Copy, Frame, Functions, alive, enter
 from .lulls import Lull
+from .noting import Noting
 from .trace import Compared
 from .turns import Blocked, Gone, Process, Thread
 from .watched import Watched
@@ -28,6 +31,8 @@ _SHORTEST = 0.01
 _ARGUMENTS = (b"192.0.2.9", b"8000", b"eth0")
 """For programs that do not start without any: a host, its port, an interface."""
 _MOST_COMPARED, _LONGEST = 4000, 300
+_MOST_COPIED = 1000
+_APPENDING = frozenset(("strcat", "strncat", "strlcat"))
 _MOST_LATE, _MOST_LATE_OPERATIONS = 60, 10_000
 """Times that time passes after a session was let in that nobody takes yet, and operations that may take."""
 
@@ -39,9 +44,10 @@ _FAULTS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, 
 class Run(Belongings):
     """A program with its world. `answers` are the functions of the C library."""
 
-    def __init__(self, lifter: Lifter, ram: Ram, machine: Watched, answers: dict[str, Answer]) -> None:
+    def __init__(self, lifter: Lifter, ram: Noting, machine: Watched, answers: dict[str, Answer]) -> None:
         super().__init__(machine, ram, lifter.image)
         self.lifter, self.answers = lifter, answers
+        self.functions = Functions()
         for thumb in (False, True):
             remembers(lifter.convention.language, thumb)
         machine.host = self
@@ -71,6 +77,7 @@ class Run(Belongings):
     def _played(self, world: World, limit: int) -> str:
         machine = self.machine
         self.ram.restore()
+        self.ram.noted.clear()
         machine.watch()
         machine.operations, machine.limit = 0, limit
         self._begin(world)
@@ -100,6 +107,10 @@ class Run(Belongings):
         self.waits: dict[int, float] = {}
         """When threads that wait do so no longer."""
         self.comparisons: dict[Compared, None] = {}
+        self.copied: list[Copy] = []
+        self.unlimited: set[int] = set()
+        """Where texts were put whose length no template limits."""
+        self.ram.noted.clear()
         self.variables = dict(world.script.environment)
         self.asked: set[str] = set()
         """Variables of the environment that were asked for."""
@@ -228,8 +239,16 @@ class Run(Belongings):
         raise Blocked(lambda: until() or self.world.clock >= end, at)
 
     # -- calls
-    def _calls(self, _target: int, site: int) -> None:
+    def _calls(self, target: int, site: int) -> None:
         self.site = site
+        self.entered(target, site)
+
+    def entered(self, function: int, site: int) -> None:
+        """A function was called."""
+        function &= ~1 if self.machine.arm else -1
+        self.functions.add(function)
+        self.functions.sites.add(site)
+        enter(self.thread.frames, Frame(self.machine.get(self.convention.stack), function, site))
 
     def answer(self, name: str) -> None:
         """Answer a call of an imported function, and go back to who made it."""
@@ -237,11 +256,45 @@ class Run(Belongings):
         if made is None:
             raise Stop(f"{name} has no answer")
         pc = self.machine.pc
-        result = made(Call(self.machine, self.convention, self, name))
+        call = Call(self.machine, self.convention, self, name)
+        begin, stack = call.number(0), self.machine.get(self.convention.stack)
+        try:
+            result = made(call)
+        finally:
+            self._copies(texts.plain(name), begin, stack)
         if self.machine.pc == pc:
             if result is not None:
                 self.give(result)
             self.go_back()
+
+    def _copies(self, name: str, begin: int, stack: int) -> None:
+        """Keep what was just written to stacks, and into allocations."""
+        if not self.ram.noted:
+            return
+        called = self.thread.frames[-1].function if self.thread.frames else 0
+        frames = alive(self.thread.frames, self.functions, self.site)
+        chain = tuple(one.site for one in frames)
+        for at, data in self.ram.noted:
+            target = begin if name in _APPENDING and begin < at else at
+            end = at + len(data)
+            over = any(target < one.stack < end for one in frames) or self._leaves(target, end)
+            if len(self.copied) < _MOST_COPIED:
+                limited = name in SCANNING and target not in self.unlimited
+                self.copied.append(Copy(name, self.site, called, stack, target, end, data, chain, over, limited))
+        self.ram.noted.clear()
+        self.unlimited.clear()
+
+    def led_to(self, site: int) -> tuple[int, ...]:
+        """From where the functions were called that led to a place, the innermost one first."""
+        return tuple(one.site for one in alive(self.thread.frames, self.functions, site))
+
+    def _leaves(self, target: int, end: int) -> bool:
+        """Whether something that begins in an allocation ends behind it."""
+        if not HEAP <= target < self.heap:
+            return False
+        index = bisect_right(self.allocated, target)
+        start = self.allocated[index - 1] if index else target
+        return target < start + self.sizes.get(start, 0) < end
 
     # -- threads
     def next_thread(self) -> int:
@@ -265,10 +318,12 @@ class Run(Belongings):
             self.world.ran.append(Ran(name, self.site, arguments, self.world.session))
 
 
-def stage(ram: Ram) -> None:
+def stage(ram: Noting) -> None:
     """Memory that a run needs."""
-    ram.reserve(STACK - STACK_SIZE, STACK_SIZE)
     ram.reserve(HEAP, HEAP_SIZE)
-    ram.reserve(STACKS, STACKS_STEP * MOST_THREADS)
+    ram.note(HEAP, HEAP_SIZE)
+    for start, size in ((STACK - STACK_SIZE, STACK_SIZE), (STACKS, STACKS_STEP * MOST_THREADS)):
+        ram.reserve(start, size)
+        ram.note(start, size)
     ram.reserve(IMPORT_BASE, 1 << 16)
     characters.place(ram)

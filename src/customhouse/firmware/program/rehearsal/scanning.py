@@ -4,11 +4,13 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import NamedTuple
 
 from ..ram import Ram
 from .calls import Answer, Arguments, Call
 from .comparing import span
+from .forms import NAMES
 from .numerals import BLANKS, clamped, integer, real
 
 _CONVERSION = re.compile(
@@ -28,6 +30,8 @@ class Taken(NamedTuple):
     size: int
     kept: bool
     """Whether memory is made for it."""
+    limited: bool = True
+    """Whether the template says how long it may be."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Scan:
     count: int = 0
     """The function's result: how many conversions there were; -1 where the text ended before the first."""
     used: int = 0
+    is_whole: bool = False
+    """Whether the text is all that the template says."""
     mismatch: tuple[bytes, bytes] | None = None
     """The rest of the text where it is not what the template says, and what it says."""
 
@@ -59,6 +65,7 @@ class _Scanner:
     def run(self, template: bytes) -> Scan:
         try:
             self._follow(template)
+            self.scan.is_whole = True
         except _Differs:
             pass
         except _Ended:
@@ -151,7 +158,8 @@ class _Scanner:
         if isinstance(value, int):
             bits = 64 if bytes_taken == 8 else 8 * self.word
             value = clamped(value, bits, kind in b"din") & (1 << 8 * bytes_taken) - 1
-        self.scan.taken.append(Taken(value, bytes_taken, bool(found["keep"])))
+        limited = bool(found["width"]) or kind in (b"c", b"C")
+        self.scan.taken.append(Taken(value, bytes_taken, bool(found["keep"]), limited))
 
 
 def _members(kind: bytes) -> Callable[[int], bool]:
@@ -172,6 +180,26 @@ def _members(kind: bytes) -> Callable[[int], bool]:
     return lambda one: (one in members) is not negative
 
 
+def example(template: bytes) -> bytes:
+    """A text that a template takes apart to its end."""
+    names = cycle(NAMES)
+
+    def filled(found: re.Match[bytes]) -> bytes:
+        kind, width = found["kind"], int(found["width"][:4] or 0)
+        if kind in _BASES or kind in b"aAeEfFgG":
+            return b"7"
+        if kind in (b"c", b"C"):
+            return b"k" * (width or 1)
+        if kind in (b"n", b"%"):
+            return b"" if kind == b"n" else b"%"
+        name, belongs = next(names), _members(kind)
+        fits = [one for one in (*name, *b"75af:.-/_ ,;=") if belongs(one)]
+        value = name if all(map(belongs, name)) else bytes(fits[:3])
+        return value[: width or None]
+
+    return _CONVERSION.sub(filled, template)
+
+
 def scan(text: bytes, template: bytes, word: int = 8) -> Scan:
     """Take a text apart. `word` is the size of a machine word."""
     return _Scanner(text, word).run(template)
@@ -188,9 +216,13 @@ def store(call: Call, text: bytes, template: bytes, arguments: Arguments) -> tup
             made = int(call.host.allocate(len(one.value)))
             call.ram.store(target, made, call.word_size)
             target = made
+        if isinstance(one.value, bytes) and not one.limited:
+            call.host.unlimited.add(target)
         _put(call.ram, target, one)
     if found.mismatch is not None:
         call.compared("find", *found.mismatch)
+    if not found.is_whole:
+        call.compared("form", text, example(template))
     return found.count & call.ram.mask, found.used
 
 

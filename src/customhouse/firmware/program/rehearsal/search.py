@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from .forms import NAMES
 from .genomes import Genome
+from .influence import Sought, solved
+from .longer import longer
 from .mutations import NOT_WORDS, Words, mutants, shorter, spliced
 from .seeds import seeds
 from .stage import Stage
@@ -19,6 +22,8 @@ _BETWEEN_PIECES = re.compile(rb"[\n&,;]")
 _LONGEST_PIECE = 80
 _INSERTS = 6
 """Messages that are made by chance behind each turn."""
+_SCATTERED = 8
+_NUMBERS = (0, 1, 2, 3, 4, 8, 16, 32, 63, 64, 65, 100, 127, 128, 192, 250, 254, 255)
 _IDLE = 20
 """Turns without anything new to send, after which the search is over."""
 _LARGE, _TRIMS = 60, 16
@@ -70,9 +75,12 @@ class Search:
         self.chance = random.Random(7)
         self.known: Words = {}
         self.genomes: list[Genome] = []
+        self.sought: Sought = {}
+        self.is_over: Callable[[], bool] = lambda: False
 
     def run(self, is_over: Callable[[], bool]) -> None:
         """Search until time is over, all is found, or nothing is left to be tried."""
+        self.is_over = is_over
         for genome in self._seeds():
             if is_over() or self._try(genome):
                 return
@@ -80,7 +88,7 @@ class Search:
             entry = min(self.entries, key=lambda one: (one.turns, -one.order))
             entry.turns += 1
             before = len(self.sent)
-            for genome in chain(islice(entry.mutants, _TURN), self._spliced(), self._inserted()):
+            for genome in chain(islice(entry.mutants, _TURN), self._spliced(), self._inserted(), self._scattered()):
                 if is_over() or self._try(genome):
                     return
             self.idle = self.idle + 1 if len(self.sent) == before else 0
@@ -96,9 +104,6 @@ class Search:
             yield one
             if cgi:
                 yield one._replace(environment=(("REQUEST_METHOD", b"GET"),))
-        for name in sorted(filter(_is_from_outside, first.asked)) if cgi else ():
-            for method in (b"GET", b"POST"):
-                yield Genome((b"kwmqz=jxvbp",), (("REQUEST_METHOD", method), (name, b"ghtfd")), cgi=True)
 
     def _try(self, genome: Genome) -> bool:
         """Run a genome, and keep it where it led to something new; True when the search is over."""
@@ -107,12 +112,27 @@ class Search:
             return False
         self.sent.add(key)
         genome, trace = self.stage.mended(genome)
+        if genome.cgi:
+            genome, trace = self._answered(genome, trace)
         new = self._news(trace)
         if new and len(self.entries) < _MOST:
             genome, trace = self._trimmed(genome, trace)
             self.ways |= new
             self._keep(genome, trace)
         return self.tell(genome, trace)
+
+    def _played(self, genome: Genome) -> Trace | None:
+        return None if self.is_over() else self.stage.play(genome)
+
+    def _answered(self, genome: Genome, trace: Trace) -> tuple[Genome, Trace]:
+        """The same with what a CGI program asked its server for in vain."""
+        given = {name for name, _ in genome.environment}
+        missing = [name for name in sorted(filter(_is_from_outside, trace.asked)) if name not in given]
+        if not missing:
+            return genome, trace
+        values = dict(zip(missing, NAMES[1:], strict=False))
+        made = genome._replace(environment=(*genome.environment, *values.items()))
+        return self._answered(made, self.stage.play(made))
 
     def _news(self, trace: Trace) -> set[tuple[int, object]]:
         return trace.reached(self.stage.constants) - self.ways
@@ -121,7 +141,11 @@ class Search:
         for site, kind, left, right in trace.comparisons:
             if kind not in NOT_WORDS:
                 self.known.setdefault(site, set()).update((left, right))
-        more = mutants(genome, trace, self.known, self.genomes)
+        streams = (
+            (longer(genome, trace, self.stage.constants), 2),
+            (solved(genome, trace, self._played, self.sought), 5),
+        )
+        more = mutants(genome, trace, self.known, self.genomes, streams)
         turns = round(_AHEAD * self.near(trace))
         self.entries.append(Entry(genome, trace, more, turns, order=len(self.entries)))
         self.genomes.append(genome)
@@ -133,7 +157,7 @@ class Search:
         shrunk = sum(map(len, genome.messages)) > _LARGE or len(genome.messages) > 1
         while shrunk and tries < _TRIMS:
             shrunk = False
-            for smaller in shorter(genome):
+            for smaller in chain(_cut(genome), shorter(genome)):
                 tries += 1
                 found = self.stage.play(smaller)
                 if all_of_it <= found.reached(self.stage.constants):
@@ -166,6 +190,25 @@ class Search:
                 message = message[: at + 1] + piece + mark + message[at + 1 :]
             yield genome.changed(number, message)
 
+    def _scattered(self) -> Iterator[Genome]:
+        """Bytes of what was found changed as chance has it, in messages that are no text."""
+        chance = self.chance
+        binary = [
+            one for one in self.genomes if any(not _is_plain(piece.replace(b"\n", b"")) for _, piece in one.pieces())
+        ]
+        for _ in range(_SCATTERED if binary else 0):
+            genome = chance.choice(binary)
+            number, message = chance.choice(genome.pieces())
+            data = bytearray(message)
+            for _ in range(chance.choice((1, 2, 3, 5)) if data else 0):
+                at = min(chance.randrange(len(data)), chance.randrange(len(data)))
+                data[at] = chance.choice((*_NUMBERS, chance.randrange(256), data[at] + 1 & 0xFF, data[at] - 1 & 0xFF))
+            if len(data) > 1 and not chance.randrange(4):
+                at = chance.randrange(len(data) - 1)
+                end = min(at + chance.choice((1, 2, 4, 8, 16)), len(data))
+                data[at:at] = data[at:end] * chance.choice((1, 3, 20))
+            yield genome.changed(number, bytes(data))
+
     def _gather(self, genome: Genome) -> None:
         """Keep the pieces of a genome."""
         for _, message in genome.pieces():
@@ -186,6 +229,13 @@ class Search:
             if self._try(whole):
                 return True
         return False
+
+
+def _cut(genome: Genome) -> Iterator[Genome]:
+    """Without the ends of long messages."""
+    for number, message in enumerate(genome.messages):
+        for part in (2, 4, 8) if len(message) > _LARGE else ():
+            yield genome.changed(number, message[: len(message) - len(message) // part])
 
 
 def _is_from_outside(name: str) -> bool:

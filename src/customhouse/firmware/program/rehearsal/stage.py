@@ -2,9 +2,9 @@
 
 from ..elf import Image
 from ..lifter import Lifter
-from ..ram import Ram
-from .genomes import Genome
+from .genomes import Genome, balanced
 from .library import answers
+from .noting import Noting
 from .run import Run, stage
 from .trace import Trace
 from .watched import Watched
@@ -20,7 +20,7 @@ class Stage:
 
     def __init__(self, image: Image, port: int | None, datagrams: bool | None) -> None:
         lifter = Lifter(image)
-        ram = Ram(image)
+        ram = Noting(image)
         machine = Watched(lifter, ram)
         stage(ram)
         ram.freeze()
@@ -45,6 +45,7 @@ class Stage:
             ended,
             machine.operations,
             tuple(world.heard),
+            (*self.run.copied, *(one.copy() for one in machine.stored)),
         )
 
     def mended(self, genome: Genome) -> tuple[Genome, Trace]:
@@ -67,8 +68,18 @@ def _repaired(genome: Genome, trace: Trace) -> Genome:
             continue
         now = int.from_bytes(message[at : at + repair.size], repair.order)  # type: ignore[arg-type]
         for site, first, second, _ in reversed(trace.pairs):
+            if repair.balance and site == repair.site and first != second:
+                return genome.changed(
+                    repair.message, message[:at] + balanced(now, first, second, repair) + message[at + 1 :]
+                )
             mine, other = (second, first) if repair.second else (first, second)
-            if site == repair.site and mine == now and other != now and not other >> (8 * repair.size):
+            if (
+                not repair.balance
+                and site == repair.site
+                and mine == now
+                and other != now
+                and not other >> (8 * repair.size)
+            ):
                 raw = other.to_bytes(repair.size, repair.order)  # type: ignore[arg-type]
                 return genome.changed(repair.message, message[:at] + raw + message[at + repair.size :])
     return genome

@@ -1,6 +1,5 @@
 """<string.h> and <strings.h>: texts measured, copied and cut, and by which names functions are called."""
 
-from ..ram import Ram
 from . import comparing
 from .calls import Answer, Call
 from .comparing import bounded, span, text_within
@@ -139,7 +138,7 @@ def duplicate(call: Call, data: bytes) -> int:
     return made
 
 
-def _next_token(ram: Ram, text: bytes, at: int, letters: bytes) -> tuple[int, int]:
+def _next_token(call: Call, text: bytes, at: int, letters: bytes) -> tuple[int, int]:
     """Where the next token lies that letters part, and where to go on; 0 for none."""
     start = span(text, lambda one: one in letters)
     if start == len(text):
@@ -147,8 +146,9 @@ def _next_token(ram: Ram, text: bytes, at: int, letters: bytes) -> tuple[int, in
     size = span(text[start:], lambda one: one not in letters)
     end = start + size
     if end == len(text):
+        call.compared("find", text, comparing.separator(letters))
         return at + start, at + end
-    ram.store(at + end, 0, 1)
+    call.ram.store(at + end, 0, 1)
     return at + start, at + end + 1
 
 
@@ -156,7 +156,7 @@ def _token(call: Call) -> int:
     at = call.number(0) or call.host.kept.get("strtok", 0)
     if not at:
         return 0
-    token, call.host.kept["strtok"] = _next_token(call.ram, call.text_at(at), at, call.text(1))
+    token, call.host.kept["strtok"] = _next_token(call, call.text_at(at), at, call.text(1))
     return token
 
 
@@ -166,7 +166,7 @@ def _token_kept(call: Call) -> int:
     at = call.number(0) or call.ram.word(kept)
     if not at:
         return 0
-    token, further = _next_token(call.ram, call.text_at(at), at, call.text(1))
+    token, further = _next_token(call, call.text_at(at), at, call.text(1))
     call.ram.store(kept, further, call.word_size)
     return token
 
@@ -181,6 +181,8 @@ def _separate(call: Call) -> int:
     size = span(text, lambda one: one not in letters)
     if size < len(text):
         call.ram.store(at + size, 0, 1)
+    else:
+        call.compared("find", text, comparing.separator(letters))
     call.ram.store(kept, at + size + 1 if size < len(text) else 0, call.word_size)
     return at
 

@@ -16,10 +16,14 @@ def _thread(call: Call) -> int:
         return code(call, "EAGAIN")
     number = host.next_thread()
     place, function, argument = call.number(0), call.number(2), call.number(3)
-    before = host.standing()
+    before, frames = host.standing(), host.thread.frames
+    host.thread.frames = []
     host.machine.set(host.convention.stack, STACKS + STACKS_STEP * room - _ROOM_ABOVE)
     host.enter(function, (argument,))
-    host.threads.append(Thread(number, host.thread.process, host.standing(), room=room))
+    host.threads.append(
+        Thread(number, host.thread.process, host.standing(), room=room, frames=host.thread.frames),
+    )
+    host.thread.frames = frames
     host.stand(before)
     if place:
         call.ram.store(place, number, call.word_size)

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import NamedTuple
 
+from .copies import Copy
 from .world import MOST_RAN, Heard, Ran
 
 
@@ -27,6 +28,7 @@ class Trace(NamedTuple):
     ended: str
     operations: int
     heard: tuple[Heard, ...] = ()
+    copied: tuple[Copy, ...] = ()
 
     @property
     def is_whole(self) -> bool:

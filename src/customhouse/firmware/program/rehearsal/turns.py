@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .copies import Frame
 from .world import Open
 
 
@@ -74,3 +75,5 @@ class Thread:
     room: int = 0
     """Which of the stacks of threads is its."""
     suspended: list[Suspended] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    """Functions that were called, the outermost one first."""

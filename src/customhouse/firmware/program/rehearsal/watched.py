@@ -1,6 +1,7 @@
 """A machine that tells what it came by: ways between blocks, and numbers that were compared."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pypcode
@@ -10,11 +11,14 @@ from ..elf import IMPORT_BASE
 from ..emulator import Block, Machine, Step, Stop
 from ..lifter import Lifter
 from ..ram import Ram
+from .copies import Stored
 
 _O = pypcode.OpCode
 _COMPARISONS = frozenset((_O.INT_EQUAL, _O.INT_NOTEQUAL, _O.INT_LESS, _O.INT_LESSEQUAL, _O.INT_SLESS))
 _PAIRS = 24
 """Pairs of numbers that are kept of one comparison."""
+_STORED, _LONGEST, _RECENT = 400, 8192, 4
+"""Copies by loops that are told of in one run, their bytes, and how many of them go on at the same time."""
 _OFTEN = 16
 """How often a block runs before it is compiled."""
 
@@ -23,6 +27,8 @@ class Host(Protocol):
     """What answers the calls of imported functions."""
 
     def answer(self, name: str) -> None: ...
+
+    def led_to(self, site: int) -> tuple[int, ...]: ...
 
 
 class NoKernel:
@@ -47,6 +53,11 @@ class Watched(Machine):
         self.pairs: dict[Pair, None] = {}
         self.left = bytearray()
         """How many pairs are still wanted of each comparison."""
+        self.spots: set[int] = set()
+        """Instructions that are told of when they store something."""
+        self.stored: list[Stored] = []
+        self._calling: set[int] = set()
+        """Instructions of the block that is built which call something: what those store is no copy."""
         self._numbers: dict[int, int] = {}
         self._last = 0
         self._ops: dict[int, list[pypcode.PcodeOp]] = {}
@@ -59,6 +70,7 @@ class Watched(Machine):
     def watch(self) -> None:
         self.ways, self._last = set(), 0
         self.pairs = {}
+        self.stored = []
         self.left[:] = bytes([_PAIRS]) * len(self.left)
 
     def number(self, site: int) -> int:
@@ -117,13 +129,41 @@ class Watched(Machine):
 
     def _compile(self, key: int) -> None:
         ops = self._ops.pop(key)
+        if self.spots and not self.spots.isdisjoint(_instructions(ops)):
+            return
         work = self._compiler.work(ops, self.pc)
         if work is not None:
             self._works[key] = (work, self.pc, sum(one.opcode != _O.IMARK for one in ops))
 
     def _build(self, block: Block, ops: list[pypcode.PcodeOp], pc: int) -> None:
+        self._calling = (
+            {site for site, op in _placed(ops) if op.opcode in (_O.CALL, _O.CALLIND)} if self.spots else set()
+        )
         self._ops[pc | self.thumb] = ops
         super()._build(block, ops, pc)
+
+    def _store(self, op: pypcode.PcodeOp) -> Step:
+        step, site = super()._store(op), self._here
+        if site not in self.spots or site in self._calling:
+            return step
+        pointer, value, size = self.reader(op.inputs[1]), self.reader(op.inputs[2]), op.inputs[2].size
+        stack, order = self.lifter.convention.stack, self.ram.order
+
+        def store() -> int | None:
+            self._told(site, self.get(stack), pointer(), value().to_bytes(size, order))
+            return step()
+
+        return store
+
+    def _told(self, site: int, stack: int, at: int, data: bytes) -> None:
+        """Something was stored that is told of, behind what was stored before or at another place."""
+        last = next((one for one in reversed(self.stored[-_RECENT:]) if (one.site, one.stack) == (site, stack)), None)
+        if last is not None and last.target + len(last.data) == at:
+            if len(last.data) < _LONGEST:
+                last.data.extend(data)
+        elif len(self.stored) < _STORED:
+            chain = self.host.led_to(site) if self.host is not None else ()
+            self.stored.append(Stored(site, stack, at, bytearray(data), chain))
 
     def _value(self, op: pypcode.PcodeOp) -> Step:
         if op.opcode not in _COMPARISONS or op.inputs[0].size > 8:
@@ -139,3 +179,17 @@ class Watched(Machine):
             return step()  # type: ignore[no-any-return]
 
         return compare
+
+
+def _placed(ops: list[pypcode.PcodeOp]) -> Iterator[tuple[int, pypcode.PcodeOp]]:
+    """Operations with their instructions."""
+    site = 0
+    for op in ops:
+        if op.opcode == _O.IMARK:
+            site = op.inputs[0].offset
+        else:
+            yield site, op
+
+
+def _instructions(ops: list[pypcode.PcodeOp]) -> Iterator[int]:
+    return (op.inputs[0].offset for op in ops if op.opcode == _O.IMARK)
