@@ -124,8 +124,9 @@ JOINT = " … "
 
 
 class Rehearsed(StrEnum):
-    """What runs of a program in the emulator showed of a flow: bytes on which a shell acts came through to the command;
-    none of them did, although harmless bytes came; or the command was not reached. Empty where none was run.
+    """What runs of a program in the emulator showed of a flow: bytes on which a shell acts came through to the command,
+    or a copy passed the end of its buffer; nothing did, although harmless bytes came through, and longer copies were
+    asked for; or the command, or the copy, was not reached. Empty where none was run.
     """
 
     CONFIRMED = "confirmed"

@@ -180,6 +180,15 @@ def _where(flow: Flow) -> str:
     return f" on {flow.protocol or 'port'} {flow.port}{maybe}"
 
 
+def _shown(flow: Flow) -> str:
+    """What a run showed."""
+    if flow.kind == "command":
+        return "bytes on which a shell acts come through"
+    if flow.sink.startswith("return@"):
+        return "a function goes back to an address that was sent"
+    return "more is copied than there is room for"
+
+
 def _detail(flow: Flow, others: list[Flow]) -> str:
     parts = [f"{flow.source} reaches {flow.sink} ({flow.architecture})."]
     if others:
@@ -188,8 +197,10 @@ def _detail(flow: Flow, others: list[Flow]) -> str:
         parts.append(f"The packet is compared with {json.dumps(flow.magic)}.")
     if flow.command:
         parts.append(f"Command: {json.dumps(flow.command)}.")
+    if flow.room is not None:
+        parts.append(f"The buffer has {flow.room} bytes.")
     if flow.rehearsed is Rehearsed.CONFIRMED:
-        parts.append("Runs of the program in the emulator confirm it: bytes on which a shell acts come through.")
+        parts.append(f"Runs of the program in the emulator confirm it: {_shown(flow)}.")
     if flow.path:
         parts.append("Way: " + " > ".join(f"{step.function} at {step.address:#x}" for step in flow.path) + ".")
     if flow.started_by:

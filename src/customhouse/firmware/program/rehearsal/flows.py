@@ -29,6 +29,8 @@ from .world import Heard
 
 _MOST = 6
 """Flows of a program that are rehearsed."""
+_UNTRACED, _PATIENCE = 0.75, 0.35
+"""The part of the time in which untraced flows are looked for, and the part of that without anything new."""
 _SURE = 0.4
 """The part of the time in which other ways are looked for where all is kept out."""
 _LARGEST_FILE = 1 << 20
@@ -73,7 +75,7 @@ def rehearsed(data: bytes, facts: ProgramFacts, seconds: float) -> ProgramFacts:
     if not can_be_rehearsed(image) or applets(image) is not None or not (asked or _is_worth(image, facts)):
         return facts
     with uncollected(), processor_time(1.5 * seconds), suppress(MemoryError, RecursionError):
-        flows = rehearse(image, facts, seconds) if asked else [*facts.flows, *found(image, facts, seconds / 2)]
+        flows = rehearse(image, facts, seconds) if asked else [*facts.flows, *found(image, facts, _UNTRACED * seconds)]
         order = sorted(flows, key=lambda one: (one.confidence, one.sink, one.source))
         return msgspec.structs.replace(facts, flows=tuple(order))
     return facts
@@ -95,7 +97,7 @@ def found(image: Image, facts: ProgramFacts, seconds: float) -> list[Flow]:
     built = [one for one in facts.constructed_commands if "%s" in one.format][:_MOST]
     judge = Judge(stage, [Goal(one.sink, one.address, one.format) for one in built], end)
     seen = Seen(stage.run.functions, image.word, stage.play)
-    hunt(stage, [], [_Endless(), judge, seen], end, end)
+    hunt(stage, [], [_Endless(), judge, seen], end, end, _PATIENCE * seconds)
     commands = [
         _found(stage, facts, tried.witness, f"{one.sink}@{one.address:#x}", one.format)
         for one, tried in zip(built, judge.tried, strict=True)

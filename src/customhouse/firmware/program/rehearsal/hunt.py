@@ -25,9 +25,16 @@ class Watcher(Protocol):
         """How near a run came to what it watches for, up to 1."""
 
 
-def hunt(stage: Stage, words: list[bytes], watchers: Sequence[Watcher], end: float, sure: float) -> None:
+def hunt(
+    stage: Stage,
+    words: list[bytes],
+    watchers: Sequence[Watcher],
+    end: float,
+    sure: float,
+    patience: float | None = None,
+) -> None:
     """Search until `end` (of the processor time), or until all is found; from `sure` on, until something can be said of
-    all.
+    all. It is over as well when nothing new was met for as long as `patience` says.
     """
 
     def told(genome: Genome, trace: Trace) -> bool:
@@ -36,7 +43,10 @@ def hunt(stage: Stage, words: list[bytes], watchers: Sequence[Watcher], end: flo
 
     def is_over() -> bool:
         now = time.process_time()
+        if patience is not None and now - search.met > patience:
+            return True
         known = now > sure and all(shown is not Shown.UNCLEAR for one in watchers for shown in one.verdicts)
         return now > end or known
 
-    Search(stage, words, told, lambda trace: max(one.near(trace) for one in watchers)).run(is_over)
+    search = Search(stage, words, told, lambda trace: max(one.near(trace) for one in watchers))
+    search.run(is_over)

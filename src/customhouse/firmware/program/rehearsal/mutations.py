@@ -27,6 +27,7 @@ _CHOICES = 64
 """Values of a byte that are all tried."""
 _LINES = 30
 _PARTED = re.compile(rb"[;&,|? ]?[^;&,|? \r\n]+")
+_FIELD = re.compile(rb"([&;,|\n ])[^&;,|\r\n =?]+=")
 _MOST_PARTS = 24
 _MARKS = (b",", b";", b"|", b" ", b":", b"/")
 _NEAR = 3
@@ -138,7 +139,8 @@ def _with_fields(message: bytes, names: list[bytes], raw: bool) -> Iterator[byte
         at = text.rfind(b"}") if b"}" in text else len(text)
         yield text[:at] + b"".join(b',"' + name + b'":"' + value + b'"' for name, value in pairs) + text[at:] + end
     elif b"=" in text:
-        between = b"\n" if text.count(b"\n") and not text.count(b"\r\n\r\n") else b"&"
+        marks = _FIELD.findall(text)
+        between = marks[-1] if marks else b"\n" if b"\n" in text and b"\r\n\r\n" not in text else b"&"
         more = between + between.join(name + b"=" + value for name, value in pairs)
         yield text + more + end
         head, mark, rest = text.partition(b" HTTP/")
@@ -258,14 +260,18 @@ def _coded(genome: Genome, trace: Trace) -> Iterator[Genome]:
 
 
 def _formed(genome: Genome, trace: Trace) -> Iterator[Genome]:
-    """In the place of a text that a template did not take apart one that it does."""
+    """In the place of a text that a template did not take apart one that it does, and a number where one was read."""
     for _, kind, left, right in reversed(trace.comparisons):
-        if kind != "form":
+        if kind == "number" and not left.strip()[:1].isdigit():
+            word = _WORD.match(left)
+            line, shall = word[0] if word else b"", b"7"
+        elif kind == "form":
+            line, shall = left.split(b"\n")[0].rstrip(b"\r"), right
+        else:
             continue
-        line = left.split(b"\n")[0].rstrip(b"\r")
         for number, piece in genome.pieces():
             for at in _spots(piece, line) if line else (0, len(piece)):
-                yield genome.changed(number, piece[:at] + right + piece[at + len(line) :])
+                yield genome.changed(number, piece[:at] + shall + piece[at + len(line) :])
 
 
 def _numbers(genome: Genome, trace: Trace) -> Iterator[Genome]:

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -17,11 +18,14 @@ from .trace import Trace
 
 _SHORT = 600
 """Bytes of a message that pieces are still put into."""
-_SEPARATORS = frozenset(b"\n&,;")
-_BETWEEN_PIECES = re.compile(rb"[\n&,;]")
+_SEPARATORS = frozenset(b"\n&,; ")
+_BETWEEN_PIECES = re.compile(rb"[\n&,; ]")
 _LONGEST_PIECE = 80
 _INSERTS = 6
 """Messages that are made by chance behind each turn."""
+_FIELD = re.compile(rb"(^|[&;,|\n ?])([^&;,|\r\n =?]+)=([^&;,|\r\n ]*)")
+"""A field: what stands before it, its name and its value."""
+_UNITED, _DIGITS = 3, (b"7", b"1")
 _SCATTERED = 8
 _NUMBERS = (0, 1, 2, 3, 4, 8, 16, 32, 63, 64, 65, 100, 127, 128, 192, 250, 254, 255)
 _IDLE = 20
@@ -68,6 +72,8 @@ class Search:
         self.entries: list[Entry] = []
         self.ways: set[tuple[int, object]] = set()
         self.sent: set[tuple[object, ...]] = set()
+        self.met = time.process_time()
+        """When something new was met the last time."""
         self.toured = 0
         self.idle = 0
         self.pool: list[bytes] = []
@@ -88,7 +94,9 @@ class Search:
             entry = min(self.entries, key=lambda one: (one.turns, -one.order))
             entry.turns += 1
             before = len(self.sent)
-            for genome in chain(islice(entry.mutants, _TURN), self._spliced(), self._inserted(), self._scattered()):
+            for genome in chain(
+                islice(entry.mutants, _TURN), self._spliced(), self._inserted(), self._united(), self._scattered()
+            ):
                 if is_over() or self._try(genome):
                     return
             self.idle = self.idle + 1 if len(self.sent) == before else 0
@@ -138,6 +146,7 @@ class Search:
         return trace.reached(self.stage.constants) - self.ways
 
     def _keep(self, genome: Genome, trace: Trace) -> None:
+        self.met = time.process_time()
         for site, kind, left, right in trace.comparisons:
             if kind not in NOT_WORDS:
                 self.known.setdefault(site, set()).update((left, right))
@@ -189,6 +198,25 @@ class Search:
                 piece = chance.choice(self.pool)
                 message = message[: at + 1] + piece + mark + message[at + 1 :]
             yield genome.changed(number, message)
+
+    def _united(self) -> Iterator[Genome]:
+        """Lines with the fields of all lines that begin alike, each with one of its values, or a number, as chance has
+        it.
+        """
+        groups: dict[tuple[bytes, bytes, bool], dict[bytes, list[bytes]]] = {}
+        for genome in self.genomes:
+            message = genome.messages[0] if len(genome.messages) == 1 and len(genome.messages[0]) < _SHORT else b""
+            fields = list(_FIELD.finditer(message))
+            if fields:
+                key = (message[: fields[0].start()], fields[-1][1], genome.cgi)
+                for one in fields:
+                    groups.setdefault(key, {}).setdefault(one[2], []).append(one[3])
+        chosen = [(key, names) for key, names in groups.items() if len(names) > 1]
+        for _ in range(_UNITED if chosen else 0):
+            (head, mark, cgi), names = self.chance.choice(chosen)
+            parts = [name + b"=" + self.chance.choice((*values, *_DIGITS)) for name, values in names.items()]
+            first = mark if head and mark != b"&" else b""
+            yield Genome((head + first + (mark or b"&").join(parts) + b"\n" * (not cgi),), cgi=cgi)
 
     def _scattered(self) -> Iterator[Genome]:
         """Bytes of what was found changed as chance has it, in messages that are no text."""
