@@ -29,6 +29,8 @@ _LINES = 30
 _PARTED = re.compile(rb"[;&,|? ]?[^;&,|? \r\n]+")
 _FIELD = re.compile(rb"([&;,|\n ])[^&;,|\r\n =?]+=")
 _MOST_PARTS = 24
+_HEAD = re.compile(rb"(?s)((?:.{0,10}[^\t\n\r -~])?)")
+"""Bytes before the text of a packet: up to the last one that is no letter."""
 _MARKS = (b",", b";", b"|", b" ", b":", b"/")
 _NEAR = 3
 _LEAST_CODED = 3
@@ -107,6 +109,18 @@ def _without_parts(genome: Genome) -> Iterator[Genome]:
         parts = list(_PARTED.finditer(message))
         for part in parts if 1 < len(parts) <= _MOST_PARTS else ():
             yield genome.changed(number, message[: part.start()] + message[part.end() :])
+
+
+def framed(genome: Genome, texts: list[bytes]) -> Iterator[Genome]:
+    """Texts behind the head that a packet was found to have, which may say how long they are."""
+    found = _HEAD.match(genome.messages[0]) if len(genome.messages) == 1 else None
+    head = found[1] if found else b""
+    for text in texts if head else ():
+        yield genome.changed(0, head + text)
+        for width in (4, 2, 1):
+            for order in ("big", "little") if width > 1 else ("big",):
+                if width <= len(head) and not len(text) >> 8 * width:
+                    yield genome.changed(0, head[:-width] + len(text).to_bytes(width, order) + text)
 
 
 def _completed(genome: Genome, trace: Trace) -> Iterator[Genome]:

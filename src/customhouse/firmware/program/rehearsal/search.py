@@ -11,7 +11,7 @@ from .forms import NAMES
 from .genomes import Genome
 from .influence import Sought, solved
 from .longer import longer
-from .mutations import NOT_WORDS, Words, mutants, shorter, spliced
+from .mutations import NOT_WORDS, Words, framed, mutants, shorter, spliced
 from .seeds import seeds
 from .stage import Stage
 from .trace import Trace
@@ -25,6 +25,7 @@ _INSERTS = 6
 """Messages that are made by chance behind each turn."""
 _FIELD = re.compile(rb"(^|[&;,|\n ?])([^&;,|\r\n =?]+)=([^&;,|\r\n ]*)")
 """A field: what stands before it, its name and its value."""
+_FILLED = re.compile(rb"[a-z]{48}")
 _UNITED, _DIGITS = 3, (b"7", b"1")
 _SCATTERED = 8
 _NUMBERS = (0, 1, 2, 3, 4, 8, 16, 32, 63, 64, 65, 100, 127, 128, 192, 250, 254, 255)
@@ -82,12 +83,15 @@ class Search:
         self.known: Words = {}
         self.genomes: list[Genome] = []
         self.sought: Sought = {}
+        self.texts: list[bytes] = []
+        """What the search began with."""
         self.is_over: Callable[[], bool] = lambda: False
 
     def run(self, is_over: Callable[[], bool]) -> None:
         """Search until time is over, all is found, or nothing is left to be tried."""
         self.is_over = is_over
         for genome in self._seeds():
+            self.texts.extend(genome.messages)
             if is_over() or self._try(genome):
                 return
         while self.entries and not is_over():
@@ -153,6 +157,7 @@ class Search:
         streams = (
             (longer(genome, trace, self.stage.constants), 2),
             (solved(genome, trace, self._played, self.sought), 5),
+            (framed(genome, self.texts), 2),
         )
         more = mutants(genome, trace, self.known, self.genomes, streams)
         turns = round(_AHEAD * self.near(trace))
@@ -260,9 +265,12 @@ class Search:
 
 
 def _cut(genome: Genome) -> Iterator[Genome]:
-    """Without the ends of long messages."""
+    """Without the ends of long messages that are no text, or that were made longer: what an end of a text says may be
+    asked for later.
+    """
     for number, message in enumerate(genome.messages):
-        for part in (2, 4, 8) if len(message) > _LARGE else ():
+        is_cut = len(message) > _LARGE and (_FILLED.search(message) or not _is_plain(message.replace(b"\n", b"")))
+        for part in (2, 4, 8) if is_cut else ():
             yield genome.changed(number, message[: len(message) - len(message) // part])
 
 

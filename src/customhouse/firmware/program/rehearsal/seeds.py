@@ -36,6 +36,8 @@ def _filled(words: list[bytes], cgi: bool) -> Iterator[bytes]:
     rest = [one for one in words if one not in (method, path, *heads)]
     if not cgi and not method:
         yield from _lines(words)
+    if any(one.lower().startswith(b"soapaction") for one in heads) and rest:
+        yield _soap(path, rest)
     bodies = list(dict.fromkeys(_bodies(rest)))
     yield from bodies
     for one in _paths(path, rest) if not cgi else ():
@@ -58,6 +60,17 @@ def _requests(method: bytes, path: bytes, heads: list[bytes], body: bytes) -> It
     size = str(len(body)).encode()
     head = (first or b"POST") + b" " + path + b" HTTP/1.1\r\nHost: wm.kz.org" + lines
     yield head + b"\r\nContent-Length: " + size + b"\r\n\r\n" + body
+
+
+def _soap(path: bytes, words: list[bytes]) -> bytes:
+    """A call over SOAP (UPnP, TR-064): the first word is the action, the others are its arguments."""
+    action, *names = [one.strip(b"\"'<>/:= #") or one for one in words]
+    service = b"urn:schemas-upnp-org:service:kwmqz:1"
+    fields = b"".join(b"<" + one + b">" + NAMES[index] + b"</" + one + b">" for index, one in enumerate(names))
+    call = b"<u:" + action + b' xmlns:u="' + service + b'">' + fields + b"</u:" + action + b">"
+    body = b"<s:Envelope><s:Body>" + call + b"</s:Body></s:Envelope>"
+    head = b"POST " + (path or b"/") + b' HTTP/1.1\r\nSOAPAction: "' + service + b"#" + action + b'"\r\n'
+    return head + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
 
 
 def _lines(words: list[bytes]) -> Iterator[bytes]:

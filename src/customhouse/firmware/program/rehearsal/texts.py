@@ -1,5 +1,7 @@
 """<string.h> and <strings.h>: texts measured, copied and cut, and by which names functions are called."""
 
+from functools import cache
+
 from . import comparing
 from .calls import Answer, Call
 from .comparing import bounded, span, text_within
@@ -29,6 +31,7 @@ _OTHERS = {
 }
 
 
+@cache
 def plain(name: str) -> str:
     """The name under which a function is answered, of the variants that take the same arguments. Those in `MOVED` take
     others, and keep theirs.
