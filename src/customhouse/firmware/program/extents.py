@@ -127,7 +127,7 @@ class Extents:
             for size in sizes
             if size and not (start == offset and size == own)
         ]
-        end = self._kept(root)
+        end = self._kept(root, offset)
         for start in sorted(starts):
             if start <= offset or start >= 0 or is_field(offset, start):
                 continue
@@ -156,10 +156,12 @@ class Extents:
         own, filled = self.whole.buffers.get(root, {}), self._filled.get(root, {})
         return {**filled, **own}
 
-    def _kept(self, root: int) -> int:
-        """Where the registers that the function keeps for its caller begin, at the top of the frame."""
+    def _kept(self, root: int, offset: int) -> int:
+        """Where the registers that the function keeps for its caller begin, at the top of the frame and above a buffer:
+        on another way, into a function that this one goes on with, they may lie where it does.
+        """
         saved, end = self.whole.saved.get(root, ()), 0
-        while end - self.terms.word in saved:
+        while end - self.terms.word in saved and end - self.terms.word > offset:
             end -= self.terms.word
         return end
 
