@@ -15,8 +15,9 @@ from customhouse.firmware.program.elf import Image, Segment
 from customhouse.firmware.program.lifter import Lifter
 from customhouse.firmware.program.loader import load
 from customhouse.firmware.program.process import STACK
-from customhouse.firmware.program.ram import Ram
+from customhouse.firmware.program.rehearsal.noting import Noting
 from customhouse.firmware.program.rehearsal.run import Run, stage
+from customhouse.firmware.program.rehearsal.turns import Process, Thread
 from customhouse.firmware.program.rehearsal.watched import Watched
 
 CODE = r"""
@@ -129,11 +130,12 @@ class Side:
     """A machine that compiles blocks after some runs."""
 
     def __init__(self, image: Image, often: int) -> None:
-        lifter, ram = Lifter(image), Ram(image)
+        lifter, ram = Lifter(image), Noting(image)
         self.machine = Watched(lifter, ram)
         self.machine.often = often
         stage(ram)
         self.run = Run(lifter, ram, self.machine, {})
+        self.run.thread = Thread(1, Process(1, ram.written, {}), self.run.standing())
         self.calls: list[tuple[int, int]] = []
         self.machine.called = lambda target, site: self.calls.append((target, site))
 

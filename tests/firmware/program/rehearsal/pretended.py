@@ -19,6 +19,8 @@ class Host:
         self.wide: int | None = None
         self.double: float | None = None
         self.functions: dict[int, Callable[..., int]] = {}
+        self.unlimited: set[int] = set()
+        self.printed: list[tuple[int, bytes]] = []
         self.ram = Ram(Image("x86_64", False, 8, 0))
         self.free = 0
 

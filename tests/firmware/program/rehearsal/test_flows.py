@@ -13,7 +13,7 @@ from customhouse.firmware.program.loader import load
 from customhouse.firmware.program.rehearsal.flows import can_be_rehearsed, rehearse, rehearsed
 from customhouse.firmware.program.rehearsal.genomes import Genome
 from customhouse.firmware.program.rehearsal.stage import Stage
-from customhouse.model import Confidence, Flow, Rehearsed
+from customhouse.model import Confidence, Flow, ProgramFacts, Rehearsed
 
 SETTINGS = r"""
 #include <arpa/inet.h>
@@ -62,10 +62,11 @@ SIDES = {"CHECK": ("fine(value)", 'strpbrk(value, ";|&<>") == NULL')}
 SECONDS = 12.0
 
 
-def asked(data: bytes, command: str = "ntpd -p %s") -> Flow:
-    """A flow to be rehearsed, as one was traced."""
-    site = next(one.address for one in analyse(data).constructed_commands if one.format == command)
-    return Flow(
+def asked(data: bytes, command: str = "ntpd -p %s") -> ProgramFacts:
+    """The facts of a program with one flow to be rehearsed, as it was traced."""
+    facts = analyse(data)
+    site = next(one.address for one in facts.constructed_commands if one.format == command)
+    flow = Flow(
         program="",
         architecture="",
         source="recv@0x0",
@@ -76,19 +77,20 @@ def asked(data: bytes, command: str = "ntpd -p %s") -> Flow:
         command=command,
         confidence=Confidence.MEDIUM,
     )
+    return msgspec.structs.replace(facts, flows=(flow,))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_incomplete_check_lets_something_through(tmp_path: Path, architecture: str) -> None:
     data = built(tmp_path, architecture, sided(SETTINGS, SIDES, true=True))
-    (flow,) = rehearse(load(data), [asked(data)], SECONDS)
+    (flow,) = rehearse(load(data), asked(data), SECONDS)
     assert (flow.rehearsed, flow.confidence) == (Rehearsed.CONFIRMED, Confidence.HIGH)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_strict_check_keeps_all_out(tmp_path: Path, architecture: str) -> None:
     data = built(tmp_path, architecture, sided(SETTINGS, SIDES, true=False))
-    (flow,) = rehearse(load(data), [asked(data)], SECONDS)
+    (flow,) = rehearse(load(data), asked(data), SECONDS)
     assert (flow.rehearsed, flow.confidence) == (Rehearsed.KEPT_OUT, Confidence.LOW)
 
 
@@ -97,7 +99,7 @@ def test_what_ends_a_run_before_its_time_is_not_kept_out(tmp_path: Path) -> None
     asking = SETTINGS.replace("#include <stdio.h>", "#include <regex.h>\n#include <stdio.h>\nregex_t form;")
     sides = {"CHECK": ('(fine(value) || !regcomp(&form, ".", 0))', "1")}
     data = built(tmp_path, "x86-64", sided(asking, sides, true=False))
-    (flow,) = rehearse(load(data), [asked(data)], SECONDS)
+    (flow,) = rehearse(load(data), asked(data), SECONDS)
     assert (flow.rehearsed, flow.confidence) == (Rehearsed.NOT_REACHED, Confidence.MEDIUM)
 
 
@@ -117,7 +119,7 @@ def test_what_is_not_reached_stays_as_it_was(tmp_path: Path) -> None:
         " o[i] = (s[i] * 7 + s[(i + 3) & 7] * 13 + i * 91) ^ 0x5c; return o; }\nstatic void apply"
     )  # fmt: skip
     data = built(tmp_path, "x86-64", sided(hidden, SIDES, true=True))
-    (flow,) = rehearse(load(data), [asked(data)], 2.0)
+    (flow,) = rehearse(load(data), asked(data), 2.0)
     assert (flow.rehearsed, flow.confidence) == (Rehearsed.NOT_REACHED, Confidence.MEDIUM)
 
 
@@ -126,7 +128,7 @@ def test_one_of_two_texts_that_was_never_moved_leaves_it_open(tmp_path: Path) ->
     both = SETTINGS.replace('"ntpd -p %s", settings[0].value', '"ntpd -p %s %s", settings[0].value, settings[1].value')
     both = both.replace('{"log", "b.example"}', '{"", "b.example"}')
     data = built(tmp_path, "x86-64", sided(both, SIDES, true=False))
-    (flow,) = rehearse(load(data), [asked(data, "ntpd -p %s %s")], 3.0)
+    (flow,) = rehearse(load(data), asked(data, "ntpd -p %s %s"), 3.0)
     assert flow.rehearsed is Rehearsed.NOT_REACHED
 
 

@@ -1,5 +1,6 @@
 """What else is sent: told by what a run compared."""
 
+from base64 import b64encode
 from itertools import islice
 
 from hypothesis import given, settings
@@ -49,6 +50,41 @@ def test_a_word_gets_the_length_that_was_asked_for() -> None:
     assert b"eui=0123456789abcdef" in made(b"eui=jxvbp", pairs=((8, 5, 16, 8),))
 
 
+def test_a_text_that_a_template_takes_apart_stands_for_one_that_it_does_not() -> None:
+    form = Compared(1, "form", b"kwmqz\r\nHost: a", b"GET /jxvbp")
+    assert b"GET /jxvbp\r\nHost: a" in made(b"kwmqz\r\nHost: a", form)
+    assert not any(b"GET" in one for one in made(b"other", form))
+
+
+def test_where_no_text_was_left_for_a_template_one_is_added_at_either_end() -> None:
+    sent = made(b"ab", Compared(1, "form", b"", b"n=7"))
+    assert {b"n=7ab", b"abn=7"} <= sent
+
+
+def test_a_coded_text_is_coded_anew() -> None:
+    text = Compared(1, "text", b"jxvbp:kw", b"admin")
+    assert b"auth " + b64encode(b"admin") + b"\n" in made(b"auth " + b64encode(b"jxvbp:kw") + b"\n", text)
+    assert b"key=" + b"admin".hex().encode() + b";" in made(b"key=" + b"jxvbp:kw".hex().encode() + b";", text)
+    upper = b"jxvbp:kw".hex().upper().encode()
+    assert b"admin".hex().upper().encode() in made(upper, text)
+
+
+def test_what_was_looked_for_in_a_coded_text_is_put_in_before_it_is_coded() -> None:
+    sent = made(b64encode(b"kwmqz1"), Compared(1, "find", b"kwmqz1", b":"))
+    assert {b64encode(b"kwmqz1:jxvbp"), b64encode(b"jxvbp:jxvbp")} <= sent
+
+
+def test_a_text_that_was_sent_as_it_is_is_not_coded() -> None:
+    text = Compared(1, "text", b"jxvbp", b"admin")
+    assert b"kw " + b64encode(b"admin") in made(b"kw " + b64encode(b"jxvbp"), text)
+    assert b"jxvbp " + b64encode(b"admin") not in made(b"jxvbp " + b64encode(b"jxvbp"), text)
+
+
+def test_parts_of_a_line_are_left_out_one_by_one() -> None:
+    sent = made(b"one=1&two=2;three=3\n")
+    assert {b"&two=2;three=3\n", b"one=1;three=3\n", b"one=1&two=2\n"} <= sent
+
+
 def test_two_forms_are_joined_as_one() -> None:
     assert spliced([Genome((b"a=1",)), Genome((b"b=2",))], apart=False).messages == (b"a=1&b=2",)
     assert spliced([Genome((b"a\n",)), Genome((b"b\n",))], apart=True).messages == (b"a\n", b"b\n")
@@ -75,7 +111,7 @@ def test_the_words_of_a_packet_are_among_the_seeds() -> None:
 COMPARED = st.builds(
     Compared,
     st.integers(0, 3),
-    st.sampled_from(["text", "prefix", "case", "case prefix", "find", "number", "address"]),
+    st.sampled_from(["text", "prefix", "case", "case prefix", "find", "number", "address", "form"]),
     st.binary(max_size=12),
     st.binary(max_size=12),
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from customhouse.firmware.program.elf import Image
 from customhouse.firmware.program.ram import Fault
-from customhouse.firmware.program.rehearsal import characters, texts
+from customhouse.firmware.program.rehearsal import characters, comparing, texts
 from customhouse.firmware.program.rehearsal.texts import plain
 
 from .pretended import HERE, SIZE, Desk
@@ -45,7 +45,8 @@ def test_searches_are_those_of_the_library(hay: bytes, needle: bytes) -> None:
         expected = place + real - ctypes.addressof(given_hay) if real else 0
         told = len(desk.host.told)
         assert desk.call(name, place, needle) == expected
-        assert desk.host.told[told:] == ([] if real else [("find", hay, needle)])
+        sought = comparing.separator(needle) if name == "strpbrk" else needle
+        assert desk.host.told[told:] == ([] if real else [("find", hay, sought)])
 
 
 @settings(max_examples=100, deadline=None)
@@ -82,6 +83,36 @@ def test_what_was_compared_is_told(desk: Desk) -> None:
         ("case prefix", b"Host:", b"host:"),
         ("find", b"text", b"="),
     ]
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [(b" =", b"="), (b"\r\n;", b";"), (b"\t \n", b"\t"), (b",;", b","), (b"\n", b"\n"), (b"", b"")],
+)
+def test_of_letters_that_part_words_one_that_is_seen_is_put_in(letters: bytes, expected: bytes) -> None:
+    assert comparing.separator(letters) == expected
+
+
+def test_that_no_letter_ended_a_part_is_told(desk: Desk) -> None:
+    rest = desk.put(bytes(8))
+    kept = desk.put(desk.put(b"one;two").to_bytes(8, "little"))
+    for name, arguments, told in (
+        ("strcspn", (b"one", b" ="), [("find", b"one", b"=")]),
+        ("strcspn", (b"one=", b" ="), []),
+        ("strpbrk", (b"one", b"\r\n&"), [("find", b"one", b"&")]),
+        ("strpbrk", (b"o&e", b"\r\n&"), []),
+        ("strtok", (b",one;two", b",;"), []),
+        ("strtok", (0, b",;"), [("find", b"two", b",")]),
+        ("strtok", (0, b",;"), []),
+        ("strtok_r", (b"one", b"|", rest), [("find", b"one", b"|")]),
+        ("strsep", (kept, b"\n;"), []),
+        ("strsep", (kept, b"\n;"), [("find", b"two", b";")]),
+        ("strsep", (kept, b"\n;"), []),
+        ("strspn", (b"one", b"xyz"), []),
+    ):
+        desk.host.told.clear()
+        desk.call(name, *arguments)
+        assert desk.host.told == told, (name, arguments)
 
 
 def test_bytes_are_found_from_either_end(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from .copies import Copy
 from .genomes import Genome
 from .overruns import Overrun, led_astray
 from .probing import Shown
@@ -22,10 +23,19 @@ class Weighed:
     goal: Overrun
     shown: Shown = Shown.UNCLEAR
     ways: set[tuple[int, int]] = field(default_factory=set)
+    holes: dict[int, bool] = field(default_factory=dict)
+    """Of the texts that are printed into the copy, whether any run showed that they can be sent."""
+    broke: bool = False
+    """Whether what would be kept out ended a run before its time."""
     looks: int = 0
     tries: int = 0
     witness: Trace | None = None
     """The run in which the copy passes its end."""
+
+    @property
+    def verdict(self) -> Shown:
+        """Of the copy, on whatever way it was led to: a run that breaks off keeps nothing out."""
+        return Shown.UNCLEAR if self.broke and self.shown is Shown.KEPT_OUT else self.shown
 
 
 class Assay:
@@ -39,7 +49,7 @@ class Assay:
     @property
     def verdicts(self) -> list[Shown]:
         """On the goals."""
-        return [one.shown for one in self.weighed]
+        return [one.verdict for one in self.weighed]
 
     def _is_late(self) -> bool:
         return time.process_time() > self.end
@@ -73,6 +83,7 @@ class Assay:
         if one.goal.passes(copies) or went:
             one.shown, one.witness = Shown.THROUGH, trace
             return
+        _fill(one.holes, genome, copies)
         if not copies or one.looks >= _LOOKS or one.tries >= _TRIES or not trace.ways - one.ways or self._is_late():
             return
         stretch = Stretch(one.goal, functions, word, self.stage.mended, self.stage.constants, self._is_late)
@@ -81,8 +92,17 @@ class Assay:
         one.tries += 1
         shown = stretch.shown(genome, copies)
         one.ways |= trace.ways
+        one.broke |= stretch.broke
         if shown is Shown.THROUGH and stretch.passed:
             one.shown, one.witness = shown, stretch.passed[1]
-        elif shown is Shown.KEPT_OUT:
+        elif shown is Shown.KEPT_OUT and all(one.holes.values()):
             one.looks += 1
             one.shown = shown
+
+
+def _fill(holes: dict[int, bool], genome: Genome, copies: list[Copy]) -> None:
+    """Note which of the texts in a copy were sent. Of one that never was nobody knows how long it can be."""
+    for copy in copies:
+        for index, text in enumerate(copy.texts):
+            sent = len(text) > 1 and any(text in piece for _, piece in genome.pieces())
+            holes[index] = holes.get(index, False) or sent

@@ -29,6 +29,8 @@ class Copy(NamedTuple):
     """Whether they went past the end of the frame, or of the allocation, that they begin in."""
     limited: bool = False
     """Whether a template says how long they may be."""
+    texts: tuple[bytes, ...] = ()
+    """Texts that were printed into them, without those that never change."""
 
 
 class Frame(NamedTuple):

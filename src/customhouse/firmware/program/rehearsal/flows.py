@@ -19,7 +19,7 @@ from .goals import Goal
 from .hunt import hunt
 from .judge import Judge
 from .mutations import NOT_WORDS
-from .overruns import Overrun, Seen
+from .overruns import RETURN, Overrun, Seen
 from .probing import Shown
 from .search import CGI
 from .stage import Stage
@@ -75,7 +75,7 @@ def rehearsed(data: bytes, facts: ProgramFacts, seconds: float) -> ProgramFacts:
     if not can_be_rehearsed(image) or applets(image) is not None or not (asked or _is_worth(image, facts)):
         return facts
     with uncollected(), processor_time(1.5 * seconds), suppress(MemoryError, RecursionError):
-        flows = rehearse(image, facts, seconds) if asked else [*facts.flows, *found(image, facts, _UNTRACED * seconds)]
+        flows = rehearse(image, facts, seconds) if asked else found(image, facts, _UNTRACED * seconds)
         order = sorted(flows, key=lambda one: (one.confidence, one.sink, one.source))
         return msgspec.structs.replace(facts, flows=tuple(order))
     return facts
@@ -91,19 +91,21 @@ def _is_worth(image: Image, facts: ProgramFacts) -> bool:
 
 
 def found(image: Image, facts: ProgramFacts, seconds: float) -> list[Flow]:
-    """Flows that nobody traced: commands into which bytes come that were sent, and copies that pass their buffers."""
+    """The flows with those that nobody traced: commands into which bytes come that were sent, and copies that pass
+    their buffers.
+    """
     stage = Stage(image, None, None)
     end = time.process_time() + seconds
     built = [one for one in facts.constructed_commands if "%s" in one.format][:_MOST]
     judge = Judge(stage, [Goal(one.sink, one.address, one.format) for one in built], end)
     seen = Seen(stage.run.functions, image.word, stage.play)
-    hunt(stage, [], [_Endless(), judge, seen], end, end, _PATIENCE * seconds)
+    hunt(stage, [], [_Endless(), judge, seen], end, end, patience=_PATIENCE * seconds)
     commands = [
         _found(stage, facts, tried.witness, f"{one.sink}@{one.address:#x}", one.format)
         for one, tried in zip(built, judge.tried, strict=True)
         if tried.verdict is Shown.THROUGH and tried.witness
     ]
-    return [*filter(None, commands), *_overruns(stage, facts, seen)]
+    return _with(facts.flows, [*filter(None, commands), *_overruns(stage, facts, seen)])
 
 
 class _Endless:
@@ -119,11 +121,21 @@ class _Endless:
 
 
 def _overruns(stage: Stage, facts: ProgramFacts, seen: Seen) -> list[Flow]:
-    """The flows of copies that passed their buffers in a run, without those that were traced."""
+    """The flows of copies that passed their buffers in a run, without those that were traced. A return to what was sent
+    tells nothing more where a copy was seen that leads to it.
+    """
     known = {one.sink for one in facts.flows if one.confidence in _ASKED}
-    sinks = {f"{name}@{site:#x}": trace for (name, site), trace in seen.found.items()}
+    sinks = _sinks(seen)
+    if any(one.kind == "overflow" for one in facts.flows if one.sink in known) or any(
+        name != RETURN for name, _ in seen.found
+    ):
+        sinks = {sink: trace for sink, trace in sinks.items() if not sink.startswith(f"{RETURN}@")}
     made = (_found(stage, facts, trace, sink) for sink, trace in sinks.items() if sink not in known)
     return list(filter(None, made))
+
+
+def _sinks(seen: Seen) -> dict[str, Trace]:
+    return {f"{name}@{site:#x}": trace for (name, site), trace in seen.found.items()}
 
 
 def _found(stage: Stage, facts: ProgramFacts, trace: Trace, sink: str, command: str = "") -> Flow | None:
@@ -187,11 +199,18 @@ def rehearse(image: Image, facts: ProgramFacts, seconds: float) -> list[Flow]:
         judge = Judge(stage, [_goal(image, one) for one in commands], now + part)
         assay = Assay(stage, [_overrun(image, one) for one in overflows], now + part)
         seen = Seen(stage.run.functions, image.word, stage.play)
-        hunt(stage, _words(group), [judge, assay, seen], now + part, now + part * _SURE)
+        hunt(stage, _words(group), [judge, assay, seen], now + part, now + part * _SURE, grows=bool(overflows))
         shown = [*zip(commands, judge.verdicts, strict=True), *zip(overflows, assay.verdicts, strict=True)]
-        made.update((flow, _told(flow, one)) for flow, one in shown)
+        passed = _sinks(seen)
+        made.update((flow, _told(flow, Shown.THROUGH if flow.sink in passed else one)) for flow, one in shown)
         more.update((one.sink, one) for one in _overruns(stage, facts, seen))
-    return [*(made.get(one, one) for one in facts.flows), *more.values()]
+    return _with([made.get(one, one) for one in facts.flows], list(more.values()))
+
+
+def _with(flows: Sequence[Flow], seen: Sequence[Flow]) -> list[Flow]:
+    """Flows as they were read, and instead of those to the same sink, what was seen."""
+    sinks = {one.sink for one in seen}
+    return [*(one for one in flows if one.sink not in sinks), *seen]
 
 
 def _first(flows: Sequence[Flow], kind: str) -> list[Flow]:

@@ -1,5 +1,6 @@
 """Texts that are sent: words that no program knows, values of common forms, and what a shell acts on."""
 
+import re
 from base64 import b64encode
 from binascii import hexlify
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ VALUES = (
     b"1",
 )
 """Forms that checks let pass."""
+WORD = re.compile(rb"^[^=&: \t\r\n,;\"'<>/]+")
+"""A word, as far as it goes."""
+LONGEST_WORD = 130
 CODES = (b64encode, hexlify, lambda text: hexlify(text).upper())
 """Codes in which texts are sent as letters."""
 ACTIVE = (b";", b"|", b"&", b"`", b"$", b"\n", b"'", b'"', b"<", b">", b"(", b")", b"\\")

@@ -1,11 +1,15 @@
 """What is sent to a rehearsed program, in a form that can be changed piece by piece."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from .forms import NAMES
 from .world import Script
 
 _LENGTH = re.compile(rb"(?i)(content-length: ?)(\d+)")
+_PLACES = 3
+"""Places in a message at which one text is replaced."""
 _CGI = {"REQUEST_METHOD": b"POST", "GATEWAY_INTERFACE": b"CGI/1.1", "SERVER_PROTOCOL": b"HTTP/1.0"}
 
 
@@ -80,3 +84,21 @@ def _measured(message: bytes) -> bytes:
     if not mark or not body:
         return message
     return _LENGTH.sub(lambda found: found[1] + str(len(body)).encode(), head, count=1) + mark + body
+
+
+def marker(genome: Genome) -> bytes:
+    """A word that is nowhere yet."""
+    everything = b"".join(value for _, value in genome.pieces())
+    return next((one for one in NAMES if one not in everything), NAMES[0])
+
+
+def spots(piece: bytes, part: bytes) -> Iterator[int]:
+    """Where a part stands in a piece, first and last places first."""
+    found: list[int] = []
+    at = piece.find(part)
+    while at >= 0 and len(found) < 40:
+        found.append(at)
+        at = piece.find(part, at + 1)
+    yield from found[:_PLACES]
+    if len(found) > _PLACES:
+        yield found[-1]

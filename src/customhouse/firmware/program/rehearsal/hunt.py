@@ -32,9 +32,12 @@ def hunt(
     end: float,
     sure: float,
     patience: float | None = None,
+    *,
+    grows: bool = True,
 ) -> None:
     """Search until `end` (of the processor time), or until all is found; from `sure` on, until something can be said of
-    all. It is over as well when nothing new was met for as long as `patience` says.
+    all. It is over as well when nothing new was met for as long as `patience` says. If it `grows`, much longer messages
+    are sent as well.
     """
 
     def told(genome: Genome, trace: Trace) -> bool:
@@ -48,5 +51,5 @@ def hunt(
         known = now > sure and all(shown is not Shown.UNCLEAR for one in watchers for shown in one.verdicts)
         return now > end or known
 
-    search = Search(stage, words, told, lambda trace: max(one.near(trace) for one in watchers))
+    search = Search(stage, words, told, lambda trace: max(one.near(trace) for one in watchers), grows=grows)
     search.run(is_over)

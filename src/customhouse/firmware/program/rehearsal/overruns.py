@@ -14,6 +14,8 @@ from .trace import Trace
 _ASTRAY = re.compile(r"fault: no code at 0x([0-9a-f]+)")
 _FRAMES = 1 << 17
 """Bytes from the stack pointer within which things lie in frames."""
+RETURN = "return"
+"""The name of what leads to an address that was sent, without any call that was seen to write it."""
 _ORDERS: tuple[Literal["big", "little"], ...] = ("big", "little")
 _TAIL = 6
 _TRIES = 4
@@ -57,7 +59,7 @@ class Overrun:
         most = 0
         for copy in copies:
             base = self._bases.get(copy.stack, copy.target)
-            if self.room is None or not base <= copy.target <= base + self.room:
+            if self.room is None or not base <= copy.target < base + self.room:
                 base = self._bases[copy.stack] = copy.target
             self._bases.setdefault(copy.stack, base)
             most = max(most, copy.end - base)
@@ -112,7 +114,7 @@ class Seen:
                 self.found[key] = trace
         astray = None if passed else led_astray(genome, trace, self.word)
         if astray is not None:
-            self.found.setdefault(("return", astray), trace)
+            self.found.setdefault((RETURN, astray), trace)
         return True
 
     def near(self, trace: Trace) -> float:

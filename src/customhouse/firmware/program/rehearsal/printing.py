@@ -142,12 +142,23 @@ def format(template: bytes, arguments: Arguments, ram: Ram, text_at: _TextAt) ->
 
 def passed(call: Call, template: int) -> bytes:
     """What is printed by a function whose template is that argument, and what fills it those behind."""
-    return format(call.text(template), call.rest(template + 1), call.ram, call.text_at)
+    return format(call.text(template), call.rest(template + 1), call.ram, _noting(call))
 
 
 def listed(call: Call, template: int) -> bytes:
     """The same where a `va_list` follows the template."""
-    return format(call.text(template), call.listed(call.number(template + 1)), call.ram, call.text_at)
+    return format(call.text(template), call.listed(call.number(template + 1)), call.ram, _noting(call))
+
+
+def _noting(call: Call) -> _TextAt:
+    """Texts as they are read, noted with their places."""
+
+    def text_at(address: int) -> bytes:
+        text = call.text_at(address)
+        call.host.printed.append((address, text))
+        return text
+
+    return text_at
 
 
 _Printed = Callable[[Call, int], bytes]

@@ -110,6 +110,8 @@ class Run(Belongings):
         self.copied: list[Copy] = []
         self.unlimited: set[int] = set()
         """Where texts were put whose length no template limits."""
+        self.printed: list[tuple[int, bytes]] = []
+        """Texts that the call at hand printed, and where they lie."""
         self.ram.noted.clear()
         self.variables = dict(world.script.environment)
         self.asked: set[str] = set()
@@ -257,20 +259,21 @@ class Run(Belongings):
             raise Stop(f"{name} has no answer")
         pc = self.machine.pc
         call = Call(self.machine, self.convention, self, name)
-        begin, stack = call.number(0), self.machine.get(self.convention.stack)
+        self.printed.clear()
         try:
             result = made(call)
         finally:
-            self._copies(texts.plain(name), begin, stack)
+            if self.ram.noted:
+                self._copies(texts.plain(name), call)
         if self.machine.pc == pc:
             if result is not None:
                 self.give(result)
             self.go_back()
 
-    def _copies(self, name: str, begin: int, stack: int) -> None:
+    def _copies(self, name: str, call: Call) -> None:
         """Keep what was just written to stacks, and into allocations."""
-        if not self.ram.noted:
-            return
+        begin, stack = call.number(0), self.machine.get(self.convention.stack)
+        printed = tuple(text for at, text in self.printed if self._may_change(at))
         called = self.thread.frames[-1].function if self.thread.frames else 0
         frames = alive(self.thread.frames, self.functions, self.site)
         chain = tuple(one.site for one in frames)
@@ -280,9 +283,15 @@ class Run(Belongings):
             over = any(target < one.stack < end for one in frames) or self._leaves(target, end)
             if len(self.copied) < _MOST_COPIED:
                 limited = name in SCANNING and target not in self.unlimited
-                self.copied.append(Copy(name, self.site, called, stack, target, end, data, chain, over, limited))
+                self.copied.append(
+                    Copy(name, self.site, called, stack, target, end, data, chain, over, limited, printed)
+                )
         self.ram.noted.clear()
         self.unlimited.clear()
+
+    def _may_change(self, address: int) -> bool:
+        """Whether a text is neither the program's nor the C library's own."""
+        return not self.image.constant(address) and address not in self.constants.values()
 
     def led_to(self, site: int) -> tuple[int, ...]:
         """From where the functions were called that led to a place, the innermost one first."""

@@ -20,6 +20,7 @@ _CONVERSION = re.compile(
 _SIZES = {b"hh": 1, b"h": 2, b"": 4, b"ll": 8, b"q": 8, b"j": 8, b"L": 8}
 """Bytes of the numbers; those of the other modifiers are a machine word."""
 _BASES = {b"d": 10, b"i": 0, b"u": 10, b"x": 16, b"X": 16, b"o": 8, b"p": 16}
+_FEW_DIGITS = 4
 _Value = int | float | bytes
 
 
@@ -187,13 +188,13 @@ def example(template: bytes) -> bytes:
     def filled(found: re.Match[bytes]) -> bytes:
         kind, width = found["kind"], int(found["width"][:4] or 0)
         if kind in _BASES or kind in b"aAeEfFgG":
-            return b"7"
+            return b"1" * width if 1 < width <= _FEW_DIGITS else b"7"
         if kind in (b"c", b"C"):
             return b"k" * (width or 1)
         if kind in (b"n", b"%"):
             return b"" if kind == b"n" else b"%"
         name, belongs = next(names), _members(kind)
-        fits = [one for one in (*name, *b"75af:.-/_ ,;=") if belongs(one)]
+        fits = [one for one in (*name, *range(33, 127), *range(1, 33)) if belongs(one)]
         value = name if all(map(belongs, name)) else bytes(fits[:3])
         return value[: width or None]
 

@@ -33,6 +33,9 @@ _IDLE = 20
 """Turns without anything new to send, after which the search is over."""
 _LARGE, _TRIMS = 60, 16
 """Bytes from which on a genome is made smaller, and runs that this may take."""
+_MOST_WORDS = 4
+_CHANCE, _FEW = 3, 4
+"""Every how many turns something is made by chance as well; always where a turn has so few mutants."""
 _TURN = 24
 """Mutants of one genome that are tried before it is another one's turn."""
 _AHEAD = -1
@@ -59,7 +62,7 @@ class Entry:
 
 class Search:
     """`tell` is told of each run, and may end the search by giving True; `near` says how near a run came to
-    what is looked for, up to 1.
+    what is looked for, up to 1. If the search `grows`, much longer messages are sent as well.
     """
 
     def __init__(
@@ -68,15 +71,19 @@ class Search:
         words: list[bytes],
         tell: Callable[[Genome, Trace], bool],
         near: Callable[[Trace], float],
+        *,
+        grows: bool = True,
     ) -> None:
-        self.stage, self.words, self.tell, self.near = stage, words, tell, near
+        self.stage, self.words, self.tell, self.near, self.grows = stage, words, tell, near, grows
         self.entries: list[Entry] = []
         self.ways: set[tuple[int, object]] = set()
         self.sent: set[tuple[object, ...]] = set()
         self.met = time.process_time()
         """When something new was met the last time."""
+        self.turn = 0
         self.toured = 0
-        self.idle = 0
+        self.idle, self.short = 0, False
+        """Turns that had nothing to send, and whether the last one had hardly anything."""
         self.pool: list[bytes] = []
         """Lines and fields that were sent."""
         self.chance = random.Random(7)
@@ -98,12 +105,13 @@ class Search:
             entry = min(self.entries, key=lambda one: (one.turns, -one.order))
             entry.turns += 1
             before = len(self.sent)
-            for genome in chain(
-                islice(entry.mutants, _TURN), self._spliced(), self._inserted(), self._united(), self._scattered()
-            ):
+            self.turn += 1
+            by_chance = self._by_chance() if self.turn % _CHANCE == 0 or self.short else iter(())
+            for genome in chain(islice(entry.mutants, _TURN), by_chance):
                 if is_over() or self._try(genome):
                     return
-            self.idle = self.idle + 1 if len(self.sent) == before else 0
+            sent = len(self.sent) - before
+            self.short, self.idle = sent < _FEW, 0 if sent else self.idle + 1
             if self.idle > _IDLE:
                 return
             if len(self.entries) >= self.toured + _TOUR and self._tour():
@@ -155,7 +163,7 @@ class Search:
             if kind not in NOT_WORDS:
                 self.known.setdefault(site, set()).update((left, right))
         streams = (
-            (longer(genome, trace, self.stage.constants), 2),
+            (longer(genome, trace, self.stage.constants) if self.grows else iter(()), 2),
             (solved(genome, trace, self._played, self.sought), 5),
             (framed(genome, self.texts), 2),
         )
@@ -181,6 +189,9 @@ class Search:
                     break
         return genome, trace
 
+    def _by_chance(self) -> Iterator[Genome]:
+        return chain(self._spliced(), self._inserted(), self._united(), self._scattered())
+
     def _spliced(self) -> Iterator[Genome]:
         """Some of what was found, one behind the other, as chance has it."""
         choices = [one for one in self.genomes if len(one.messages) == 1 and len(one.messages[0]) < _SHORT]
@@ -205,8 +216,8 @@ class Search:
             yield genome.changed(number, message)
 
     def _united(self) -> Iterator[Genome]:
-        """Lines with the fields of all lines that begin alike, each with one of its values, or a number, as chance has
-        it.
+        """Lines with the fields of all lines that begin alike, each with one of its values, a number or a word that
+        packets must have, as chance has it.
         """
         groups: dict[tuple[bytes, bytes, bool], dict[bytes, list[bytes]]] = {}
         for genome in self.genomes:
@@ -219,7 +230,10 @@ class Search:
         chosen = [(key, names) for key, names in groups.items() if len(names) > 1]
         for _ in range(_UNITED if chosen else 0):
             (head, mark, cgi), names = self.chance.choice(chosen)
-            parts = [name + b"=" + self.chance.choice((*values, *_DIGITS)) for name, values in names.items()]
+            parts = [
+                name + b"=" + self.chance.choice((*values, *_DIGITS, *self.words[:_MOST_WORDS]))
+                for name, values in names.items()
+            ]
             first = mark if head and mark != b"&" else b""
             yield Genome((head + first + (mark or b"&").join(parts) + b"\n" * (not cgi),), cgi=cgi)
 

@@ -1,7 +1,7 @@
 """Messages to begin with: common forms, filled with the words that a packet must have."""
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 
 from .forms import NAMES
 from .genomes import Genome
@@ -17,7 +17,9 @@ _GENERIC = (
     b"kwmqz=jxvbp&ghtfd=ylcrn",
     bytes(range(1, 49)),
 )
-_MOST_WORDS = 6
+_MOST_WORDS, _PAIRED = 6, 4
+_BETWEEN, _BEHIND = (b" ", b" {} ", b"\n", b"={}\n"), (b" {}", b"={}", b"")
+"""What stands between two words, and behind both."""
 
 
 def seeds(words: list[bytes], cgi: bool) -> Iterator[Genome]:
@@ -78,10 +80,9 @@ def _lines(words: list[bytes]) -> Iterator[bytes]:
     gaps = (b" ", b"", b"\n", b" {} ", b"{}", b" {}\n", b"={}&", b"={} ", b":{}\n", b",{},", b'"{}",')
     for gap in gaps:
         yield _joined(words, [gap] * len(words)) + b"\n"
-    few = (b" ", b" {} ", b" {}\n", b"\n", b"={}\n")
-    if 1 < len(words) <= 3:
-        for chosen in product(few, repeat=len(words)):
-            yield _joined(words, list(chosen)) + b"\n"
+    for pair in combinations(words[:_PAIRED], 2) if len(words) > 1 else ():
+        for chosen in product(_BETWEEN, _BEHIND):
+            yield _joined(list(pair), list(chosen)) + b"\n"
 
 
 def _joined(words: list[bytes], gaps: list[bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """How long a copy can be made: what was sent is made longer until the program takes no more of it."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -14,6 +15,8 @@ _MOST = 4096
 _SURE = 3000
 """Bytes of the largest buffer of which it is believed that no more goes there because no more did: more was sent."""
 _PARTS, _LEAST = 6, 3
+_PART = re.compile(rb"[A-Za-z0-9._-]+")
+_PARTS_TRIED, _SOME = 16, 12
 _BEFORE = 12
 """Bytes before a text in which its length may stand."""
 _FAILS, _PADDED = 2, 64
@@ -74,6 +77,7 @@ class Stretch:
         grown = self._texts(genome, copies) or self._longest(_lengthened(genome))
         grew = grown is not None
         if grown is not None:
+            grown = self._others(grown)
             self._widened(grown)
             self._repeated(grown)
         if self.goal.name in _COUNTED or self.goal.name in _LOOPS:
@@ -151,6 +155,17 @@ class Stretch:
                 high = middle
         return form(low) if most > start else None
 
+    def _others(self, genome: Genome) -> Genome:
+        """With other texts longer, too, where that makes more of it: what stands before a piece, or comes beside it."""
+        most = self._reach(genome)
+        for piece, message in genome.pieces():
+            for part in [one.span() for one in _PART.finditer(message)][-_PARTS_TRIED:][::-1]:
+                form = _inserted(genome, piece, part[1])
+                if self._reach(form(_SOME)) > most:
+                    genome = self._longest(form) or genome
+                    most = max(most, self.most)
+        return genome
+
     # -- other ways to be longer
     def _widened(self, genome: Genome) -> None:
         """Letters that make more of them than others."""
@@ -206,6 +221,12 @@ def _lengthened(genome: Genome) -> Form:
         return genome.changed(len(pieces) - 1, pieces[-1] + _LETTERS[:more]) if pieces else genome
 
     return form
+
+
+def _inserted(genome: Genome, piece: int, at: int) -> Form:
+    """With letters at one place."""
+    message = genome.pieces()[piece][1]
+    return lambda more: genome.changed(piece, message[:at] + _LETTERS[:more] + message[at:])
 
 
 def _forms(genome: Genome, slot: Slot) -> Iterator[Form]:
