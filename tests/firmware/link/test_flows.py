@@ -101,3 +101,18 @@ def test_a_flow_names_the_architecture_as_the_rest_of_the_dossier_does(device: A
     device.elf("/sbin/x", architecture="armhf", program=ProgramFacts(flows=(FLOW,)))
     [flow] = joined(device).flows
     assert flow.architecture == "armhf"
+
+
+def test_a_program_that_was_read_without_its_library_says_so(device: Any) -> None:
+    cut = ProgramFacts(outcome=Outcome.PARTIAL, why="the time for this program ran out")
+    device.elf("/lib/libvendor.so", type="dyn", soname="libvendor.so", exports=("doSystem",), program=cut)
+    device.elf("/lib/libfine.so", type="dyn", soname="libfine.so", exports=("doSystem",), program=ProgramFacts())
+    read = ProgramFacts()
+    device.elf("/sbin/daemon", needed=("libvendor.so",), imports=("doSystem",), program=read)
+    device.elf("/sbin/other", needed=("libvendor.so",), imports=("strlen",), program=read)
+    device.elf("/sbin/third", needed=("libfine.so",), imports=("doSystem",), program=read)
+    told = {one.what: (one.outcome, one.why) for one in joined(device).not_examined}
+    assert told == {
+        "/lib/libvendor.so": ("partial", "the time for this program ran out"),
+        "/sbin/daemon": ("partial", "a library that it uses was not read in full: /lib/libvendor.so"),
+    }

@@ -49,7 +49,8 @@ def program_flows(
 ) -> ProgramFlows:
     """Flows and constructed commands with the path of their program and what starts it, in the order of paths."""
     paths = _paths(tree, facts)
-    starts = _starts(files, tree, facts, paths, services)
+    libraries = libraries_of(tree, facts)
+    starts = _starts(files, libraries, paths, services)
     flows: list[Flow] = []
     commands: list[ConstructedCommand] = []
     left: list[NotExamined] = []
@@ -59,7 +60,7 @@ def program_flows(
         if known.program is not None:
             flows += [_placed(flow, start, known, services) for flow in known.program.flows]
             commands += [_command(command, start.path, digest) for command in known.program.constructed_commands]
-        left += _left_over(start.path, known)
+        left += _left_over(start.path, known, libraries, paths)
     return ProgramFlows(tuple(flows), tuple(commands), tuple(left))
 
 
@@ -75,13 +76,11 @@ def _paths(tree: FileTree, facts: Mapping[Digest, FileFacts]) -> dict[Digest, tu
 
 def _starts(
     files: Files,
-    tree: FileTree,
-    facts: Mapping[Digest, FileFacts],
+    libraries: Libraries,
     paths: Mapping[Digest, tuple[str, ...]],
     services: Sequence[Service],
 ) -> dict[Digest, _Start]:
     """By content; a library starts with the programs that load it. Starts at boot win over others."""
-    libraries = libraries_of(tree, facts)
     starts: dict[Digest, _Start] = {}
     for service in sorted(services, key=lambda s: (not s.at_boot, s.program, s.started_by)):
         node = files.node(service.program)
@@ -148,14 +147,39 @@ def _command(command: ConstructedCommand, path: str, digest: Digest) -> Construc
     return msgspec.structs.replace(command, program=path, evidence=_evidence(command.evidence, path, digest) or (own,))
 
 
-def _left_over(path: str, known: FileFacts) -> list[NotExamined]:
-    """A record for every program whose reading was cut short, refused or never begun."""
-    program = known.program if known.program is not None else ProgramFacts()
-    outcome = known.outcomes.get("program", program.outcome)
+def _left_over(
+    path: str, known: FileFacts, libraries: Libraries, paths: Mapping[Digest, tuple[str, ...]]
+) -> list[NotExamined]:
+    """A record for every program whose reading was cut short, refused or never begun, and for one that was read whole
+    without knowing what a library does for it.
+    """
+    outcome = _outcome(known)
     if outcome is Outcome.DONE:
-        return []
+        unread = [paths[one][0] for one in _unread(known, libraries) if one in paths]
+        why = f"a library that it uses was not read in full: {', '.join(sorted(unread))}"
+        return [NotExamined(what=path, outcome=Outcome.PARTIAL.value, why=why)] if unread else []
+    program = known.program if known.program is not None else ProgramFacts()
     why = program.why or {
         Outcome.SKIPPED: "no time was left for reading its machine code",
         Outcome.FAILED: "reading its machine code failed",
     }.get(outcome, "its machine code was not read in full")
     return [NotExamined(what=path, outcome=outcome.value, why=why)]
+
+
+def _outcome(known: FileFacts) -> Outcome:
+    """How reading the machine code went."""
+    program = known.program if known.program is not None else ProgramFacts()
+    return known.outcomes.get("program", program.outcome)
+
+
+def _unread(known: FileFacts, libraries: Libraries) -> list[Digest]:
+    """Libraries that were not read in full and give the program functions: wrappers of theirs may be unknown in it."""
+    if known.elf is None:
+        return []
+    imports = set(known.elf.imports)
+    loaded = ((one, libraries.facts[one]) for one in libraries.needed_by_all([known.digest]))
+    return [
+        digest
+        for digest, library in loaded
+        if _outcome(library) is not Outcome.DONE and library.elf is not None and imports & set(library.elf.exports)
+    ]
