@@ -68,7 +68,7 @@ def _analyse(data: bytes, libraries: Iterable[ExportRole], budget: Budget) -> Pr
     reporter = Reporter(whole)
     many = applets(image)
     if many is not None:
-        reporter.serves = False  # that one applet has sockets says nothing of what another reads
+        reporter.heard.serves = False  # that one applet has sockets says nothing of what another reads
     exports: tuple[ExportRole, ...] = ()
     why = CUT if reading.over else ""
     with processor_time(budget.report_seconds) as reporting:

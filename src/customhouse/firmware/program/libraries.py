@@ -82,4 +82,4 @@ def _is_count(whole: Whole, root: int) -> bool:
 
 def _outside(whole: Whole, reporter: Reporter, content: Content, facts: frozenset[Fact] = frozenset()) -> bool:
     origins = whole.store.origins(content, facts)
-    return not whole.store.lost and any(not one.clean and reporter.source(one) is not None for one in origins)
+    return not whole.store.lost and any(not one.clean and reporter.heard.source(one) is not None for one in origins)

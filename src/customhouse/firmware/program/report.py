@@ -1,9 +1,7 @@
 """Events to facts: flows, constructed commands, bound ports."""
 
 import functools
-import re
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -11,49 +9,21 @@ import msgspec
 from customhouse.model import Confidence, ConstructedCommand, Flow, FlowStep, Outcome, ProgramFacts
 
 from .filled import letters
+from .heard import CONNECTION, SOCKETS, Heard
 from .magic import Magics, Way
 from .overflow import Overflows
 from .ports import Ports
-from .prefilter import MEMORY, inherits
 from .resolve import Origin
 from .state import Content, Fact
 from .summary import LOOP
 from .tables import table
-from .terms import RESULT, STACK, UNKNOWN
+from .terms import RESULT, STACK
 from .whole import Whole
 
 CUT = "the time for this program ran out"
 _NAMES = table("libc.toml")["names"]
-_NETWORK = frozenset(_NAMES["network"])
-_CONNECTIONS = frozenset(_NAMES["connections"])
-_GETTERS = frozenset(_NAMES["getters"])
-_CGI = frozenset(_NAMES["cgi"])
 _LOGINS = frozenset(_NAMES["logins"])
 _RELAYS = frozenset(("write", "writev", "send"))
-_SOCKETS = frozenset(("accept", "accept4", "socket", "SSL_new", "SSL_accept", "wolfSSL_new"))
-_LOCAL = frozenset(
-    (
-        "open",
-        "open64",
-        "fopen",
-        "fopen64",
-        "popen",
-        "pipe",
-        "tmpfile",
-        "opendir",
-        "signalfd",
-        "inotify_init",
-        "timerfd_create",
-        "eventfd",
-        "mq_open",
-        "shm_open",
-        "socketpair",
-    )
-)
-_CONNECTION = "connection"
-"""The name of what comes through a socket that a shell reads itself."""
-_QUEUES = frozenset(("mq_receive", "mq_timedreceive", "msgrcv"))
-"""Messages of other processes of the device."""
 
 
 class Reporter:
@@ -64,105 +34,16 @@ class Reporter:
         self.terms = whole.terms
         self.store = whole.store
         self.ports = Ports(whole)
-        imported = set(whole.image.import_address)
-        self.serves = (
-            bool(imported & {"accept", "accept4", "recvfrom", "recv", "recvmsg", "bind"}) or not whole.image.dynamic
-        )
-        self.network = _NETWORK if imported & _CONNECTIONS else _NETWORK - MEMORY
-        self.magics = Magics(whole, self._is_heard_text)
-        self.streams = bool(imported & {"fdopen", "fopencookie"}) or not whole.image.dynamic
-        """Whether a stream can be a socket."""
-        self.logs_in = bool(imported & _LOGINS)
+        self.heard = Heard(whole)
+        self.magics = Magics(whole, self.heard.is_text)
+        self.logs_in = bool(set(whole.image.import_address) & _LOGINS)
         """Whether the program asks for accounts by name: who knows the password of one is given a shell on purpose."""
-        self.is_cgi = self._is_cgi()
-        self.inherits = inherits(whole.image)
         self.flows: dict[tuple[int, str], Flow] = {}
         self.rooms: dict[int, set[int | None]] = {}
         """What is known of the buffers that are overrun, by the place of the copy."""
         self._ways: dict[tuple[int, str], list[Way]] = {}
         """All that lead to a flow, of which the best one is told."""
         self.commands: dict[int, ConstructedCommand] = {}
-
-    def _is_cgi(self) -> bool:
-        return any(node[0] == RESULT and node[1] == "key" and node[2] in _CGI for node in self.terms.nodes)
-
-    def source(self, origin: Origin) -> tuple[str, str] | None:
-        """(name, confidence) when the origin is bytes from outside."""
-        node = self.terms.nodes[origin.term]
-        if node[0] != RESULT:
-            return None
-        _, _site, name, arguments = node
-        if name in _GETTERS or (name in self.whole.extra and self.whole.extra[name][0] in ("outside", "given")):
-            return name, "high"
-        if name in ("getenv", "secure_getenv"):
-            key = self.terms.nodes[arguments[0]][2]
-            return (f"getenv({key})", "high") if key in _CGI or str(key).startswith("HTTP_") else None
-        if not arguments and name not in self.network:
-            return None
-        kind = self._descriptor(arguments[0]) if arguments else "unknown"
-        if name == _CONNECTION:
-            return (str(self.terms.nodes[arguments[0]][2]), "high")
-        if name in _QUEUES or (kind == "unknown" and self.only_local_sockets):
-            return None
-        if name in self.network:
-            return None if kind == "local" and self._only_local(arguments[0]) else (name, "high")
-        if name not in _READERS:
-            return None
-        if kind == "network":
-            return name, "high"
-        if kind == "stdin":
-            sure = "high" if self.is_cgi else "medium" if self.inherits else ""
-            return (f"{name}(stdin)", sure) if sure else None
-        if kind == "unknown" and self.serves and (self.streams or name in _DESCRIPTORS):
-            return name, "medium"
-        return None
-
-    def _is_heard(self, term: int) -> bool:
-        """Whether what a call received is, or can be, bytes from outside: a file of the device is not."""
-        return self._is_heard_text(Content(frozenset({("X", term, 0, 0, 0)}), "%s"))
-
-    def _is_heard_text(self, text: Content) -> bool:
-        return any(self.source(one) is not None for one in self.whole.store.origins(text))
-
-    @cached_property
-    def only_local_sockets(self) -> bool:
-        """Whether every socket that the program makes is of a family that is no network."""
-        made = [term for term, node in enumerate(self.terms.nodes) if node[0] == RESULT and node[2] == "socket"]
-        return bool(made) and all(map(self._local_socket, made))
-
-    def _only_local(self, descriptor: int) -> bool:
-        """A socket of a family that is no network (AF_UNIX, AF_NETLINK, AF_PACKET is one)."""
-        found = False
-        for leaf in self.store.leaves(descriptor):
-            node = self.terms.nodes[leaf]
-            if node[2] in ("accept", "accept4") and node[3]:
-                inner = self.store.leaves(node[3][0])
-                if not inner or not all(self._local_socket(one) for one in inner):
-                    return False
-                found = True
-            elif self._local_socket(leaf) or node[2] in _LOCAL:
-                found = True
-            else:
-                return False
-        return found
-
-    def _local_socket(self, leaf: int) -> bool:
-        node = self.terms.nodes[leaf]
-        return node[2] == "socket" and bool(node[3]) and self.terms.value(node[3][0]) in (1, 16)
-
-    def _descriptor(self, term: int) -> str:
-        names = {self.terms.nodes[leaf][2] for leaf in self.store.leaves(term)}
-        if self.terms.nodes[term] == (UNKNOWN, "stdin"):
-            return "stdin"
-        if names & _SOCKETS:
-            return "local" if self._only_local(term) else "network"
-        if "stdin" in names:
-            return "stdin"
-        if names & _LOCAL:
-            return "local"
-        if 0 in self.store.constants(term) and not names:
-            return "stdin" if self.terms.value(term) == 0 else "unknown"
-        return "unknown"
 
     # -- flows
     def run(self) -> None:
@@ -212,7 +93,7 @@ class Reporter:
         for origin in origins:
             if origin.clean:
                 continue
-            source = self.source(origin)
+            source = self.heard.source(origin)
             if source is None:
                 continue
             flow = self._flow(name, site, content, chain, origin, source)
@@ -253,7 +134,7 @@ class Reporter:
         )
 
     def _overflows(self, flows: dict[tuple[int, str], Flow]) -> None:
-        judge = Overflows(self.whole, self._is_heard)
+        judge = Overflows(self.whole, self.heard.is_result)
         events = [event for event in self.whole.events if event[0] == "over"]
         events += [event for event in self.whole.uncalled() if event[0] == "over" and self.whole.is_given(event)]
         events += letters(self.whole)
@@ -263,7 +144,7 @@ class Reporter:
             origins = self.store.origins(content, facts)
             if self.store.lost or self._blurred(origins):
                 continue
-            sources = [(origin, source) for origin in origins if (source := self.source(origin)) is not None]
+            sources = [(origin, source) for origin in origins if (source := self.heard.source(origin)) is not None]
             whole = bool(sources) and judge.overruns(event)
             if not sources or not (whole or judge.outgrows(event)):
                 continue
@@ -297,10 +178,10 @@ class Reporter:
     def _connected(self, event: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """A shell whose standard input is a connection: all that comes through it is a command."""
         path, vector, source, name, site, facts, chain = event[1:]
-        if not self.store.is_shell(path, vector) or self._descriptor(source) != "network":
+        if not self.store.is_shell(path, vector) or self.heard.descriptor(source) != "network":
             return []
-        ends = [one for one in self.store.leaves(source) if self.terms.nodes[one][2] in _SOCKETS]
-        heard = [self.terms.result(self.terms.nodes[one][1], _CONNECTION, (one,)) for one in ends]
+        ends = [one for one in self.store.leaves(source) if self.terms.nodes[one][2] in SOCKETS]
+        heard = [self.terms.result(self.terms.nodes[one][1], CONNECTION, (one,)) for one in ends]
         contents = [Content(frozenset({("X", one, 0, 0, False)}), "%s") for one in heard]
         return [("sink", name, site, one, facts, chain, "") for one in contents]
 
@@ -347,13 +228,6 @@ class Reporter:
         return self.whole.image.names.get(plain) or f"fn_{plain:x}"
 
 
-_READERS = frozenset(
-    name
-    for name, model in table("libc.toml")["models"].items()
-    if str(model[0]).startswith("receive") or model[0] == "scan_stream"
-) | {"fgetc", "getc", "_IO_getc", "getc_unlocked", "getchar"}
-_DESCRIPTORS = frozenset(("read", "__read_chk", "pread", "readv", "mq_receive"))
-"""Readers of descriptors; the others read streams, and those are files unless one was made of a descriptor."""
 _NO_TEXT = frozenset(
     [
         "mmap",
@@ -391,7 +265,6 @@ _NO_TEXT = frozenset(
 _MOST_ORIGINS = 10
 """A command of a device's daemon has one to four origins."""
 _BLURRED_FROM = 2
-_BLANK = re.compile(r"\s+")
 
 
 def _better(a: Flow, b: Flow) -> bool:
