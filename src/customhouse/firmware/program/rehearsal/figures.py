@@ -47,22 +47,25 @@ def sizes(genome: Genome, trace: Trace) -> Iterator[Genome]:
 
 def counted(genome: Genome, trace: Trace) -> Iterator[Genome]:
     """Lines with as many parts as were asked for."""
-    wanted = {
-        (first, second) for _, first, second, _ in _unlike(trace) if first <= _MOST_PARTS and 1 < second <= _MOST_PARTS
-    }
+    numbers = ((first, second) for _, first, second, _ in _unlike(trace))
+    wanted = {(is_now, shall) for is_now, shall in numbers if is_now <= _MOST_PARTS and 1 < shall <= _MOST_PARTS}
     made_up = marker(genome)
     for number, message in genome.pieces():
         lines = message.split(b"\n")
         for at, line in enumerate(lines[:_FEW_LINES]):
-            for mark in _MARKS:
-                parts = line.rstrip(b"\r").split(mark)
-                for count, shall in wanted if len(parts) > 1 else ():
-                    short = len(parts) + shall - count if abs(count - len(parts)) < _NEAR else 0
-                    for one in (short, short + 1) if short > 0 else ():
-                        made = mark.join((*parts, *(made_up, b"7") * one)[:one])
-                        yield genome.changed(
-                            number, b"\n".join((*lines[:at], made + line[len(line.rstrip(b"\r")) :], *lines[at + 1 :]))
-                        )
+            for made in _in_parts(line, wanted, made_up):
+                yield genome.changed(number, b"\n".join((*lines[:at], made, *lines[at + 1 :])))
+
+
+def _in_parts(line: bytes, wanted: set[tuple[int, int]], made_up: bytes) -> Iterator[bytes]:
+    """A line with more parts, or fewer, where about as many as it has were compared with another number."""
+    text = line.rstrip(b"\r")
+    for mark in _MARKS:
+        parts = text.split(mark)
+        close = [shall - is_now for is_now, shall in wanted if len(parts) > 1 and abs(is_now - len(parts)) < _NEAR]
+        for count in {len(parts) + missing + more for missing in close for more in (0, 1)}:
+            filled = (*parts, *(made_up, b"7") * max(count, 0))
+            yield mark.join(filled[: max(count, 1)]) + line[len(text) :]
 
 
 def choices(genome: Genome, trace: Trace) -> Iterator[Genome]:

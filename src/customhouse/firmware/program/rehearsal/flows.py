@@ -37,22 +37,8 @@ _LARGEST_FILE = 1 << 20
 _LARGEST = 1 << 16
 """Bytes of code of a program that is searched for what was not traced."""
 _WORDS = 4
-_COPYING = frozenset(
-    (
-        "strcpy",
-        "strcat",
-        "sprintf",
-        "vsprintf",
-        "sscanf",
-        "memcpy",
-        "memmove",
-        "recv",
-        "recvfrom",
-        "read",
-        "fread",
-        "strncat",
-    )
-)
+_COPIES = "strcpy strcat strncat sprintf vsprintf sscanf memcpy memmove recv recvfrom read fread"
+_COPYING = frozenset(_COPIES.split())
 """Functions that may write more than there is room for."""
 _ASKED = (Confidence.HIGH, Confidence.MEDIUM)
 

@@ -28,6 +28,8 @@ VALUES = (
 """Forms that checks let pass."""
 WORD = re.compile(rb"^[^=&: \t\r\n,;\"'<>/]+")
 """A word, as far as it goes."""
+FIELD = re.compile(rb"(^|[&;,|\n ?])([^&;,|\r\n =?]+)=([^&;,|\r\n ]*)")
+"""A field: what stands before it, its name and its value."""
 LONGEST_WORD = 130
 CODES = (b64encode, hexlify, lambda text: hexlify(text).upper())
 """Codes in which texts are sent as letters."""

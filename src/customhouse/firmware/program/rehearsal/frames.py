@@ -1,6 +1,7 @@
 """Functions of a program are entered, and answered calls go back to it, by the convention of the processor."""
 
 import struct
+from abc import ABC, abstractmethod
 
 from .. import calling
 from ..elf import Image
@@ -15,7 +16,7 @@ _WIDE = {"arm": ("r0", "r1"), "mips": ("v0", "v1")}
 _DOUBLE = {"x86_64": "XMM0_Qa", "arm64": "d0", "arm": "d0", "mips": "f0_1"}
 
 
-class Frames:
+class Frames(ABC):
     """A machine whose functions are called from outside."""
 
     def __init__(self, machine: Watched, ram: Noting, image: Image) -> None:
@@ -57,9 +58,9 @@ class Frames:
         calling.enter(self.machine, self.convention, stack, function, arguments, RETURN)
         self.entered(function, 0)
 
+    @abstractmethod
     def entered(self, function: int, site: int) -> None:
         """A function was called, from outside where there is no site."""
-        raise NotImplementedError
 
     def invoke(self, function: int, *arguments: int) -> int:
         """Call a function of the program to its end, out of turn."""

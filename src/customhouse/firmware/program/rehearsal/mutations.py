@@ -9,7 +9,7 @@ from itertools import islice
 
 from .comparing import span
 from .figures import choices, counted, numbers, sizes
-from .forms import CODES, LONGEST_WORD, NAMES, VALUES, WORD
+from .forms import CODES, FIELD, LONGEST_WORD, NAMES, VALUES, WORD
 from .genomes import Genome, marker, spots
 from .trace import Trace
 
@@ -21,7 +21,6 @@ _MESSAGES = 12
 """Sessions that are joined."""
 _LINES = 30
 _PARTED = re.compile(rb"[;&,|? ]?[^;&,|? \r\n]+")
-_FIELD = re.compile(rb"([&;,|\n ])[^&;,|\r\n =?]+=")
 _MOST_PARTS = 24
 _HEAD = re.compile(rb"(?s)((?:.{0,10}[^\t\n\r -~])?)")
 """Bytes before the text of a packet: up to the last one that is no letter."""
@@ -145,7 +144,7 @@ def _with_fields(message: bytes, names: list[bytes], raw: bool) -> Iterator[byte
         at = text.rfind(b"}") if b"}" in text else len(text)
         yield text[:at] + b"".join(b',"' + name + b'":"' + value + b'"' for name, value in pairs) + text[at:] + end
     elif b"=" in text:
-        marks = _FIELD.findall(text)
+        marks = [one[1] for one in FIELD.finditer(text) if one[1] not in (b"", b"?")]
         between = marks[-1] if marks else b"\n" if b"\n" in text and b"\r\n\r\n" not in text else b"&"
         more = between + between.join(name + b"=" + value for name, value in pairs)
         yield text + more + end

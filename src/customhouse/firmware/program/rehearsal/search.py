@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from .forms import NAMES
+from .forms import FIELD, NAMES
 from .genomes import Genome
 from .influence import Sought, solved
 from .longer import longer
@@ -23,8 +23,6 @@ _BETWEEN_PIECES = re.compile(rb"[\n&,; ]")
 _LONGEST_PIECE = 80
 _INSERTS = 6
 """Messages that are made by chance behind each turn."""
-_FIELD = re.compile(rb"(^|[&;,|\n ?])([^&;,|\r\n =?]+)=([^&;,|\r\n ]*)")
-"""A field: what stands before it, its name and its value."""
 _FILLED = re.compile(rb"[a-z]{48}")
 _UNITED, _DIGITS = 3, (b"7", b"1")
 _SCATTERED = 8
@@ -222,7 +220,7 @@ class Search:
         groups: dict[tuple[bytes, bytes, bool], dict[bytes, list[bytes]]] = {}
         for genome in self.genomes:
             message = genome.messages[0] if len(genome.messages) == 1 and len(genome.messages[0]) < _SHORT else b""
-            fields = list(_FIELD.finditer(message))
+            fields = list(FIELD.finditer(message))
             if fields:
                 key = (message[: fields[0].start()], fields[-1][1], genome.cgi)
                 for one in fields:

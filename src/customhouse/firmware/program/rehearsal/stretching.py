@@ -2,27 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 from .copies import Copy, Functions
 from .genomes import Genome
+from .lengthening import LETTERS, Form, forms, inserted, lengthened, places
 from .overruns import Overrun, led_astray
-from .probing import Shown, Slot, sent_parts, slots
+from .probing import Shown, Slot
 from .trace import Trace
 
 _MOST = 4096
 """Letters that are put in."""
 _SURE = 3000
 """Bytes of the largest buffer of which it is believed that no more goes there because no more did: more was sent."""
-_PARTS, _LEAST = 6, 3
+_COPIES, _LEAST = 6, 3
 _PART = re.compile(rb"[A-Za-z0-9._-]+")
 _PARTS_TRIED, _SOME = 16, 12
-_BEFORE = 12
-"""Bytes before a text in which its length may stand."""
 _FAILS, _PADDED = 2, 64
 _LOOPS = ("letter by letter", "copy loop")
-_LETTERS = b"vbhjwkqzxmfgpdtrlcnsy" * 400
-_DIGITS = b"1234567" * 1200
 _WIDENING = (b"%", b"<", b"&", b'"', b"'", b"\\", b"\xff", b"\x01", b" ", b"/", b"+", b"\n")
 """Letters that some write as several."""
 _AGAIN = (2, 5, 20, 60)
@@ -30,27 +26,10 @@ _SESSIONS = (2, 8, 40)
 _PLACES = 48
 """Bytes of a message that are looked at for numbers."""
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFE, 0xFF)
-_TAIL = _LETTERS[:_MOST]
-_COUNTED = frozenset(
-    (
-        "memcpy",
-        "memmove",
-        "mempcpy",
-        "bcopy",
-        "recv",
-        "recvfrom",
-        "read",
-        "fread",
-        "strncpy",
-        "strncat",
-        "snprintf",
-        "fgets",
-    )
-)
-"""Functions that are given a number of bytes."""
+_TAIL = LETTERS[:_MOST]
 _HEARING = frozenset(("recv", "recvfrom", "read", "fread", "fgets"))
-Form = Callable[[int], Genome]
-"""What is sent, made longer by so many bytes."""
+_COUNTED = _HEARING | {"memcpy", "memmove", "mempcpy", "bcopy", "strncpy", "strncat", "snprintf"}
+"""Functions that are given a number of bytes."""
 
 
 class Stretch:
@@ -74,7 +53,7 @@ class Stretch:
 
     def shown(self, genome: Genome, copies: list[Copy]) -> Shown:
         """What can be shown of a copy: that it passes the end of its buffer, or that it grows and then no more."""
-        grown = self._texts(genome, copies) or self._longest(_lengthened(genome))
+        grown = self._texts(genome, copies) or self._longest(lengthened(genome))
         grew = grown is not None
         if grown is not None:
             grown = self._others(grown)
@@ -111,7 +90,7 @@ class Stretch:
         places = sorted(set(self._slots(genome, copies)), key=lambda one: (one.piece, -one.at))
         best: Genome | None = None
         for slot in places:
-            for form in _forms(best or genome, slot):
+            for form in forms(best or genome, slot, (slot.size, slot.size + 1)):
                 made = self._longest(form)
                 if made is not None:
                     best = made
@@ -123,14 +102,8 @@ class Stretch:
         return self.goal.name in _HEARING or next(self._slots(genome, copies), None) is not None
 
     def _slots(self, genome: Genome, copies: list[Copy]) -> Iterator[Slot]:
-        for copy in copies[:_PARTS]:
-            text = copy.data[:300].rstrip(b"\0")
-            found = next(slots(genome, text), None) if len(text) > 1 else None
-            if found is not None:
-                yield found
-                continue
-            for part in sent_parts(genome, text, self.constants)[:_PARTS]:
-                yield from islice(slots(genome, part.text), 1)
+        for copy in copies[:_COPIES]:
+            yield from places(genome, copy.data, self.constants, 1)
 
     def _longest(self, form: Form) -> Genome | None:
         """The longest that the program takes whole; None where it takes nothing longer at all."""
@@ -160,7 +133,7 @@ class Stretch:
         most = self._reach(genome)
         for piece, message in genome.pieces():
             for part in [one.span() for one in _PART.finditer(message)][-_PARTS_TRIED:][::-1]:
-                form = _inserted(genome, piece, part[1])
+                form = inserted(genome, piece, part[1])
                 if self._reach(form(_SOME)) > most:
                     genome = self._longest(form) or genome
                     most = max(most, self.most)
@@ -211,48 +184,6 @@ class Stretch:
                 pair = bytes([first, value])
                 best = max(best, self._reach(genome.changed(piece, message[: at - 1] + pair + message[at + 1 :])))
         return best > start
-
-
-def _lengthened(genome: Genome) -> Form:
-    """With more at the end of the last message."""
-
-    def form(more: int) -> Genome:
-        pieces = genome.messages
-        return genome.changed(len(pieces) - 1, pieces[-1] + _LETTERS[:more]) if pieces else genome
-
-    return form
-
-
-def _inserted(genome: Genome, piece: int, at: int) -> Form:
-    """With letters at one place."""
-    message = genome.pieces()[piece][1]
-    return lambda more: genome.changed(piece, message[:at] + _LETTERS[:more] + message[at:])
-
-
-def _forms(genome: Genome, slot: Slot) -> Iterator[Form]:
-    """Ways to make a text longer: by itself, and with a number before it that says how long it is."""
-    piece = genome.pieces()[slot.piece][1]
-    before, text, behind = piece[: slot.at], piece[slot.at : slot.at + slot.size], piece[slot.at + slot.size :]
-    letters = _DIGITS if text[-1:].isdigit() else _LETTERS
-    yield lambda more: genome.changed(slot.piece, before + text + letters[:more] + behind)
-    for size in (slot.size, slot.size + 1):
-        for width in (1, 2, 4):
-            for order in ("big", "little") if width > 1 else ("big",):
-                raw = size.to_bytes(width, order) if not size >> 8 * width else b""
-                at = before.rfind(raw, max(slot.at - _BEFORE, 0)) if raw else -1
-                if at >= 0:
-                    yield _numbered(genome, slot, at, width, order, size)
-
-
-def _numbered(genome: Genome, slot: Slot, at: int, width: int, order: str, size: int) -> Form:
-    piece = genome.pieces()[slot.piece][1]
-
-    def form(more: int) -> Genome:
-        number = (size + more & (1 << 8 * width) - 1).to_bytes(width, order)  # type: ignore[arg-type]
-        end = slot.at + slot.size
-        return genome.changed(slot.piece, piece[:at] + number + piece[at + width : end] + _LETTERS[:more] + piece[end:])
-
-    return form
 
 
 def _longest_run(message: bytes) -> tuple[int, int] | None:
