@@ -32,6 +32,10 @@ _ARGUMENTS = (b"192.0.2.9", b"8000", b"eth0")
 """For programs that do not start without any: a host, its port, an interface."""
 _MOST_COMPARED, _LONGEST = 4000, 300
 _MOST_COPIED = 1000
+_SPILLED = 16
+"""Bytes at the top of a frame on 32-bit ARM in which what came in registers may be put before what came over the stack:
+what begins there goes on in the caller's frame.
+"""
 _APPENDING = frozenset(("strcat", "strncat", "strlcat"))
 _MOST_LATE, _MOST_LATE_OPERATIONS = 60, 10_000
 """Times that time passes after a session was let in that nobody takes yet, and operations that may take."""
@@ -48,6 +52,7 @@ class Run(Belongings):
         super().__init__(machine, ram, lifter.image)
         self.lifter, self.answers = lifter, answers
         self.functions = Functions()
+        self.spilled = _SPILLED if lifter.image.architecture == "arm" else 0
         for thumb in (False, True):
             remembers(lifter.convention.language, thumb)
         machine.host = self
@@ -280,7 +285,7 @@ class Run(Belongings):
         for at, data in self.ram.noted:
             target = begin if name in _APPENDING and begin < at else at
             end = at + len(data)
-            over = any(target < one.stack < end for one in frames) or self._leaves(target, end)
+            over = any(target + self.spilled < one.stack < end for one in frames) or self._leaves(target, end)
             if len(self.copied) < _MOST_COPIED:
                 limited = name in SCANNING and target not in self.unlimited
                 self.copied.append(
