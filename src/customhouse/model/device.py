@@ -155,7 +155,9 @@ class Flow(Model, frozen=True, kw_only=True):
     command: str = ""
     """Format string or fixed part of the command."""
     room: int | None = None
-    """Bytes that the buffer which is overrun has; None where that is not known."""
+    """Bytes from the beginning of the buffer that is overrun to the next thing of which machine code tells where it
+    begins: the buffer has no more, and may have less. None where that is not known.
+    """
     path: tuple[FlowStep, ...] = ()
     started_by: tuple[str, ...] = ()
     at_boot: bool = False

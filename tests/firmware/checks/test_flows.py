@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from customhouse.firmware.checks.flows import CommandFromNetwork, OverflowFromNetwork, is_back_door
-from customhouse.model import Confidence, DeviceFacts, Finding, Flow, FlowStep, ProgramFacts, Severity
+from customhouse.model import Confidence, DeviceFacts, Finding, Flow, FlowStep, ProgramFacts, Rehearsed, Severity
 
 FLOW = Flow(
     program="/usr/sbin/debugd",
@@ -140,3 +140,20 @@ def test_without_a_port_and_a_start_the_network_is_not_certain(device: Any) -> N
     [finding] = CommandFromNetwork().findings(with_flow(device, at_boot=False, started_by=(), port=None))
     assert (finding.severity, finding.confidence) == (Severity.MEDIUM, Confidence.MEDIUM)
     assert "from a neighbour is open" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "sink", "told"),
+    [
+        ("command", "system@0x1200", "bytes on which a shell acts come through"),
+        ("overflow", "strcpy@0x1200", "more is copied than there is room for"),
+        ("overflow", "return@0x1200", "a function goes back to an address that was sent"),
+    ],
+)
+def test_what_runs_confirmed_is_said_in_its_own_words(device: Any, kind: str, sink: str, told: str) -> None:
+    check = CommandFromNetwork() if kind == "command" else OverflowFromNetwork()
+    said = f"Runs of the program in the emulator confirm it: {told}."
+    [finding] = check.findings(with_flow(device, kind=kind, sink=sink, rehearsed=Rehearsed.CONFIRMED))
+    assert said in finding.detail
+    [unsaid] = check.findings(with_flow(device, kind=kind, sink=sink, rehearsed=Rehearsed.NOT_REACHED))
+    assert "emulator" not in unsaid.detail

@@ -197,8 +197,6 @@ def _detail(flow: Flow, others: list[Flow]) -> str:
         parts.append(f"The packet is compared with {json.dumps(flow.magic)}.")
     if flow.command:
         parts.append(f"Command: {json.dumps(flow.command)}.")
-    if flow.room is not None:
-        parts.append(f"The buffer has {flow.room} bytes.")
     if flow.rehearsed is Rehearsed.CONFIRMED:
         parts.append(f"Runs of the program in the emulator confirm it: {_shown(flow)}.")
     if flow.path:
