@@ -14,6 +14,7 @@ from .trace import Trace
 _LOOKS = 5
 """Genomes that one copy is tried with, each of which led there another way."""
 _TRIES = 12
+"""The same with those of which nothing could be said."""
 
 
 @dataclass

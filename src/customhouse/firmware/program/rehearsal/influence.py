@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from .calls import signed
 from .genomes import Genome, Repair, balanced
 from .trace import Trace
 
@@ -20,6 +21,7 @@ _WITHIN = (0, 255)
 _ROUNDS = (0, 256, 65536)
 """What a number may be larger by that is cut to one byte, or to two."""
 _SUM, _SUMS = -1, 12
+"""What stands for a checksum's number among those that are sought, and how often that is done at one comparison."""
 _OFTEN = 2
 """How often one solution is sought for one comparison."""
 
@@ -61,7 +63,7 @@ def solved(genome: Genome, trace: Trace, play: Callable[[Genome], Trace | None],
             if now == shall + near or sought.get(number, 0) >= _OFTEN:
                 continue
             sought[number] = sought.get(number, 0) + 1
-            missing = _signed(shall + near - now, size)
+            missing = signed(shall + near - now, 8 * size)
             for round_ in _ROUNDS if max(now, shall) < _ROUNDS[1] else _ROUNDS[:1]:
                 made = _with_sum(genome, parts, missing + round_)
                 if made is not None:
@@ -108,12 +110,7 @@ def _changes(
         for index, (one, two) in enumerate(zip(before, after, strict=True)):
             for place in (0, 1):
                 if one[place] != two[place]:
-                    yield (site, index, place == 1), _signed(two[place] - one[place], one[2])
-
-
-def _signed(value: int, size: int) -> int:
-    half = 1 << (8 * size - 1)
-    return ((value & (2 * half - 1)) ^ half) - half
+                    yield (site, index, place == 1), signed(two[place] - one[place], 8 * one[2])
 
 
 def _with_sum(genome: Genome, weights: list[_Weight], missing: int) -> Genome | None:

@@ -18,7 +18,9 @@ RETURN = "return"
 """The name of what leads to an address that was sent, without any call that was seen to write it."""
 _ORDERS: tuple[Literal["big", "little"], ...] = ("big", "little")
 _TAIL = 6
+"""Last bytes of what passes an end, by which it is known again in what was sent."""
 _TRIES = 4
+"""Runs of one copy of which it is asked whether its bytes were sent."""
 _SWAPS = ((b"h", b"n"), (b"q", b"x"), (b"d", b"b"), (b"j", b"y"))
 """Letters that are sent in the place of others."""
 _FEW = 3

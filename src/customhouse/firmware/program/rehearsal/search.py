@@ -1,4 +1,4 @@
-"""Looks for what has to be sent so that a program runs a command: a search that is guided by which code runs."""
+"""Looks for what has to be sent so that a program gets somewhere: a search that is guided by which code runs."""
 
 import random
 import re
@@ -21,12 +21,13 @@ _SHORT = 600
 _SEPARATORS = frozenset(b"\n&,; ")
 _BETWEEN_PIECES = re.compile(rb"[\n&,; ]")
 _LONGEST_PIECE = 80
-_INSERTS = 6
-"""Messages that are made by chance behind each turn."""
+_INSERTS, _UNITED, _SCATTERED = 6, 3, 8
+"""Messages that are made by chance: with pieces put in, of fields of several, with other bytes."""
 _FILLED = re.compile(rb"[a-z]{48}")
-_UNITED, _DIGITS = 3, (b"7", b"1")
-_SCATTERED = 8
+"""Letters with which a message was made longer."""
+_DIGITS = (b"7", b"1")
 _NUMBERS = (0, 1, 2, 3, 4, 8, 16, 32, 63, 64, 65, 100, 127, 128, 192, 250, 254, 255)
+"""Bytes that are likely to mean something as numbers."""
 _IDLE = 20
 """Turns without anything new to send, after which the search is over."""
 _LARGE, _TRIMS = 60, 16
